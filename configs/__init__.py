@@ -1,0 +1,1 @@
+"""The configuration: one schema with commented defaults, and a preset a method."""

@@ -1,0 +1,22 @@
+"""Which settings matter to a result: all but those marked `Runtime()`."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+def Runtime(default: Any, **rules: Any) -> Any:  # noqa: N802 - reads like pydantic's Field
+    """A field that changes speed or memory, never the result; left out of fingerprints."""
+    return Field(default, json_schema_extra={"runtime": True}, **rules)
+
+
+def identity_of(model: BaseModel) -> dict[str, Any]:
+    """The model as JSON-able values without its runtime fields, to any depth."""
+    out: dict[str, Any] = {}
+    for name, field in type(model).model_fields.items():
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and extra.get("runtime"):
+            continue
+        value = getattr(model, name)
+        out[name] = identity_of(value) if isinstance(value, BaseModel) else value
+    return {name: str(value) if hasattr(value, "__fspath__") else value for name, value in out.items()}

@@ -1,0 +1,132 @@
+"""The configuration of a run. Every method and ablation is a setting of this one schema.
+
+Defaults stand next to what they mean. [infer] marks a constant the papers do not state: it is
+our choice, documented in docs/methods.md.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from configs.identity import Runtime
+
+
+
+class Section(BaseModel):
+    """A frozen section; unknown keys, NaN and infinity are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ImagesConfig(Section):
+    """What is read from the source."""
+
+    max_pixels: int = Field(200_000_000, ge=1)  # a larger image is refused as a bomb
+    max_bytes: int = Field(512_000_000, ge=1)  # a larger file is refused unread
+    verify: bool = Runtime(False)  # hash every file again, even if size and mtime are unchanged
+    num_workers: int = Runtime(2, ge=0, le=64)  # processes that read and decode
+
+
+class EncoderConfig(Section):
+    """Which encoder, and how it is run."""
+
+    spec: str = "conse"  # conse | open_clip:MODEL/PRETRAINED | vectors:DIR
+    device: Literal["auto", "cpu", "cuda", "mps"] = Runtime("auto")
+    batch_size: int = Runtime(64, ge=1, le=65536)  # halved when the GPU runs out of memory
+    num_workers: int = Runtime(2, ge=0, le=64)  # DataLoader processes
+    shard_size: int = Runtime(4096, ge=1, le=1_000_000)  # images a shard: the unit of resuming
+
+
+class NounsConfig(Section):
+    """The nouns corpus: what a thing is."""
+
+    fuse: bool = True  # False: the nouns only name the clusters
+    source: Literal["auto", "nltk", "embedded", "vectors"] = "auto"
+    names: Literal["lemmas", "tac", "sic", "sic-literal"] = "lemmas"  # METHODS.md 1.4
+    lexnames: tuple[str, ...] = ()  # lexicographer files kept, such as noun.animal; () = all
+    min_depth: int = Field(0, ge=0, le=20)  # shortest hypernym path to entity, in edges
+    max_depth: int = Field(20, ge=0, le=20)
+    max_words: int = Field(9, ge=1, le=9)  # words in a noun
+    templates: tuple[str, ...] | Literal["auto", "tac", "sic"] = "auto"  # auto: the encoder's
+
+
+class CaptionsConfig(Section):
+    """The captions corpus: what a thing looks like."""
+
+    fuse: bool = True
+    source: str = "starter"  # starter | a file | vectors
+    format: Literal["auto", "flickr", "coco", "text", "table"] = "auto"
+    min_words: int = Field(3, ge=1)
+    max_words: int = Field(60, ge=1)
+
+
+class SelectionConfig(Section):
+    """The semantic space: the texts worth keeping for this collection."""
+
+    method: Literal["nearest", "reverse_softmax"] = "nearest"
+    images_per_centre: int = Field(300, ge=1)  # TAC's N / 300 rule
+    centres_per_cluster: int = Field(3, ge=1)  # at least 3 C centres when N / 300 < C
+    top_k: int = Field(5, ge=1)  # texts kept for each centre
+    centred: bool = True  # remove each modality's mean before comparing [infer]
+    n_init: int = Field(3, ge=1)  # restarts of the centres' k-means
+
+
+class TransportConfig(Section):
+    """Counterparts: each image as a mixture of the semantic space's texts."""
+
+    solver: Literal["sinkhorn", "pot"] = "sinkhorn"
+    epsilon: float = Field(0.02, gt=0.0, le=10.0)  # entropic regularisation; a softmax's temperature
+    balance: float = Field(1.0, ge=0.0, le=1.0)  # 0 = softmax retrieval, 1 = balanced transport
+    weighting: Literal["plan", "plan_times_similarity"] = "plan_times_similarity"  # METHODS 3.1 B
+    centred: bool = True
+    max_iter: int = Field(500, ge=0)
+    tol: float = Field(1e-4, gt=0.0)  # total error of the column marginal
+    strict: bool = False  # not converged: an error instead of a flag
+    memory_budget: int | None = Runtime(None)  # bytes; None = a quarter of what is free
+
+
+class FusionConfig(Section):
+    """How image and counterparts become one vector."""
+
+    mode: Literal["sum", "concat"] = "sum"
+    weights: Literal["adaptive", "equal"] = "adaptive"
+    gamma: float = Field(0.1, gt=0.0, le=100.0)  # temperature of the adaptive weights
+    centred: bool = True
+
+
+class PartitionConfig(Section):
+    """k-means on the fused vectors."""
+
+    engine: Literal["faiss", "sklearn"] = "faiss"
+    spherical: bool = True
+    n_init: int = Field(20, ge=1)
+    max_iter: int = Field(300, ge=1)
+
+
+class NamingConfig(Section):
+    """How clusters get their names."""
+
+    terms: int = Field(8, ge=1, le=100)  # nouns kept for each cluster
+    captions: int = Field(3, ge=0, le=100)
+    representatives: int = Field(12, ge=1, le=1000)  # nearest-to-centre images kept
+
+
+class RunConfig(Section):
+    """One run: a collection, a method and its settings."""
+
+    source: str
+    n_clusters: int = Field(ge=2)
+    collection: str | None = None  # default: the name of the source folder or file
+    workspace: Path = Runtime(Path("sortal-workspace"))
+    method: str = "cae"  # the preset's name, recorded with the run
+    random_state: int = Field(0, ge=0, le=2**32 - 1)
+    images: ImagesConfig = ImagesConfig()
+    encoder: EncoderConfig = EncoderConfig()
+    nouns: NounsConfig = NounsConfig()
+    captions: CaptionsConfig = CaptionsConfig()
+    selection: SelectionConfig = SelectionConfig()
+    transport: TransportConfig = TransportConfig()
+    fusion: FusionConfig = FusionConfig()
+    partition: PartitionConfig = PartitionConfig()
+    naming: NamingConfig = NamingConfig()

@@ -1,0 +1,1 @@
+"""Where things are kept: artifacts, vector shards and the lake."""

@@ -1,0 +1,111 @@
+"""Artifacts: immutable folders named by a fingerprint, complete when their manifest checks out."""
+
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from storage.atomic import atomic_folder, write_json
+from storage.hashing import hash_file
+from storage.workspace import Workspace
+
+MANIFEST = "manifest.json"
+
+
+class Artifact(BaseModel):
+    """A small reference to a finished artifact; the only thing that crosses a task boundary.
+
+    `fingerprint` says where it is; `identity` says what it holds (the fingerprint, unless the
+    step knows better: a touched file makes a new scan of the same identity). `facts` are
+    counts and figures, JSON-able.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    fingerprint: str
+    identity: str
+    rows: int = 0
+    facts: dict[str, Any] = {}
+
+    def folder(self, workspace: Workspace) -> Path:
+        """The artifact's folder."""
+        return workspace.artifacts / self.kind / self.fingerprint
+
+    def file(self, workspace: Workspace, name: str) -> Path:
+        """A file in the artifact's folder."""
+        return self.folder(workspace) / name
+
+
+class Written(BaseModel):
+    """What a step's body says about the files it wrote.
+
+    `shared` are files outside the artifact's folder (vector shards) that it stands on: they
+    are listed in the manifest and checked with it.
+    """
+
+    rows: int = 0
+    identity: str | None = None
+    facts: dict[str, Any] = {}
+    shared: list[Path] = []
+
+
+@lru_cache(maxsize=65536)
+def _hash_as_of(path: Path, size: int, mtime_ns: int) -> str:
+    return hash_file(path)
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    stat = path.stat()
+    digest = _hash_as_of(path, stat.st_size, stat.st_mtime_ns)
+    return {"bytes": stat.st_size, "hash": digest}
+
+
+def publish(
+    workspace: Workspace, kind: str, fingerprint: str, body: Callable[[Path], Written]
+) -> Artifact:
+    """Run `body(folder)` and publish the folder with a manifest, whole or not at all."""
+    final = workspace.artifacts / kind / fingerprint
+    with atomic_folder(final) as folder:
+        written = body(folder)
+        artifact = Artifact(
+            kind=kind,
+            fingerprint=fingerprint,
+            identity=written.identity or fingerprint,
+            rows=written.rows,
+            facts=written.facts,
+        )
+        own = {p.relative_to(folder).as_posix(): _entry(p) for p in sorted(folder.rglob("*.*"))}
+        shared = {workspace.relative(p): _entry(p) for p in written.shared}
+        manifest = {"artifact": artifact.model_dump(), "files": own, "shared": shared}
+        write_json(folder / MANIFEST, manifest)
+    return artifact
+
+
+def find(workspace: Workspace, kind: str, fingerprint: str) -> Artifact | None:
+    """The finished and undamaged artifact, or None when it must be (re)built.
+
+    Every file's size and hash is compared with the manifest; a hash already computed by this
+    process for an unchanged file is not computed again.
+    """
+    folder = workspace.artifacts / kind / fingerprint
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        artifact = Artifact(**manifest["artifact"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    own = all(_sound(folder / name, entry) for name, entry in manifest["files"].items())
+    shared = own and all(
+        _sound(workspace.root / name, entry) for name, entry in manifest["shared"].items()
+    )
+    return artifact if own and shared else None
+
+
+def _sound(path: Path, entry: dict[str, Any]) -> bool:
+    try:
+        return path.stat().st_size == entry["bytes"] and _entry(path) == entry
+    except OSError:
+        return False

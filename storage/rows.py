@@ -1,0 +1,53 @@
+"""Rows: a matrix of vectors read by blocks, so that N x d never has to be in memory."""
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """A matrix of shape (n_rows, dim) that can be streamed any number of times, in one order."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_rows, dim)."""
+
+    def blocks(self, size: int) -> Iterator[FloatArray]:
+        """Consecutive blocks of at most `size` rows, float32, C-contiguous."""
+
+
+class ArrayRows:
+    """`Rows` over an array in memory (or a memory map), converted to float32 a block at a time."""
+
+    def __init__(self, array: NDArray[np.floating]) -> None:
+        self._array = array
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_rows, dim)."""
+        return int(self._array.shape[0]), int(self._array.shape[1])
+
+    def blocks(self, size: int) -> Iterator[FloatArray]:
+        """Consecutive blocks of at most `size` rows."""
+        for start in range(0, len(self._array), size):
+            yield np.ascontiguousarray(self._array[start : start + size], dtype=np.float32)
+
+
+def as_rows(vectors: "Rows | NDArray[np.floating]") -> Rows:
+    """`vectors` itself if it already streams, else an `ArrayRows` over it."""
+    return ArrayRows(vectors) if isinstance(vectors, np.ndarray) else vectors
+
+
+def read_all(rows: Rows, size: int = 16384) -> FloatArray:
+    """The whole matrix of shape (n_rows, dim), float32. Only for sets known to be small."""
+    out = np.empty(rows.shape, dtype=np.float32)
+    start = 0
+    for block in rows.blocks(size):
+        out[start : start + len(block)] = block
+        start += len(block)
+    return out

@@ -1,0 +1,45 @@
+"""The workspace: one folder that holds everything Sortal keeps."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Paths inside the workspace folder `root`. Nothing outside it is ever written."""
+
+    root: Path
+
+    @property
+    def artifacts(self) -> Path:
+        """Immutable results of steps: `artifacts/<kind>/<fingerprint>/`."""
+        return self.root / "artifacts"
+
+    @property
+    def vectors(self) -> Path:
+        """Vector shards: `vectors/<encoder fingerprint>/<images|texts>/`."""
+        return self.root / "vectors"
+
+    @property
+    def lake(self) -> Path:
+        """The DuckLake: `catalog.sqlite` and `data/`."""
+        return self.root / "lake"
+
+    @property
+    def reports(self) -> Path:
+        """One HTML page a run."""
+        return self.root / "reports"
+
+    @property
+    def results(self) -> Path:
+        """Prefect's small references to artifacts."""
+        return self.root / "prefect"
+
+    def relative(self, path: Path) -> str:
+        """`path` as it is written into manifests: relative to the root, with slashes."""
+        return path.relative_to(self.root).as_posix()
+
+    def create(self) -> "Workspace":
+        """Make the folder; returns self with an absolute root."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        return Workspace(self.root.resolve())

@@ -1,0 +1,1 @@
+"""Encoders: images and texts into one space. `open_encoder(spec)` is the only way in."""

@@ -1,0 +1,124 @@
+"""What makes a function a step: its result is an artifact, and Prefect caches the reference.
+
+A step's body is a plain function `body(folder, workspace, **arguments) -> Written`. Calling the
+step builds or finds its artifact without Prefect; `step.task` is the Prefect task.
+"""
+
+import functools
+import logging
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from configs.identity import identity_of
+from storage.artifacts import Artifact, Written, find, publish
+from storage.hashing import fingerprint
+from storage.workspace import Workspace
+
+log = logging.getLogger("sortal")
+
+
+def _identity(value: Any) -> Any:
+    if isinstance(value, Artifact):
+        return value.identity
+    if isinstance(value, BaseModel):
+        return identity_of(value)
+    if isinstance(value, dict):
+        return {str(key): _identity(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_identity(item) for item in value]
+    return value
+
+
+class Step:
+    """A cached step of kind `kind`; raise `version` when the body's meaning changes.
+
+    `state(workspace, **arguments)` adds what the arguments do not show, such as the listing of
+    a folder. `check(workspace, artifact)` adds a test beyond the manifest, such as a row in
+    the lake.
+    """
+
+    def __init__(
+        self,
+        body: Callable[..., Written],
+        kind: str,
+        version: int,
+        state: Callable[..., Any] | None = None,
+        check: Callable[[Workspace, Artifact], bool] | None = None,
+    ) -> None:
+        self._body = body
+        self.kind = kind
+        self._version = version
+        self._state = state
+        self._check = check
+        functools.update_wrapper(self, body)
+
+    def fingerprint(self, workspace: Workspace, **arguments: Any) -> str:
+        """Hash of kind, version, arguments (artifacts by identity) and state."""
+        state = self._state(workspace, **arguments) if self._state else None
+        return fingerprint(self.kind, self._version, _identity(arguments), state)
+
+    def find(self, workspace: Workspace, **arguments: Any) -> Artifact | None:
+        """The finished, sound artifact of these arguments, or None."""
+        found = find(workspace, self.kind, self.fingerprint(workspace, **arguments))
+        sound = found and (self._check is None or self._check(workspace, found))
+        return found if sound else None
+
+    def __call__(self, workspace: Workspace, **arguments: Any) -> Artifact:
+        """The artifact of these arguments: found, or built now."""
+        return self.find(workspace, **arguments) or self._build(workspace, arguments)
+
+    def _build(self, workspace: Workspace, arguments: dict[str, Any]) -> Artifact:
+        def body(folder: Path) -> Written:
+            start = time.perf_counter()
+            written = self._body(folder, workspace, **arguments)
+            cost = {"seconds": round(time.perf_counter() - start, 3), "peak_mb": _peak_mb()}
+            return written.model_copy(update={"facts": {**written.facts, "cost": cost}})
+
+        key = self.fingerprint(workspace, **arguments)
+        artifact = publish(workspace, self.kind, key, body)
+        seconds = artifact.facts["cost"]["seconds"]
+        log.info("%s: %s rows in %.1f s", self.kind, f"{artifact.rows:,}", seconds)
+        return artifact
+
+    @functools.cached_property
+    def task(self) -> Any:
+        """The Prefect task: cached by fingerprint, and only while the artifact is sound."""
+        from prefect import task
+
+        def key(_context: Any, parameters: dict[str, Any]) -> str:
+            workspace, arguments = parameters["workspace"], parameters["arguments"]
+            fingerprint = self.fingerprint(workspace, **arguments)
+            if not self.find(workspace, **arguments):  # a hit must never name a damaged artifact
+                (workspace.results / fingerprint).unlink(missing_ok=True)
+            return fingerprint
+
+        def run(workspace: Workspace, arguments: dict[str, Any]) -> Artifact:
+            return self(workspace, **arguments)
+
+        return task(
+            run,
+            name=self.kind,
+            cache_key_fn=key,
+            persist_result=True,
+            result_serializer="json",
+        )
+
+
+def step(
+    kind: str,
+    version: int = 1,
+    state: Callable[..., Any] | None = None,
+    check: Callable[[Workspace, Artifact], bool] | None = None,
+) -> Callable[[Callable[..., Written]], Step]:
+    """Decorator: make `body(folder, workspace, **arguments) -> Written` a `Step`."""
+    return lambda body: Step(body, kind, version, state, check)
+
+
+def _peak_mb() -> int:
+    """Peak resident memory of this process so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
