@@ -1,0 +1,51 @@
+"""Centring: each modality's mean removed before modalities are compared.
+
+Images and texts of a CLIP space live in two far-apart cones (the modality gap); with the means
+gone, cosines compare what differs inside a modality.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from storage.rows import FloatArray, Rows, as_rows
+
+_BLOCK = 16384
+
+
+def normalise(vectors: FloatArray) -> FloatArray:
+    """Rows of shape (n, d) scaled to unit length; a zero row stays zero."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(norms > 0, norms, 1.0).astype(np.float32)
+
+
+def mean_of(vectors: Rows | FloatArray) -> FloatArray:
+    """Mean vector of shape (d,), accumulated in float64 in one streaming pass."""
+    rows = as_rows(vectors)
+    total = np.zeros(rows.shape[1])
+    for block in rows.blocks(_BLOCK):
+        total += block.sum(axis=0, dtype=np.float64)
+    return (total / max(rows.shape[0], 1)).astype(np.float32)
+
+
+def centre(vectors: FloatArray, mean: FloatArray | None) -> FloatArray:
+    """`vectors` of shape (n, d) minus `mean`, renormalised; unchanged where `mean` is None."""
+    return vectors if mean is None else normalise(vectors - mean)
+
+
+class Centred:
+    """`Rows` with a mean removed, block by block."""
+
+    def __init__(self, rows: Rows | FloatArray, mean: FloatArray | None) -> None:
+        self._rows = as_rows(rows)
+        self._mean = mean
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_rows, dim)."""
+        return self._rows.shape
+
+    def blocks(self, size: int) -> Iterator[FloatArray]:
+        """Consecutive centred blocks of at most `size` rows."""
+        for block in self._rows.blocks(size):
+            yield centre(block, self._mean)
