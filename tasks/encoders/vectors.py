@@ -1,0 +1,192 @@
+"""Ready-made vectors: `vectors:DIR` reads Parquet files instead of running a model.
+
+DIR holds `*images*.parquet` (key, vector, optional label and path) and text files
+`*nouns*.parquet`, `*captions*.parquet`, `*texts*.parquet` (text, vector).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.errors import UsageError
+from storage.hashing import fingerprint
+from storage.rows import FloatArray
+from tasks.encoders.files import content_hash
+
+ROLES = ("images", "nouns", "captions", "texts")
+TEXT_ROLES = ("nouns", "captions", "texts")
+_BATCH = 8192
+
+
+def files_of(folder: Path, *roles: str) -> list[Path]:
+    """The Parquet files of the given roles, in order of role, then of name."""
+    if not folder.is_dir():
+        raise UsageError(f"vectors:DIR must name a folder, got {folder}; nothing is there")
+    files = sorted(folder.glob("*.parquet"))
+    return [path for role in roles for path in files if _role(path) == role]
+
+
+def _role(path: Path) -> str | None:
+    return next((role for role in ROLES if role in path.stem.lower()), None)
+
+
+def _need(folder: Path, *roles: str) -> list[Path]:
+    files = files_of(folder, *roles)
+    if not files:
+        names = " or ".join(f"*{role}*.parquet" for role in roles)
+        raise UsageError(f"{folder} must hold {names}, got none; write one (see docs: vectors)")
+    return files
+
+
+def image_table(folder: Path) -> pa.Table:
+    """All image rows as strings key, label and path, the last two null where not given."""
+    return pa.concat_tables([_image_columns(path) for path in _need(folder, "images")])
+
+
+def _image_columns(path: Path) -> pa.Table:
+    names = pq.read_schema(path).names
+    _require(path, names, "key", "vector")
+    table = pq.read_table(path, columns=[n for n in ("key", "label", "path") if n in names])
+    if table.column("key").null_count:
+        raise UsageError(f"{path}: key must not be null; give every image its own key")
+    columns = {
+        name: table.column(name).cast(pa.string())
+        if name in names
+        else pa.nulls(len(table), pa.string())
+        for name in ("key", "label", "path")
+    }
+    return pa.table(columns)
+
+
+def texts(folder: Path, corpus: str) -> list[str]:
+    """The texts of a corpus ("nouns" or "captions"), each once, in file order."""
+    found: dict[str, None] = {}
+    for path in _need(folder, corpus):
+        found.update(dict.fromkeys(_texts_of(path)))
+    return list(found)
+
+
+def _texts_of(path: Path) -> list[str]:
+    _require(path, pq.read_schema(path).names, "text", "vector")
+    column = pq.read_table(path, columns=["text"]).column("text").cast(pa.string())
+    if column.null_count:
+        raise UsageError(f"{path}: text must not be null; leave such rows out")
+    return column.to_pylist()
+
+
+def _require(path: Path, names: Iterable[str], *needed: str) -> None:
+    lacking = [name for name in needed if name not in names]
+    if lacking:
+        raise UsageError(
+            f"{path} must have the columns {', '.join(needed)}; {', '.join(lacking)} is missing,"
+            f" it has {', '.join(names)}"
+        )
+
+
+def image_blocks(folder: Path) -> Iterator[tuple[list[str], FloatArray]]:
+    """(keys, unit vectors of shape (b, dim)) over the image files, a block at a time."""
+    yield from _blocks(_need(folder, "images"), "key", dim_of(folder))
+
+
+def text_blocks(folder: Path) -> Iterator[tuple[list[str], FloatArray]]:
+    """(texts, unit vectors of shape (b, dim)) over all text files, a block at a time."""
+    yield from _blocks(_need(folder, *TEXT_ROLES), "text", dim_of(folder))
+
+
+def _blocks(files: Sequence[Path], name: str, dim: int) -> Iterator[tuple[list[str], FloatArray]]:
+    for path in files:
+        file = pq.ParquetFile(path)
+        _require(path, file.schema_arrow.names, name, "vector")
+        start = 0
+        for batch in file.iter_batches(_BATCH, columns=[name, "vector"]):
+            vectors = unit_vectors(batch.column("vector"), dim, path, start)
+            yield batch.column(name).cast(pa.string()).to_pylist(), vectors
+            start += batch.num_rows
+
+
+def unit_vectors(column: pa.Array, dim: int, path: Path, start: int = 0) -> FloatArray:
+    """A list column as unit rows of shape (n, dim), float32.
+
+    Raises UsageError naming the row for a null, a wrong length, NaN, infinity or a zero vector.
+    """
+    _check_lengths(column, dim, path, start)
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    vectors = flat.reshape(len(column), dim).astype(np.float64)
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    bad = np.flatnonzero(~np.isfinite(norms[:, 0]) | (norms[:, 0] == 0))
+    if len(bad):
+        what = "a zero vector" if norms[bad[0], 0] == 0 else "NaN or infinity"
+        raise UsageError(
+            f"{path}: vectors must be finite and not zero, row {start + bad[0]} is {what};"
+            " leave such rows out"
+        )
+    return (vectors / norms).astype(np.float32)
+
+
+def _check_lengths(column: pa.Array, dim: int, path: Path, start: int) -> None:
+    if column.null_count:
+        raise UsageError(f"{path}: vector must not be null; leave such rows out")
+    fixed = isinstance(column.type, pa.FixedSizeListType)
+    lengths = (
+        np.full(len(column), column.type.list_size)
+        if fixed
+        else column.value_lengths().to_numpy(zero_copy_only=False)
+    )
+    bad = np.flatnonzero(lengths != dim)
+    if len(bad):
+        raise UsageError(
+            f"{path}: all vectors in the folder must have one length; row {start + bad[0]} has"
+            f" {lengths[bad[0]]}, others have {dim}"
+        )
+
+
+def dim_of(folder: Path) -> int:
+    """Length of the vectors, from the folder's first non-empty file. Reads one row at most."""
+    for path in _need(folder, *ROLES):
+        file = pq.ParquetFile(path)
+        _require(path, file.schema_arrow.names, "vector")
+        kind = file.schema_arrow.field("vector").type
+        if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or _is_fixed(kind)):
+            raise UsageError(f"{path}: vector must be a list of floats, got {kind}")
+        if not pa.types.is_floating(kind.value_type):
+            raise UsageError(f"{path}: vector must be a list of floats, got {kind}")
+        if _is_fixed(kind):
+            return int(kind.list_size)
+        for batch in file.iter_batches(1, columns=["vector"]):
+            return len(batch.column("vector")[0])
+    raise UsageError(f"{folder} must hold vectors, got only empty files")
+
+
+def _is_fixed(kind: pa.DataType) -> bool:
+    return isinstance(kind, pa.FixedSizeListType)
+
+
+def fingerprint_of(folder: Path) -> str:
+    """Hash of the files' names and bytes."""
+    files = _need(folder, *ROLES)
+    return fingerprint("vectors", [(path.name, content_hash(path)) for path in files])
+
+
+def look_up(folder: Path, wanted: Sequence[str]) -> FloatArray:
+    """Unit vectors of shape (len(wanted), dim) of the texts, from the first row of each.
+
+    Raises UsageError when a text has no vector.
+    """
+    place = {text: row for row, text in enumerate(dict.fromkeys(wanted))}
+    found = np.zeros((len(place), dim_of(folder)), dtype=np.float32)
+    seen: set[str] = set()
+    for block, vectors in text_blocks(folder):
+        for text, vector in zip(block, vectors, strict=True):
+            if text in place and text not in seen:
+                seen.add(text)
+                found[place[text]] = vector
+    lacking = next((text for text in place if text not in seen), None)
+    if lacking is not None:
+        raise UsageError(
+            f"vectors:{folder} must hold a vector for every text; {len(place) - len(seen)} of"
+            f" {len(place)} have none, first {lacking!r}; set the corpus' source to vectors"
+        )
+    return found[[place[text] for text in wanted]]

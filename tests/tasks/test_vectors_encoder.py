@@ -1,0 +1,151 @@
+"""Ready-made vectors: what is accepted, what is refused and how."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from configs.errors import UsageError
+from tasks.encoders import vectors
+
+
+FLOAT = pa.float32()
+
+
+def rows(n, dim=4, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, dim)).astype(np.float32)
+
+
+def column(values, kind="fixed", dtype=FLOAT):
+    lists = [list(map(float, row)) for row in values]
+    types = {
+        "fixed": pa.list_(dtype, len(values[0])),
+        "list": pa.list_(dtype),
+        "large": pa.large_list(dtype),
+    }
+    return pa.array([np.asarray(r, dtype.to_pandas_dtype()) for r in lists], types[kind])
+
+
+def write(folder, name, **columns):
+    folder.mkdir(exist_ok=True)
+    pq.write_table(pa.table(columns), folder / name)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write(
+        tmp_path,
+        "images.parquet",
+        key=["a", "b", "c"],
+        label=["cat", None, "dog"],
+        vector=column(rows(3)),
+    )
+    write(tmp_path, "my_nouns.parquet", text=["cat", "dog", "cat"], vector=column(rows(3, seed=1)))
+    write(tmp_path, "captions.parquet", text=["a cat sits"], vector=column(rows(1, seed=2)))
+    return tmp_path
+
+
+def test_images_come_as_keys_labels_and_null_paths(folder):
+    table = vectors.image_table(folder)
+    assert table.column_names == ["key", "label", "path"]
+    assert table.column("label").to_pylist() == ["cat", None, "dog"]
+    assert table.column("path").null_count == 3
+
+
+def test_texts_come_each_once_by_corpus(folder):
+    assert vectors.texts(folder, "nouns") == ["cat", "dog"]
+    assert vectors.texts(folder, "captions") == ["a cat sits"]
+
+
+@pytest.mark.parametrize("kind", ["fixed", "list", "large"])
+@pytest.mark.parametrize("dtype", [pa.float16(), pa.float32(), pa.float64()])
+def test_any_list_of_floats_becomes_unit_vectors(tmp_path, kind, dtype):
+    values = rows(5) * 7
+    write(tmp_path, "images.parquet", key=list("abcde"), vector=column(values, kind, dtype))
+    [(keys, got)] = vectors.image_blocks(tmp_path)
+    assert keys == list("abcde")
+    expected = values / np.linalg.norm(values, axis=1, keepdims=True)
+    np.testing.assert_allclose(got, expected, atol=2e-3)
+    np.testing.assert_allclose(np.linalg.norm(got, axis=1), 1, atol=1e-6)
+
+
+def test_a_sliced_column_keeps_its_rows(tmp_path):
+    values = rows(5)
+    for kind in ("fixed", "list"):
+        got = vectors.unit_vectors(column(values, kind).slice(2), 4, tmp_path)
+        np.testing.assert_allclose(
+            got, values[2:] / np.linalg.norm(values[2:], axis=1)[:, None], atol=1e-6
+        )
+
+
+def test_the_first_of_equal_texts_counts(folder):
+    got = vectors.look_up(folder, ["dog", "cat", "dog"])
+    first = rows(3, seed=1)
+    np.testing.assert_allclose(got[1], first[0] / np.linalg.norm(first[0]), atol=1e-6)
+    np.testing.assert_array_equal(got[0], got[2])
+
+
+def test_a_text_without_vector_is_named(folder):
+    with pytest.raises(UsageError, match="1 of 2 have none, first 'zebra'"):
+        vectors.look_up(folder, ["cat", "zebra"])
+
+
+@pytest.mark.parametrize(
+    ("value", "what"), [(np.nan, "NaN or infinity"), (np.inf, "NaN or infinity"), (0, "zero")]
+)
+def test_a_useless_vector_is_refused_by_row(tmp_path, value, what):
+    values = rows(4)
+    values[2] = value
+    write(tmp_path, "images.parquet", key=list("abcd"), vector=column(values))
+    with pytest.raises(UsageError, match=f"row 2 is .*{what}"):
+        list(vectors.image_blocks(tmp_path))
+
+
+def test_mixed_lengths_are_refused_inside_a_file_and_across_files(tmp_path):
+    ragged = pa.array([[1.0, 2.0], [1.0, 2.0, 3.0]], pa.list_(pa.float32()))
+    write(tmp_path, "images.parquet", key=["a", "b"], vector=ragged)
+    with pytest.raises(UsageError, match="row 1 has 3, others have 2"):
+        list(vectors.image_blocks(tmp_path))
+    write(tmp_path, "images.parquet", key=["a", "b"], vector=column(rows(2, 4)))
+    write(tmp_path, "nouns.parquet", text=["a", "b"], vector=column(rows(2, 5)))
+    with pytest.raises(UsageError, match="row 0 has 5, others have 4"):
+        vectors.look_up(tmp_path, ["a"])
+
+
+def test_missing_columns_files_and_folders_are_named(tmp_path):
+    with pytest.raises(UsageError, match="must name a folder"):
+        vectors.image_table(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match=r"\*images\*\.parquet, got none"):
+        vectors.image_table(tmp_path)
+    write(tmp_path, "images.parquet", id=["a"], vector=column(rows(1)))
+    with pytest.raises(UsageError, match="key is missing, it has id, vector"):
+        vectors.image_table(tmp_path)
+    write(tmp_path, "images.parquet", key=["a"], vector=[1.0])
+    with pytest.raises(UsageError, match="list of floats, got double"):
+        vectors.dim_of(tmp_path)
+
+
+def test_the_fingerprint_follows_the_files_bytes(folder):
+    before = vectors.fingerprint_of(folder)
+    assert vectors.fingerprint_of(folder) == before
+    write(folder, "captions.parquet", text=["a dog sits"], vector=column(rows(1, seed=2)))
+    assert vectors.fingerprint_of(folder) != before
+
+
+def test_the_real_clip_vectors_classify_zero_shot():
+    shared = Path(os.environ.get("SORTAL_SHARED", Path(__file__).parents[3] / "shared")) / "clip"
+    if not shared.is_dir():
+        pytest.skip("no shared test data: set SORTAL_SHARED")
+    table = vectors.image_table(shared)
+    images = np.concatenate([block for _, block in vectors.image_blocks(shared)])
+    names = sorted(set(table.column("label").to_pylist()))
+    known = set(vectors.texts(shared, "nouns"))
+    names = [name for name in names if name in known]
+    labels = np.array(table.column("label").to_pylist())
+    use = np.isin(labels, names)
+    guess = np.array(names)[(images @ vectors.look_up(shared, names).T).argmax(axis=1)]
+    assert len(names) >= 7
+    assert (guess[use] == labels[use]).mean() > 0.85
