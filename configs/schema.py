@@ -5,11 +5,12 @@ our choice, documented in docs/methods.md.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from configs.identity import Runtime
+from configs.presets import load_preset, merge
 
 
 
@@ -113,13 +114,16 @@ class NamingConfig(Section):
 
 
 class RunConfig(Section):
-    """One run: a collection, a method and its settings."""
+    """One run: a collection, a method and its settings.
+
+    `method` names a preset (or a YAML file) whose settings lie under the ones given here.
+    """
 
     source: str
     n_clusters: int = Field(ge=2)
     collection: str | None = None  # default: the name of the source folder or file
     workspace: Path = Runtime(Path("sortal-workspace"))
-    method: str = "cae"  # the preset's name, recorded with the run
+    method: str = "cae"  # a preset's name, or the path of a YAML file like one
     random_state: int = Field(0, ge=0, le=2**32 - 1)
     images: ImagesConfig = ImagesConfig()
     encoder: EncoderConfig = EncoderConfig()
@@ -130,3 +134,20 @@ class RunConfig(Section):
     fusion: FusionConfig = FusionConfig()
     partition: PartitionConfig = PartitionConfig()
     naming: NamingConfig = NamingConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _over_preset(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return merge(load_preset(str(values.get("method", "cae"))), values)
+
+    @property
+    def method_name(self) -> str:
+        """The method's short name, as recorded in the lake."""
+        return Path(self.method).stem
+
+    @property
+    def collection_name(self) -> str:
+        """The collection's name: given, or that of the source."""
+        return self.collection or Path(self.source.rstrip("/")).stem or "collection"

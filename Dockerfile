@@ -1,0 +1,29 @@
+# docker build .                          CPU: torch without CUDA
+# docker build --build-arg DEVICE=cuda .  CUDA: torch as constraints.txt freezes it
+ARG PYTHON=3.11
+FROM python:${PYTHON}-slim AS build
+ARG DEVICE=cpu
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 UV_LINK_MODE=copy
+WORKDIR /src
+RUN pip install --no-cache-dir "uv>=0.7" && uv venv /opt/sortal
+COPY pyproject.toml constraints.txt LICENSE README.md ./
+COPY configs configs
+COPY flows flows
+COPY storage storage
+COPY tasks tasks
+RUN if [ "$DEVICE" = cuda ]; then set -- -c constraints.txt; \
+    else grep -viE "^(nvidia|cuda|triton)" constraints.txt > /tmp/constraints.txt; \
+         set -- --torch-backend cpu -c /tmp/constraints.txt; fi \
+ && uv pip install --no-cache --python /opt/sortal/bin/python "$@" .
+
+FROM python:${PYTHON}-slim
+RUN useradd --create-home --uid 1000 sortal && mkdir /data && chown sortal /data
+COPY --from=build /opt/sortal /opt/sortal
+ENV PATH=/opt/sortal/bin:$PATH SORTAL_WORKSPACE=/data/workspace \
+    PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 PYTHONUNBUFFERED=1
+USER sortal
+WORKDIR /data
+VOLUME /data
+HEALTHCHECK --interval=5m --timeout=60s CMD ["sortal", "doctor"]
+ENTRYPOINT ["sortal"]
+CMD ["--help"]

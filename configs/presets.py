@@ -1,0 +1,71 @@
+"""Presets: one small YAML file a method; `extends` names the one it differs from."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from configs.errors import UsageError
+
+_FOLDER = Path(__file__).parent / "presets"
+
+
+def preset_names() -> list[str]:
+    """Names of the embedded presets, sorted."""
+    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+
+
+def load_preset(method: str) -> dict[str, Any]:
+    """The nested settings of a preset name or of a YAML file, with what it extends merged in."""
+    values = _read(_locate(method))
+    base = values.pop("extends", None)
+    values.pop("description", None)
+    return merge(load_preset(base), values) if base else values
+
+
+def describe_preset(name: str) -> str:
+    """The one-line description in the preset's file."""
+    return str(_read(_FOLDER / f"{name}.yaml").get("description", ""))
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `over`, section by section."""
+    out = dict(base)
+    for key, value in over.items():
+        if isinstance(value, BaseModel):
+            value = value.model_dump(exclude_unset=True)
+        both = isinstance(value, Mapping) and isinstance(out.get(key), Mapping)
+        out[key] = merge(out[key], value) if both else value
+    return out
+
+
+def _locate(method: str) -> Path:
+    if method.endswith((".yaml", ".yml")):
+        if not Path(method).is_file():
+            raise UsageError(f"method file not found: {method}; presets are {_choices()}")
+        return Path(method)
+    if method not in preset_names():
+        close = get_close_matches(method, preset_names(), 1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise UsageError(
+            f"method must be one of {_choices()} or a .yaml file, got {method!r}{hint}"
+        )
+    return _FOLDER / f"{method}.yaml"
+
+
+def _choices() -> str:
+    return ", ".join(preset_names())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"method file {path} cannot be read as YAML: {reason}") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"method file {path} must hold a mapping of settings, such as 'fusion:'")
+    return values

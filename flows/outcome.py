@@ -1,0 +1,51 @@
+"""What a finished run says of itself: a small result, a report in its place, Prefect's artifact."""
+
+import logging
+import re
+
+from prefect.artifacts import create_markdown_artifact
+from prefect.context import FlowRunContext
+from pydantic import BaseModel
+
+from configs.schema import RunConfig
+from storage.artifacts import Artifact
+from storage.workspace import Workspace
+from tasks.report import place_report, summary
+
+log = logging.getLogger("sortal")
+
+
+class RunResult(BaseModel):
+    """What a run came to; everything else is in the lake under `run_id`."""
+
+    run_id: str
+    collection: str
+    workspace: str
+    report: str
+    n_images: int
+    n_failed: int
+    metrics: dict[str, float] = {}
+
+
+def announce(
+    workspace: Workspace, config: RunConfig, run: Artifact, report: Artifact
+) -> RunResult:
+    """Put the report where people look, link it from Prefect's view, and return the result."""
+    run_id = run.facts["run_id"]
+    page = place_report(workspace, run_id, report)
+    if FlowRunContext.get():
+        create_markdown_artifact(
+            key=re.sub(r"[^a-z0-9]+", "-", f"report-{config.collection_name}".lower()).strip("-"),
+            markdown=f"{summary(workspace, run_id)}\n\n[Full report]({page.as_uri()})",
+            description=f"Clusters of {config.collection_name}, run {run_id}",
+        )
+    log.info("run %s: report at %s", run_id, page)
+    return RunResult(
+        run_id=run_id,
+        collection=config.collection_name,
+        workspace=str(workspace.root),
+        report=str(page),
+        n_images=run.facts["n_images"],
+        n_failed=run.facts["n_failed"],
+        metrics=run.facts["metrics"],
+    )

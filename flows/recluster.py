@@ -1,0 +1,154 @@
+"""The main flow: a collection of images -> named clusters in the lake, and a report."""
+
+from typing import Any, NamedTuple
+
+from prefect import flow
+from pydantic import BaseModel
+
+from configs.errors import UsageError
+from configs.schema import CaptionsConfig, NounsConfig, RunConfig
+from flows.outcome import RunResult, announce
+from storage.artifacts import Artifact
+from storage.workspace import Workspace
+from tasks.captions import load_captions
+from tasks.commit import commit
+from tasks.embedding import embed_images, embed_texts
+from tasks.encoders import EncoderInfo, describe, templates_of
+from tasks.evaluation import evaluate
+from tasks.fusion import fuse
+from tasks.images import scan
+from tasks.naming import name_clusters
+from tasks.nouns import load_nouns
+from tasks.partition import partition
+from tasks.report import write_report
+from tasks.selection import select
+from tasks.step import Step
+from tasks.transport import solve_transport
+
+
+class Space(NamedTuple):
+    """A corpus, the part of it that suits the collection, and its solved transport."""
+
+    corpus: Artifact
+    texts: Artifact
+    transport: Artifact
+
+
+class Steps:
+    """Runs steps as Prefect tasks whose references are kept in the workspace, and notes them."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.done: list[Artifact] = []
+
+    def __call__(self, step: Step, **arguments: Any) -> Artifact:
+        """The artifact of `step`: Cached in Prefect's view while it is sound and unchanged."""
+        task = step.task.with_options(result_storage=self.workspace.results)
+        artifact: Artifact = task(self.workspace, arguments)
+        self.done.append(artifact)
+        return artifact
+
+
+@flow(name="recluster")
+def recluster(config: RunConfig) -> RunResult:
+    """Sort the collection at `config.source` into `config.n_clusters` named clusters.
+
+    Every line is a cached step: what has not changed since an earlier run is not done again.
+    Raises UsageError for a setting or source that cannot work, RunError when a run cannot go on.
+    """
+    do = Steps(Workspace(config.workspace).create())
+    encoder = describe(config.encoder.spec)
+    encoding = {"encoder": config.encoder, "encoder_fingerprint": encoder.fingerprint}
+
+    found = do(scan, source=config.source, config=config.images)
+    check_size(config, found)
+    images = do(embed_images, scan=found, source=config.source, images=config.images, **encoding)
+    nouns = space_of(do, load_nouns, config.nouns, images, config, encoder)
+    captions = space_of(do, load_captions, config.captions, images, config, encoder)
+    spaces = {"noun": nouns, "caption": captions}
+    fused = do(fuse, images=images, **fusing(config, spaces))
+    clusters = do(
+        partition,
+        vectors=fused,
+        config=config.partition,
+        n_clusters=config.n_clusters,
+        random_state=config.random_state,
+    )
+    names = do(name_clusters, images=images, partition=clusters, **naming(config, spaces))
+    metrics = do(evaluate, scan=found, partition=clusters) if found.facts["n_labelled"] else None
+    run = do(
+        commit,
+        config=config,
+        encoder_fingerprint=encoder.fingerprint,
+        scan=found,
+        images=images,
+        fused=fused,
+        partition=clusters,
+        names=names,
+        metrics=metrics,
+        steps=list(do.done),
+    )
+    report = do(write_report, run=run, source=config.source)
+    return announce(do.workspace, config, run, report)
+
+
+def space_of(
+    do: Steps,
+    load: Step,
+    section: NounsConfig | CaptionsConfig,
+    images: Artifact,
+    config: RunConfig,
+    encoder: EncoderInfo,
+) -> Space:
+    """Load a corpus, embed it, select what suits the images, and solve their transport to it."""
+    corpus = do(load, config=section, encoder=config.encoder.spec)
+    texts = do(
+        embed_texts,
+        corpus=corpus,
+        templates=templates_of(section, encoder),
+        encoder=config.encoder,
+        encoder_fingerprint=encoder.fingerprint,
+    )
+    space = do(
+        select,
+        images=images,
+        texts=texts,
+        corpus=corpus,
+        config=config.selection,
+        n_clusters=config.n_clusters,
+        random_state=config.random_state,
+    )
+    return Space(corpus, space, do(solve_transport, images=images, space=space, config=config.transport))
+
+
+def fusing(config: RunConfig, spaces: dict[str, Space]) -> dict[str, Any]:
+    """Arguments of fusion: the spaces that the method fuses; the others only name clusters."""
+    used = {"noun": config.nouns.fuse, "caption": config.captions.fuse}
+    chosen = {name: space for name, space in spaces.items() if used[name]}
+    return {
+        "spaces": {name: space.texts for name, space in chosen.items()},
+        "transports": {name: space.transport for name, space in chosen.items()},
+        "transport": config.transport,
+        "config": config.fusion,
+    }
+
+
+def naming(config: RunConfig, spaces: dict[str, Space]) -> dict[str, Any]:
+    """Arguments of naming: every space, with the corpus it came from."""
+    return {
+        "corpora": {name: space.corpus for name, space in spaces.items()},
+        "spaces": {name: space.texts for name, space in spaces.items()},
+        "transports": {name: space.transport for name, space in spaces.items()},
+        "config": config.naming,
+        "transport": config.transport,
+    }
+
+
+def check_size(config: RunConfig, found: Artifact) -> None:
+    """Refuse more clusters than distinct images, before any work."""
+    n_unique = int(found.facts["n_unique"])
+    if config.n_clusters > n_unique:
+        raise UsageError(
+            f"n_clusters must be in [2, {n_unique:,}], got {config.n_clusters:,}; "
+            f"the collection has {n_unique:,} distinct readable images"
+        )
