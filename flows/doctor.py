@@ -1,0 +1,108 @@
+"""`sortal doctor`: checks the environment, and for each fault says how to mend it."""
+
+import importlib.metadata as metadata
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from configs.errors import UsageError
+
+Finding = tuple[bool, str]
+
+_PACKAGES = ("prefect", "fastapi", "torch", "torchvision", "open_clip_torch", "duckdb", "pyarrow")
+
+
+def examine(workspace: Path) -> bool:
+    """Print one line a check; True when nothing needs mending."""
+    console = Console()
+    healthy = True
+    for name, check in _checks(workspace):
+        good, text = _run(check)
+        healthy &= good
+        console.print(f"[{'green' if good else 'red'}]{'ok  ' if good else 'MEND'}[/] {name}: {text}",
+                      soft_wrap=True, highlight=False)
+    return healthy
+
+
+def _run(check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except Exception as error:
+        return False, f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _checks(workspace: Path) -> list[tuple[str, Callable[[], Finding]]]:
+    return [
+        ("python", _python),
+        ("packages", _packages),
+        ("torch and torchvision", _torch),
+        ("encoder conse", _conse),
+        ("lake", _lake),
+        ("prefect server", _prefect),
+        ("wordnet", _wordnet),
+        ("workspace", lambda: _workspace(workspace)),
+    ]
+
+
+def _python() -> Finding:
+    return sys.version_info >= (3, 11), sys.version.split()[0] + " (3.11 or newer is needed)"
+
+
+def _packages() -> Finding:
+    return True, ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
+
+
+def _torch() -> Finding:
+    try:
+        import torch
+        import torchvision  # noqa: F401 - importing it is the check
+    except (ImportError, RuntimeError) as error:
+        return False, f"{error}; install torch and torchvision from the same index, in one command"
+    if torch.cuda.is_available():
+        return True, f"GPU {torch.cuda.get_device_name(0)}"
+    return True, f"CPU, {torch.get_num_threads()} threads"
+
+
+def _conse() -> Finding:
+    from tasks.encoders import describe
+
+    try:
+        return True, f"{describe('conse').dim} dimensions, works offline"
+    except UsageError as error:
+        return False, str(error)
+
+
+def _lake() -> Finding:
+    from storage.lake import Lake
+    from storage.workspace import Workspace
+
+    with tempfile.TemporaryDirectory() as folder, Lake(Workspace(Path(folder))) as lake:
+        lake.query("SELECT count(*) FROM runs")
+    return True, f"DuckLake works, SQLite {sqlite3.sqlite_version}"
+
+
+def _prefect() -> Finding:
+    from fastapi import Body  # noqa: F401 - the pair of versions is what fails
+    from prefect.server.api.server import create_app
+
+    create_app()
+    return True, "starts with this fastapi"
+
+
+def _wordnet() -> Finding:
+    from tasks.nouns import noun_source
+
+    return True, noun_source()
+
+
+def _workspace(workspace: Path) -> Finding:
+    place = workspace if workspace.exists() else workspace.resolve().parent
+    free = shutil.disk_usage(place).free / 2**30
+    with tempfile.TemporaryFile(dir=place):
+        pass
+    return free > 1, f"{workspace}: writable, {free:.0f} GiB free (1 GiB is the least)"

@@ -1,0 +1,25 @@
+"""What a run would do: `--dry-run` checks everything that can be checked without doing it."""
+
+from typing import Any
+
+from configs.schema import RunConfig
+from flows.recluster import check_size
+from storage.workspace import Workspace
+from tasks.embedding import count_missing
+from tasks.encoders import describe
+from tasks.images import scan
+
+
+def plan_of(config: RunConfig) -> dict[str, Any]:
+    """Scan the source and describe the run; writes nothing but the scan itself."""
+    workspace = Workspace(config.workspace).create()
+    encoder = describe(config.encoder.spec)
+    found = scan(workspace, source=config.source, config=config.images)
+    check_size(config, found)
+    return {
+        "collection": config.collection_name,
+        "images": {k: v for k, v in found.facts.items() if k.startswith("n_")},
+        "images_to_embed": count_missing(workspace, found, encoder.fingerprint),
+        "encoder": {"spec": encoder.spec, "dim": encoder.dim, "fingerprint": encoder.fingerprint},
+        "config": config.model_dump(mode="json"),
+    }

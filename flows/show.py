@@ -1,0 +1,126 @@
+"""What `sortal cluster` and its neighbours print."""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from configs.errors import UsageError
+from configs.schema import RunConfig
+from flows.outcome import RunResult
+
+BETTER_ENCODERS = (
+    "Encoder conse is embedded and needs no download. Better: "
+    "--encoder open_clip:ViT-B-32/laion2b_s34b_b79k (downloads once), "
+    "or --encoder vectors:DIR for vectors you have; see `sortal encoders`."
+)
+
+
+def quiet_prefect(as_json: bool) -> None:
+    """Our own log lines on stderr; Prefect's only when something is wrong with Prefect."""
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    handler = RichHandler(Console(stderr=True), show_path=False, markup=False)
+    logger = logging.getLogger("sortal")
+    logger.setLevel(logging.WARNING if as_json else logging.INFO)
+    logger.addHandler(handler)
+    logger.propagate = False
+    for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # the one-line error is ours to print
+
+
+def run_cluster(config: RunConfig, *, dry_run: bool = False, as_json: bool = False) -> RunResult:
+    """Run the flow for a person at a terminal; the last line on stdout is the run id."""
+    quiet_prefect(as_json)
+    if config.encoder.spec == "conse" and not as_json:
+        print(BETTER_ENCODERS, file=sys.stderr)
+    if dry_run:
+        return _plan(config, as_json)
+    from flows.recluster import recluster
+
+    quiet_prefect(as_json)
+    result = recluster(config)
+    if as_json:
+        print(json.dumps(result.model_dump()))
+    else:
+        show_result(result)
+        print(result.run_id)
+    return result
+
+
+def _plan(config: RunConfig, as_json: bool) -> RunResult:
+    from flows.plan import plan_of
+
+    plan = plan_of(config)
+    if as_json:
+        print(json.dumps(plan))
+    else:
+        print(yaml.safe_dump(plan, sort_keys=False, allow_unicode=True).rstrip())
+    return RunResult(
+        run_id="", collection=config.collection_name, workspace=str(config.workspace), report="",
+        n_images=0, n_failed=0,
+    )
+
+
+def show_result(result: RunResult, limit: int = 40) -> None:
+    """The clusters as a table, metrics where labels exist, and where the report is."""
+    from storage.lake import Lake
+    from storage.workspace import Workspace
+
+    with Lake(Workspace(Path(result.workspace)), read_only=True) as lake:
+        cards = lake.query(
+            "SELECT cluster, name, size, nouns, typical FROM cluster_cards "
+            "WHERE run_id = ? ORDER BY size DESC, cluster LIMIT ?",
+            [result.run_id, limit],
+        ).to_pylist()
+    table = Table(title=f"{result.collection}: {result.n_images:,} images", title_justify="left")
+    for column in ("id", "name", "size", "top nouns", "typical image"):
+        table.add_column(column, justify="right" if column in {"id", "size"} else "left")
+    for card in cards:
+        nouns = ", ".join(card["nouns"] or [])
+        table.add_row(
+            str(card["cluster"]), card["name"], f"{card['size']:,}", nouns, card["typical"] or ""
+        )
+    console = Console()
+    console.print(table)
+    if result.n_failed:
+        console.print(f"{result.n_failed:,} inputs failed; see: sortal sql 'FROM failures_by_code'")
+    if result.metrics:
+        shown = [n for n in ("acc", "nmi", "ari", "purity") if n in result.metrics]
+        console.print("against the labels: " + ", ".join(f"{n} {result.metrics[n]:.3f}" for n in shown))
+    console.print(f"report: {result.report}", soft_wrap=True)
+
+
+def make_report(workspace: Path, run: str | None) -> None:
+    """Make a run's report again from the lake and print its path."""
+    from storage.lake import Lake
+    from storage.workspace import Workspace
+    from tasks.report import publish_report
+
+    room = existing(workspace)
+    with Lake(room, read_only=True) as lake:
+        rows = lake.query(
+            "SELECT run_id FROM runs WHERE ? IS NULL OR run_id = ? ORDER BY started_at DESC LIMIT 1",
+            [run, run],
+        ).to_pylist()
+    if not rows:
+        raise UsageError(f"no run {run or ''} in {workspace}; `sortal runs` lists what there is")
+    print(publish_report(Workspace(room.root), rows[0]["run_id"]))
+
+
+def show_encoders() -> None:
+    """Which encoders work offline here, and how to get better ones."""
+    from tasks.encoders import installed
+
+    table = Table(title="Encoders usable offline", title_justify="left")
+    for column in ("spec", "dimensions", "fingerprint", "note"):
+        table.add_column(column, overflow="fold")
+    for info in installed():
+        table.add_row(info.spec, str(info.dim or "?"), info.fingerprint[:12], info.note)
+    Console().print(table)
+    print(BETTER_ENCODERS)
