@@ -252,16 +252,18 @@ def counterparts_block(
     texts: FloatArray,
     potential: Potential,
     weighting: Weighting = "plan_times_similarity",
+    mixed: FloatArray | None = None,
 ) -> FloatArray:
     """Counterparts of shape (b, d), unit rows, of images seen or unseen by the solve.
 
     "plan": normalise(P U); "plan_times_similarity": normalise((P * S) U), the reading
-    x_i^u = sum_j t_ij s_ij u_j of CAE (METHODS.md 3.1 B). A sum of zero stays zero.
+    x_i^u = sum_j t_ij s_ij u_j of CAE (METHODS.md 3.1 B). A sum of zero stays zero. `mixed`:
+    the vectors U of shape (M, d) that are mixed, where they are not `texts` as transport saw them.
     """
     plan = plan_block(block, texts, potential)
     if weighting == "plan_times_similarity":
         plan *= block @ texts.T
-    return normalise(plan @ texts)
+    return normalise(plan @ (texts if mixed is None else mixed))
 
 
 def cluster_mass(
@@ -295,12 +297,20 @@ def transport_inputs(
     """
     from tasks.embedding import open_vectors
 
-    table = pq.read_table(space.file(workspace, "space.parquet"), columns=["key", "vector"])
-    texts, rows = vectors_of(table), open_vectors(workspace, images)
+    texts, keys = space_texts(workspace, space, centred)
+    rows = open_vectors(workspace, images)
     if centred:
         rows = Centred(rows, np.load(images.file(workspace, "mean.npy")))
-        texts = centre(texts, mean_of(texts))
-    return rows, texts, table.column("key").to_pylist()
+    return rows, texts, keys
+
+
+def space_texts(
+    workspace: Workspace, space: Artifact, centred: bool
+) -> tuple[FloatArray, list[str]]:
+    """Text vectors of shape (M, d), without their own mean where `centred`, and their keys."""
+    table = pq.read_table(space.file(workspace, "space.parquet"), columns=["key", "vector"])
+    texts = vectors_of(table)
+    return centre(texts, mean_of(texts) if centred else None), table.column("key").to_pylist()
 
 
 @step("transport", version=1)

@@ -1,0 +1,196 @@
+"""k-means on vectors in memory or streamed: seeding, restarts, warm start, spherical or Euclidean.
+
+The fit works on all rows, or on a sample where they are too many; labels always come from one
+streamed pass with the final centres, so nothing of size n_rows x n_clusters exists.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from configs.errors import UsageError
+from storage.rows import FloatArray, Rows, as_rows
+from tasks.centring import normalise
+from tasks.lloyd import Lloyd, nearest, seed_centres
+
+log = logging.getLogger("sortal")
+
+BLOCK = 16384
+FIT_BYTES = 2 << 30  # rows are sampled when the fit would hold more than this
+RANK_ROWS = 8192  # rows on which restarts are ranked, at the least ...
+RANK_ROWS_PER_CENTRE = 16  # ... and for each centre
+
+
+@dataclass(frozen=True)
+class KMeansResult:
+    """What k-means found.
+
+    `centres` (n_clusters, dim) float32, unit where spherical; `labels` (n_rows,) int32;
+    `distances` (n_rows,) float32, cosine distance to the own centre; `inertia` the sum of
+    squared Euclidean distances to the own centre over all rows; `n_iter` iterations of the
+    restart kept; `n_empty` empty clusters it reseeded; `n_fit` rows the fit has seen.
+    """
+
+    centres: FloatArray
+    labels: NDArray[np.int32]
+    distances: FloatArray
+    inertia: float
+    n_iter: int
+    n_empty: int
+    n_fit: int
+
+
+def kmeans(
+    vectors: Rows | NDArray[np.floating],
+    n_clusters: int,
+    *,
+    spherical: bool = True,
+    n_init: int = 10,
+    max_iter: int = 300,
+    tol: float = 1e-5,
+    random_state: int = 0,
+    engine: Literal["faiss", "sklearn"] = "faiss",
+    centres: FloatArray | None = None,
+    max_rows: int | None = None,
+) -> KMeansResult:
+    """Partition `vectors` of shape (n_rows, dim) into `n_clusters`.
+
+    `spherical`: rows and centres have unit length, so the nearest centre is that of the largest
+    cosine. `tol`: stop once an iteration lowers the inertia by less than this share. `engine`:
+    "faiss" is our loop on faiss's exact search; "sklearn" is scikit-learn's, as a reference.
+    `centres`: earlier centres of shape (n_clusters, dim) to start from; they keep their ids and
+    `n_init` is unused. Otherwise ids go by decreasing size. `max_rows`: fit on a sample of at
+    most so many rows (default: as many as fit into 2 GiB).
+
+    Raises `UsageError` where n_clusters is not in [2, number of distinct rows].
+    """
+    rows = as_rows(vectors)
+    _check(rows, n_clusters)
+    rng = np.random.default_rng(random_state)
+    data = _fit_rows(rows, spherical, max_rows or max(FIT_BYTES // (4 * rows.shape[1]), 1), rng)
+    if centres is not None and centres.shape != (n_clusters, rows.shape[1]):
+        raise UsageError(
+            f"centres must have shape {(n_clusters, rows.shape[1])}, got {centres.shape}; "
+            "start without them"
+        )
+    if engine == "sklearn":
+        start = {"n_init": n_init} if centres is None else {"n_init": 1, "init": centres}
+        found, n_iter = _sklearn(data, n_clusters, rng, max_iter=max_iter, **start)
+        n_empty = 0
+    else:
+        run = (
+            _best_start(data, n_clusters, rng, n_init, spherical)
+            if centres is None
+            else Lloyd(data, centres.astype(np.float32), spherical)
+        )
+        run.run(max_iter, tol)
+        found, n_iter, n_empty = run.centres, run.n_iter, run.n_empty
+    found = normalise(found) if spherical else found
+    if centres is None:
+        found = found[_by_size(nearest(data, found)[0], n_clusters)]
+    labels, distances, inertia = assign(rows, found, spherical=spherical)
+    return KMeansResult(found, labels, distances, inertia, n_iter, n_empty, len(data))
+
+
+def assign(
+    vectors: Rows | NDArray[np.floating], centres: FloatArray, *, spherical: bool = True
+) -> tuple[NDArray[np.int32], FloatArray, float]:
+    """Labels (n,), cosine distances to the own centre (n,) and inertia, in one streamed pass."""
+    rows = as_rows(vectors)
+    labels = np.empty(rows.shape[0], dtype=np.int32)
+    distances = np.empty(rows.shape[0], dtype=np.float32)
+    unit, start, inertia = normalise(centres), 0, 0.0
+    for block in _blocks(rows, spherical):
+        stop = start + len(block)
+        labels[start:stop], squared = nearest(block, centres)
+        cosine = np.einsum("nd,nd->n", normalise(block), unit[labels[start:stop]])
+        distances[start:stop] = np.clip(1.0 - cosine, 0.0, 2.0)
+        inertia += float(squared.sum(dtype=np.float64))
+        start = stop
+    return labels, distances, inertia
+
+
+def count_distinct(vectors: Rows | NDArray[np.floating], limit: int) -> int:
+    """How many different rows there are, counted up to `limit`."""
+    seen: set[bytes] = set()
+    for block in as_rows(vectors).blocks(BLOCK):
+        for row in block + np.float32(0.0):  # -0.0 and 0.0 are one value
+            seen.add(row.tobytes())
+            if len(seen) >= limit:
+                return limit
+    return len(seen)
+
+
+def _check(rows: Rows, n_clusters: int) -> None:
+    known = count_distinct(rows, n_clusters) if n_clusters > 1 else rows.shape[0]
+    if n_clusters < 2 or known < n_clusters:
+        have = f"{known:,}".replace(",", " ")
+        raise UsageError(
+            f"n_clusters must be in [2, {have}], got {n_clusters}; "
+            f"the collection has {have} readable images that differ"
+        )
+
+
+def _blocks(rows: Rows, spherical: bool) -> Iterator[FloatArray]:
+    for block in rows.blocks(BLOCK):
+        if not np.isfinite(block).all():
+            raise UsageError("vectors must be finite, got NaN or infinity; embed the images again")
+        yield normalise(block) if spherical else block
+
+
+def _fit_rows(rows: Rows, spherical: bool, max_rows: int, rng: np.random.Generator) -> FloatArray:
+    """All rows, or a uniform sample of `max_rows` in their order, in memory."""
+    total, dim = rows.shape
+    if total <= max_rows:
+        wanted = np.arange(total)
+    else:
+        wanted = np.sort(rng.choice(total, max_rows, replace=False))
+        log.info("k-means: fitted on a sample of %s of %s rows", f"{max_rows:,}", f"{total:,}")
+    out = np.empty((len(wanted), dim), dtype=np.float32)
+    start = filled = 0
+    for block in _blocks(rows, spherical):
+        inside = wanted[filled:][wanted[filled:] < start + len(block)] - start
+        out[filled : filled + len(inside)] = block[inside]
+        start, filled = start + len(block), filled + len(inside)
+    return out
+
+
+def _best_start(
+    data: FloatArray, n_clusters: int, rng: np.random.Generator, n_init: int, spherical: bool
+) -> Lloyd:
+    """Make a run on `data` from the best of `n_init` seedings.
+
+    Restarts are ranked by successive halving on one sample: all run some iterations, the better
+    half goes on, with twice the iterations, until one is left.
+    """
+    size = min(len(data), max(RANK_ROWS, RANK_ROWS_PER_CENTRE * n_clusters))
+    whole = size == len(data)
+    sample = data if whole else data[np.sort(rng.choice(len(data), size, replace=False))]
+    runs = [
+        Lloyd(sample, seed_centres(sample, n_clusters, child), spherical)
+        for child in rng.spawn(n_init)
+    ]
+    n_iter = 8
+    while len(runs) > 1:
+        for run in runs:
+            run.run(n_iter, 0.0)
+        runs = sorted(runs, key=lambda run: run.inertia)[: len(runs) // 2]
+        n_iter *= 2
+    return runs[0] if whole else Lloyd(data, runs[0].centres, spherical)
+
+
+def _by_size(labels: NDArray[np.int32], n_clusters: int) -> NDArray[np.intp]:
+    return np.argsort(-np.bincount(labels, minlength=n_clusters), kind="stable")
+
+
+def _sklearn(
+    data: FloatArray, n_clusters: int, rng: np.random.Generator, **options: Any
+) -> tuple[FloatArray, int]:
+    from sklearn.cluster import KMeans
+
+    model = KMeans(n_clusters, random_state=int(rng.integers(2**31)), **options).fit(data)
+    return model.cluster_centers_.astype(np.float32), int(model.n_iter_)

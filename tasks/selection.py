@@ -1,0 +1,185 @@
+"""Selection: the semantic space, the few texts of a corpus that are close to this collection.
+
+Texts are compared with centres of the images, block by block: nothing of size centres x texts
+exists beyond one block.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from configs.errors import RunError
+from configs.schema import SelectionConfig
+from storage.artifacts import Artifact, Written
+from storage.rows import FloatArray, Rows, as_rows
+from storage.vectors import VectorSet, vector_table
+from storage.workspace import Workspace
+from tasks.centring import Centred, mean_of, normalise
+from tasks.kmeans import count_distinct, kmeans
+from tasks.step import step
+
+_BLOCK_ENTRIES = 1 << 24  # centres x texts compared at once
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """Texts proposed for centres: three parallel arrays, at most top_k entries a centre."""
+
+    centre: NDArray[np.int64]
+    text: NDArray[np.int64]
+    score: FloatArray
+
+
+def count_centres(n_images: int, n_clusters: int, config: SelectionConfig) -> int:
+    """How many image centres: round(n_images / images_per_centre) (TAC, METHODS.md 2.1).
+
+    Where that is below `n_clusters` it is centres_per_cluster * n_clusters; never more than a
+    third of the images, so that a centre stays a mean.
+    """
+    count = round(n_images / config.images_per_centre)
+    if count < n_clusters:
+        count = config.centres_per_cluster * n_clusters
+    return max(min(count, n_images // 3), 1)
+
+
+def image_centres(
+    images: Rows | FloatArray, n_centres: int, *, n_init: int, random_state: int
+) -> FloatArray:
+    """Unit centres of shape (k, dim) by spherical k-means, k at most the distinct images."""
+    n_centres = min(n_centres, count_distinct(images, n_centres))
+    if n_centres < 2:
+        return normalise(mean_of(images)[None, :])
+    return kmeans(images, n_centres, n_init=n_init, random_state=random_state).centres
+
+
+def select_texts(
+    centres: FloatArray,
+    texts: Rows | FloatArray,
+    *,
+    method: str = "nearest",
+    top_k: int = 5,
+    block_size: int | None = None,
+) -> NDArray[np.int64]:
+    """Row numbers, ascending, of the texts kept for centres of shape (k, dim).
+
+    "nearest": the `top_k` texts of the largest cosine to each centre (CAE, METHODS.md 3.1 A).
+    "reverse_softmax": a softmax over centres (temperature 1) gives each text to its best centre;
+    each centre keeps its `top_k` most confident (TAC, METHODS.md 2.1). Equal scores go to the
+    earlier text. `block_size`: texts compared at once.
+    """
+    propose: Callable[[FloatArray, int], _Ranked] = {
+        "nearest": _nearest,
+        "reverse_softmax": _reverse_softmax,
+    }[method]
+    held = _Ranked(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+    start = 0
+    for block in as_rows(texts).blocks(block_size or max(_BLOCK_ENTRIES // len(centres), 1)):
+        found = propose(centres @ block.T, top_k)
+        held = _best(held, replace(found, text=found.text + start), top_k)
+        start += len(block)
+    return np.unique(held.text)
+
+
+def _nearest(cosines: FloatArray, top_k: int) -> _Ranked:
+    """Every text that ties with or beats the top_k-th of its centre in `cosines` (k, block)."""
+    worst = max(cosines.shape[1] - top_k, 0)
+    limit = np.partition(cosines, worst, axis=1)[:, worst]
+    centre, text = np.nonzero(cosines >= limit[:, None])
+    return _Ranked(centre, text, cosines[centre, text])
+
+
+def _reverse_softmax(cosines: FloatArray, top_k: int) -> _Ranked:
+    """Each text of `cosines` (k, block) with its best centre and max_k softmax_k(cosines)."""
+    centre = cosines.argmax(axis=0)
+    text = np.arange(cosines.shape[1])
+    confidence = 1.0 / np.exp(cosines - cosines[centre, text]).sum(axis=0)
+    return _Ranked(centre, text, confidence.astype(np.float32))
+
+
+def _best(held: _Ranked, found: _Ranked, top_k: int) -> _Ranked:
+    """The `top_k` best of both for each centre."""
+    centre = np.concatenate([held.centre, found.centre])
+    text = np.concatenate([held.text, found.text])
+    score = np.concatenate([held.score, found.score])
+    order = np.lexsort((text, -score, centre))
+    ordered = centre[order]
+    rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+    kept = order[rank < top_k]
+    return _Ranked(centre[kept], text[kept], score[kept])
+
+
+def gather(rows: Rows | FloatArray, numbers: NDArray[np.int64]) -> FloatArray:
+    """Rows `numbers` (ascending) of shape (len(numbers), dim), in one streamed pass."""
+    return np.concatenate(list(_gathered(as_rows(rows), numbers)))
+
+
+def _gathered(rows: Rows, numbers: NDArray[np.int64]) -> Iterator[FloatArray]:
+    start = 0
+    yield np.empty((0, rows.shape[1]), dtype=np.float32)
+    for block in rows.blocks(16384):
+        inside = numbers[(numbers >= start) & (numbers < start + len(block))]
+        yield block[inside - start]
+        start += len(block)
+
+
+def _write_space(path: Path, texts: VectorSet, corpus: Path, numbers: NDArray[np.int64]) -> None:
+    """Write key, text and vector of the rows `numbers` of `texts`."""
+    table = pq.read_table(corpus, columns=["key", "text"])
+    words = dict(zip(table["key"].to_pylist(), table["text"].to_pylist(), strict=True))
+    keys = [texts.keys[number] for number in numbers]
+    space = vector_table(keys, gather(texts, numbers))
+    space = space.add_column(1, "text", pa.array([words[key] for key in keys], pa.string()))
+    pq.write_table(space, path, compression="none")
+
+
+@step("space", version=1)
+def select(
+    folder: Path,
+    workspace: Workspace,
+    *,
+    images: Artifact,
+    texts: Artifact,
+    corpus: Artifact,
+    config: SelectionConfig,
+    n_clusters: int,
+    random_state: int,
+) -> Written:
+    """Write `space.parquet`: key, text and vector (unit, not centred) of the texts kept.
+
+    Where `config.centred`, images and texts lose their own means before they are compared.
+    Raises `RunError` when fewer than 2 texts are left.
+    """
+    from tasks.embedding import open_vectors
+
+    image_rows, text_rows = open_vectors(workspace, images), open_vectors(workspace, texts)
+    centres = image_centres(
+        _view(workspace, images, image_rows, config.centred),
+        count_centres(image_rows.shape[0], n_clusters, config),
+        n_init=config.n_init,
+        random_state=random_state,
+    )
+    numbers = select_texts(
+        centres,
+        _view(workspace, texts, text_rows, config.centred),
+        method=config.method,
+        top_k=config.top_k,
+    )
+    if len(numbers) < 2:
+        raise RunError(
+            f"a semantic space must hold at least 2 texts, got {len(numbers)} of "
+            f"{text_rows.shape[0]:,}; widen the corpus or raise selection.top_k"
+        )
+    _write_space(
+        folder / "space.parquet", text_rows, corpus.file(workspace, "corpus.parquet"), numbers
+    )
+    facts = {"n_centres": len(centres), "n_texts": text_rows.shape[0], "n_selected": len(numbers)}
+    return Written(rows=len(numbers), facts=facts)
+
+
+def _view(workspace: Workspace, artifact: Artifact, rows: Rows, centred: bool) -> Rows:
+    return Centred(rows, np.load(artifact.file(workspace, "mean.npy"))) if centred else rows
