@@ -19,4 +19,6 @@ def identity_of(model: BaseModel) -> dict[str, Any]:
             continue
         value = getattr(model, name)
         out[name] = identity_of(value) if isinstance(value, BaseModel) else value
-    return {name: str(value) if hasattr(value, "__fspath__") else value for name, value in out.items()}
+    return {
+        name: str(value) if hasattr(value, "__fspath__") else value for name, value in out.items()
+    }

@@ -13,7 +13,6 @@ from configs.identity import Runtime
 from configs.presets import load_preset, merge
 
 
-
 class Section(BaseModel):
     """A frozen section; unknown keys, NaN and infinity are errors."""
 
@@ -49,6 +48,8 @@ class NounsConfig(Section):
     min_depth: int = Field(0, ge=0, le=20)  # shortest hypernym path to entity, in edges
     max_depth: int = Field(20, ge=0, le=20)
     max_words: int = Field(9, ge=1, le=9)  # words in a noun
+    instances: bool = True  # keep what is one of its kind: Paris, Einstein, the Nile
+    taxa: bool = True  # keep scientific names: Canis, genus Canis, Canis familiaris
     templates: tuple[str, ...] | Literal["auto", "tac", "sic"] = "auto"  # auto: the encoder's
 
 
@@ -77,7 +78,9 @@ class TransportConfig(Section):
     """Counterparts: each image as a mixture of the semantic space's texts."""
 
     solver: Literal["sinkhorn", "pot"] = "sinkhorn"
-    epsilon: float = Field(0.02, gt=0.0, le=10.0)  # entropic regularisation; a softmax's temperature
+    epsilon: float = Field(
+        0.02, gt=0.0, le=10.0
+    )  # entropic regularisation; a softmax's temperature
     balance: float = Field(1.0, ge=0.0, le=1.0)  # 0 = softmax retrieval, 1 = balanced transport
     weighting: Literal["plan", "plan_times_similarity"] = "plan_times_similarity"  # METHODS 3.1 B
     centred: bool = True

@@ -68,7 +68,9 @@ def _root(
 def cluster(
     source: Annotated[str, typer.Argument(help="A folder of images, or a tar file.")],
     clusters: Annotated[int, typer.Option("--clusters", "-k", help="Number of clusters.")],
-    method: Annotated[str, typer.Option(help="A preset (`sortal methods`) or a YAML file.")] = "cae",
+    method: Annotated[
+        str, typer.Option(help="A preset (`sortal methods`) or a YAML file.")
+    ] = "cae",
     encoder: Annotated[
         str | None,
         typer.Option(help="conse, open_clip:MODEL/PRETRAINED or vectors:DIR (`sortal encoders`)."),
@@ -79,7 +81,9 @@ def cluster(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. transport.epsilon=0.02."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Any setting, e.g. transport.epsilon=0.02."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     verify: Annotated[bool, typer.Option(help="Hash every file again, even if unchanged.")] = False,
@@ -88,7 +92,7 @@ def cluster(
 ) -> None:
     """Sort SOURCE into named clusters. The last line printed is the run id."""
     from configs.load import make_config
-    from flows.show import run_cluster
+    from flows.show import run_cluster, show_plan
 
     values: dict[str, Any] = {
         "source": source,
@@ -100,7 +104,8 @@ def cluster(
     values |= {"encoder": {"spec": encoder}} if encoder else {}
     values |= {"captions": {"source": captions}} if captions else {}
     values |= {"images": {"verify": True}} if verify else {}
-    run_cluster(make_config(values, settings or []), dry_run=dry_run, as_json=as_json)
+    act = show_plan if dry_run else run_cluster
+    act(make_config(values, settings or []), as_json=as_json)
 
 
 @app.command()
@@ -125,7 +130,9 @@ def runs(
 
 @app.command()
 def sql(
-    query: Annotated[str | None, typer.Argument(help="A SELECT; without one, tables and examples.")] = None,
+    query: Annotated[
+        str | None, typer.Argument(help="A SELECT; without one, tables and examples.")
+    ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     output: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
     file: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,

@@ -24,8 +24,11 @@ def examine(workspace: Path) -> bool:
     for name, check in _checks(workspace):
         good, text = _run(check)
         healthy &= good
-        console.print(f"[{'green' if good else 'red'}]{'ok  ' if good else 'MEND'}[/] {name}: {text}",
-                      soft_wrap=True, highlight=False)
+        console.print(
+            f"[{'green' if good else 'red'}]{'ok  ' if good else 'MEND'}[/] {name}: {text}",
+            soft_wrap=True,
+            highlight=False,
+        )
     return healthy
 
 

@@ -27,9 +27,7 @@ class RunResult(BaseModel):
     metrics: dict[str, float] = {}
 
 
-def announce(
-    workspace: Workspace, config: RunConfig, run: Artifact, report: Artifact
-) -> RunResult:
+def announce(workspace: Workspace, config: RunConfig, run: Artifact, report: Artifact) -> RunResult:
     """Put the report where people look, link it from Prefect's view, and return the result."""
     run_id = run.facts["run_id"]
     page = place_report(workspace, run_id, report)

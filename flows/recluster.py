@@ -118,7 +118,9 @@ def space_of(
         n_clusters=config.n_clusters,
         random_state=config.random_state,
     )
-    return Space(corpus, space, do(solve_transport, images=images, space=space, config=config.transport))
+    return Space(
+        corpus, space, do(solve_transport, images=images, space=space, config=config.transport)
+    )
 
 
 def fusing(config: RunConfig, spaces: dict[str, Space]) -> dict[str, Any]:

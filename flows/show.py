@@ -22,28 +22,29 @@ BETTER_ENCODERS = (
 )
 
 
-def quiet_prefect(as_json: bool) -> None:
-    """Our own log lines on stderr; Prefect's only when something is wrong with Prefect."""
+def quiet_prefect() -> None:
+    """Have Prefect speak only when something is wrong with it; call before it is imported."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
-    handler = RichHandler(Console(stderr=True), show_path=False, markup=False)
+
+
+def log_to_terminal(level: int) -> None:
+    """Our own log lines on stderr; a flow's failure is printed once, by the command line."""
     logger = logging.getLogger("sortal")
-    logger.setLevel(logging.WARNING if as_json else logging.INFO)
-    logger.addHandler(handler)
+    logger.setLevel(level)
+    logger.handlers = [RichHandler(Console(stderr=True), show_path=False, markup=False)]
     logger.propagate = False
     for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # the one-line error is ours to print
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def run_cluster(config: RunConfig, *, dry_run: bool = False, as_json: bool = False) -> RunResult:
+def run_cluster(config: RunConfig, *, as_json: bool = False) -> RunResult:
     """Run the flow for a person at a terminal; the last line on stdout is the run id."""
-    quiet_prefect(as_json)
-    if config.encoder.spec == "conse" and not as_json:
-        print(BETTER_ENCODERS, file=sys.stderr)
-    if dry_run:
-        return _plan(config, as_json)
+    quiet_prefect()
     from flows.recluster import recluster
 
-    quiet_prefect(as_json)
+    log_to_terminal(logging.WARNING if as_json else logging.INFO)
+    if config.encoder.spec == "conse" and not as_json:
+        print(BETTER_ENCODERS, file=sys.stderr)
     result = recluster(config)
     if as_json:
         print(json.dumps(result.model_dump()))
@@ -53,18 +54,17 @@ def run_cluster(config: RunConfig, *, dry_run: bool = False, as_json: bool = Fal
     return result
 
 
-def _plan(config: RunConfig, as_json: bool) -> RunResult:
+def show_plan(config: RunConfig, *, as_json: bool = False) -> None:
+    """What a run would do, as YAML or as one JSON object."""
+    quiet_prefect()
     from flows.plan import plan_of
 
+    log_to_terminal(logging.WARNING)
     plan = plan_of(config)
-    if as_json:
-        print(json.dumps(plan))
-    else:
-        print(yaml.safe_dump(plan, sort_keys=False, allow_unicode=True).rstrip())
-    return RunResult(
-        run_id="", collection=config.collection_name, workspace=str(config.workspace), report="",
-        n_images=0, n_failed=0,
+    text = (
+        json.dumps(plan) if as_json else yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
     )
+    print(text.rstrip())
 
 
 def show_result(result: RunResult, limit: int = 40) -> None:
@@ -92,7 +92,9 @@ def show_result(result: RunResult, limit: int = 40) -> None:
         console.print(f"{result.n_failed:,} inputs failed; see: sortal sql 'FROM failures_by_code'")
     if result.metrics:
         shown = [n for n in ("acc", "nmi", "ari", "purity") if n in result.metrics]
-        console.print("against the labels: " + ", ".join(f"{n} {result.metrics[n]:.3f}" for n in shown))
+        console.print(
+            "against the labels: " + ", ".join(f"{n} {result.metrics[n]:.3f}" for n in shown)
+        )
     console.print(f"report: {result.report}", soft_wrap=True)
 
 

@@ -78,7 +78,8 @@ def publish(
             rows=written.rows,
             facts=written.facts,
         )
-        own = {p.relative_to(folder).as_posix(): _entry(p) for p in sorted(folder.rglob("*.*"))}
+        files = (p for p in sorted(folder.rglob("*")) if p.is_file())
+        own = {p.relative_to(folder).as_posix(): _entry(p) for p in files}
         shared = {workspace.relative(p): _entry(p) for p in written.shared}
         manifest = {"artifact": artifact.model_dump(), "files": own, "shared": shared}
         write_json(folder / MANIFEST, manifest)

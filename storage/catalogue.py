@@ -1,0 +1,140 @@
+"""The lake's catalogue: which database keeps it, and how DuckDB attaches it.
+
+A SQLite file in the workspace by default; a PostgreSQL URL for teams.
+"""
+
+import importlib.util
+import os
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import duckdb
+
+from configs.errors import RunError, UsageError
+from storage.workspace import Workspace
+
+CATALOGUE_VARIABLE = "SORTAL_CATALOGUE"
+LAKE = "lake"
+_SECRET = "sortal_catalogue"
+_BUSY_MS = 10_000
+
+
+def catalogue_of(catalogue: str | None) -> str | None:
+    """The PostgreSQL URL in use (argument, else SORTAL_CATALOGUE); None means SQLite."""
+    url = catalogue or os.environ.get(CATALOGUE_VARIABLE) or None
+    if url and urlsplit(url).scheme not in ("postgresql", "postgres"):
+        scheme = urlsplit(url).scheme or "no scheme"
+        raise UsageError(
+            f"catalogue must be a postgresql:// URL, got {scheme}; leave it out for SQLite"
+        )
+    return url
+
+
+def attach(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, url: str | None, read_only: bool
+) -> None:
+    """Attach the workspace's lake as `lake` and make it the default database."""
+    if url:
+        _attach_postgres(connection, workspace, url, read_only)
+    else:
+        _attach_sqlite(connection, workspace, read_only)
+    connection.execute(f"USE {LAKE}")
+
+
+def _attach_sqlite(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, read_only: bool
+) -> None:
+    catalog = workspace.lake / "catalog.sqlite"
+    if read_only and not catalog.exists():
+        raise UsageError(f"no runs in the workspace {workspace.root}; make one with `sortal run`")
+    workspace.lake.mkdir(parents=True, exist_ok=True)
+    load_extension(connection, "sqlite_scanner")
+    load_extension(connection, "ducklake")
+    # WAL: without it a reader's open transaction keeps writers from committing.
+    journal = "" if read_only else ", META_JOURNAL_MODE 'WAL'"
+    options = f"OVERRIDE_DATA_PATH true, META_BUSY_TIMEOUT {_BUSY_MS}{journal}"
+    _attach(connection, f"sqlite:{catalog}", workspace, options, read_only)
+
+
+def _attach_postgres(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, url: str, read_only: bool
+) -> None:
+    load_extension(connection, "postgres_scanner")
+    load_extension(connection, "ducklake")
+    place, password = split_password(url)
+    options = ""
+    if password:
+        connection.execute(f"CREATE SECRET {_SECRET} (TYPE postgres, PASSWORD {literal(password)})")
+        options = f"META_SECRET {literal(_SECRET)}"
+    _attach(connection, f"postgres:{place}", workspace, options, read_only)
+
+
+def _attach(
+    connection: duckdb.DuckDBPyConnection,
+    target: str,
+    workspace: Workspace,
+    options: str,
+    read_only: bool,
+) -> None:
+    data = f"DATA_PATH {literal(f'{workspace.lake / "data"}/')}"
+    mode = "READ_ONLY" if read_only else ""
+    clause = ", ".join(option for option in (data, options, mode) if option)
+    try:
+        connection.execute(f"ATTACH {literal(f'ducklake:{target}')} AS {LAKE} ({clause})")
+    except duckdb.Error as error:
+        if "does not match existing data path" not in str(error):
+            raise
+        clause = clause.removeprefix(data).removeprefix(", ")
+        options = f" ({clause})" if clause else ""
+        connection.execute(f"ATTACH {literal(f'ducklake:{target}')} AS {LAKE}{options}")
+
+
+def split_password(url: str) -> tuple[str, str]:
+    """A PostgreSQL URL as libpq's `key='value'` words without the password, and the password."""
+    parts = urlsplit(url)
+    words = {
+        "host": parts.hostname,
+        "port": parts.port,
+        "user": unquote(parts.username) if parts.username else None,
+        "dbname": unquote(parts.path.lstrip("/")) or None,
+        **dict(parse_qsl(parts.query)),
+    }
+    password = words.pop("password", None) or unquote(parts.password or "")
+    return " ".join(f"{key}={_word(str(value))}" for key, value in words.items() if value), str(
+        password
+    )
+
+
+def _word(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def literal(value: str) -> str:
+    """`value` as an SQL string literal, for the statements that take no bound values."""
+    escaped = value.replace("'", "''")
+    return f"'{escaped}'"
+
+
+def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Load a DuckDB extension from its Python package, else from DuckDB's own repository."""
+    path = _packaged(name)
+    if path is not None:
+        connection.execute(f"LOAD {literal(str(path))}")
+        return
+    try:
+        connection.execute(f"INSTALL {name}; LOAD {name}")
+    except duckdb.Error as error:
+        package = f"duckdb-extension-{name.replace('_', '-')}"
+        raise RunError(
+            f"DuckDB's extension {name} is missing; pip install {package}=={duckdb.__version__}"
+        ) from error
+
+
+def _packaged(name: str) -> Path | None:
+    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        file = f"extensions/v{duckdb.__version__}/{name}.duckdb_extension"
+        if (path := Path(folder) / file).exists():
+            return path
+    return None

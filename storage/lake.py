@@ -1,0 +1,281 @@
+"""The lake: every run's result in DuckLake tables, published whole or not at all.
+
+Readers never block and never see half a run; every past run stays queryable.
+"""
+
+import hashlib
+import logging
+import random
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypedDict
+
+import duckdb
+
+from configs.errors import RunError, UsageError
+from storage.catalogue import attach, catalogue_of, literal
+from storage.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+log = logging.getLogger("sortal")
+
+SCHEMA_VERSION = 1
+SQL = Path(__file__).parent / "sql"
+SCAN_TABLES = ("images", "failures")
+RUN_TABLES = ("assignments", "clusters", "cluster_terms", "metrics")
+VIEWS = (
+    "latest_runs",
+    "latest_assignments",
+    "cluster_cards",
+    "leaderboard",
+    "ablation",
+    "confusion",
+    "failures_by_code",
+)
+_ATTEMPTS = 30
+_TRANSIENT = ("conflict", "database is locked", "database table is locked", "already exists")
+_TRANSIENT += ("could not serialize", "deadlock", "duplicate key", "unique constraint")
+
+
+class RunRow(TypedDict):
+    """A row of `runs`; times are UTC without a zone, `config` is JSON text."""
+
+    run_id: str
+    fingerprint: str
+    collection: str
+    scan: str
+    source: str
+    method: str
+    encoder: str
+    encoder_fingerprint: str
+    n_clusters: int
+    n_images: int
+    n_failed: int
+    random_state: int
+    config: str
+    started_at: datetime
+    finished_at: datetime
+    seconds: float
+    sortal_version: str
+    labels_used: bool
+
+
+@dataclass(frozen=True)
+class Select:
+    """Rows given as a query with bound values, so that big tables never pass through Python."""
+
+    sql: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+def sql(name: str) -> str:
+    """The text of `storage/sql/<name>.sql`."""
+    return (SQL / f"{name}.sql").read_text(encoding="utf-8").strip().removesuffix(";")
+
+
+class Lake:
+    """An open lake; use it as a context manager.
+
+    `catalogue` is a PostgreSQL URL; None takes SORTAL_CATALOGUE, else the workspace's SQLite
+    file. Opening for writing creates the tables and refreshes views whose SQL has changed.
+    """
+
+    def __init__(
+        self, workspace: Workspace, read_only: bool = False, catalogue: str | None = None
+    ) -> None:
+        self._workspace = Workspace(workspace.root.resolve())
+        self._url = catalogue_of(catalogue)
+        self._read_only = read_only
+        self._connection = _retry(self._open)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(":memory:")
+        try:
+            connection.execute("SET temp_directory = ?", [tempfile.gettempdir()])
+            connection.execute("SET preserve_insertion_order = false")
+            attach(connection, self._workspace, self._url, self._read_only)
+            _prepare(connection, self._read_only)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def confine(self) -> None:
+        """From now on: no file outside the lake, no setting, no extension, for users' SQL."""
+        folder = literal(f"{self._workspace.lake}/")
+        self._connection.execute(f"SET allowed_directories = [{folder}]")
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
+
+    def execute(
+        self, query: str, parameters: dict[str, Any] | list[Any] | None = None
+    ) -> duckdb.DuckDBPyConnection:
+        """Run `query` with bound values; rows are fetched from what is returned."""
+        return self._connection.execute(query, parameters)
+
+    def statements(self, query: str) -> list[duckdb.Statement]:
+        """`query` parsed into its statements."""
+        return self._connection.extract_statements(query)
+
+    def query(self, query: str, parameters: dict[str, Any] | list[Any] | None = None) -> "pa.Table":
+        """The result of `query`, with bound values, as an Arrow table."""
+        return self.execute(query, parameters).to_arrow_table()
+
+    def find_run(self, fingerprint: str) -> str | None:
+        """The id of the run with this fingerprint, or None."""
+        found = self.execute(
+            "SELECT min(run_id) FROM runs WHERE fingerprint = $fingerprint",
+            {"fingerprint": fingerprint},
+        ).fetchone()
+        return found[0] if found else None
+
+    def has_run(self, run_id: str) -> bool:
+        """Whether the run is in the lake."""
+        found = self.execute("SELECT count(*) FROM runs WHERE run_id = $run", {"run": run_id})
+        return bool((found.fetchone() or (0,))[0])
+
+    def publish(self, run: RunRow, tables: "Mapping[str, pa.Table | Select]") -> str:
+        """Publish a run and its tables in one transaction; returns the run's id.
+
+        `tables` maps names of SCAN_TABLES and RUN_TABLES to rows, matched by column name. A run
+        whose fingerprint or id is already there is left as it is, and the id it has is
+        returned; rows of a scan are written only once for a collection. Conflicts with other
+        writers are retried.
+        """
+        unknown = set(tables) - {*SCAN_TABLES, *RUN_TABLES}
+        if unknown:
+            raise ValueError(f"unknown lake tables: {', '.join(sorted(unknown))}")
+        return _retry(lambda: self._publish(run, tables))
+
+    def _publish(self, run: RunRow, tables: "Mapping[str, pa.Table | Select]") -> str:
+        self.execute("BEGIN")
+        try:
+            known = self.find_run(run["fingerprint"])
+            if known is None and self.has_run(run["run_id"]):
+                known = run["run_id"]
+            if known is None:
+                self._insert(run, tables)
+            self.execute("COMMIT")
+        except BaseException:
+            _rollback(self._connection)
+            raise
+        return known or run["run_id"]
+
+    def _insert(self, run: RunRow, tables: "Mapping[str, pa.Table | Select]") -> None:
+        # Every writer changes this row, so that two writers at once always conflict and the
+        # later one looks again at which runs and scans exist.
+        self.execute("UPDATE meta SET value = value::BIGINT + 1 WHERE name = 'commits'")
+        place = {"collection": run["collection"], "source": run["source"]}
+        self.execute(sql("commit/collection"), {**place, "created_at": run["started_at"]})
+        known = SCAN_TABLES if self._has_scan(run) else ()
+        for name in (*SCAN_TABLES, *RUN_TABLES):
+            if name in tables and name not in known:
+                self._append(name, tables[name])
+        self.execute(sql("commit/run"), dict(run))
+
+    def _has_scan(self, run: RunRow) -> bool:
+        query = "SELECT count(*) FROM images WHERE scan = $scan AND collection = $collection"
+        place = {"scan": run["scan"], "collection": run["collection"]}
+        return bool((self.execute(query, place).fetchone() or (0,))[0])
+
+    def _append(self, name: str, rows: "pa.Table | Select") -> None:
+        if isinstance(rows, Select):
+            self.execute(f"INSERT INTO {name} BY NAME {rows.sql}", rows.parameters)
+            return
+        self._connection.register("incoming", rows)
+        try:
+            self.execute(f"INSERT INTO {name} BY NAME FROM incoming")
+        finally:
+            self._connection.unregister("incoming")
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, read_only: bool) -> None:
+    found = _meta(connection)
+    version = int(found.get("schema_version", 0))
+    if version > SCHEMA_VERSION:
+        raise RunError(
+            f"the lake's schema is version {version}, this Sortal knows {SCHEMA_VERSION}; "
+            "upgrade sortal"
+        )
+    views = {name: sql(f"views/{name}") for name in VIEWS}
+    digest = hashlib.sha256("\n".join(views.values()).encode()).hexdigest()
+    if read_only:
+        if not version:
+            raise UsageError("the lake holds no runs yet; make one with `sortal run`")
+    elif version != SCHEMA_VERSION or found.get("views") != digest:
+        _create(connection, views, digest)
+
+
+def _create(connection: duckdb.DuckDBPyConnection, views: dict[str, str], digest: str) -> None:
+    connection.execute("BEGIN")
+    try:
+        connection.execute(sql("schema"))
+        for name, text in views.items():
+            connection.execute(f"CREATE OR REPLACE VIEW {name} AS {text}")
+        commits = _meta(connection).get("commits", "0")
+        connection.execute("DELETE FROM meta")
+        connection.execute(
+            "INSERT INTO meta VALUES ('schema_version', $v), ('views', $d), ('commits', $c)",
+            {"v": str(SCHEMA_VERSION), "d": digest, "c": commits},
+        )
+        connection.execute("COMMIT")
+    except BaseException:
+        _rollback(connection)
+        raise
+
+
+def _meta(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    there = (
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = 'meta'"
+    )
+    if not (connection.execute(there).fetchone() or (0,))[0]:
+        return {}
+    return dict(connection.execute("SELECT name, value FROM meta").fetchall())
+
+
+def _rollback(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute("ROLLBACK")
+    except duckdb.Error:  # a failed COMMIT has already rolled back
+        log.debug("nothing to roll back")
+
+
+def _retry(work: Any) -> Any:
+    for attempt in range(_ATTEMPTS):
+        try:
+            return work()
+        except duckdb.Error as error:
+            message = str(error).lower()
+            if not any(word in message for word in _TRANSIENT):
+                raise RunError(f"the lake refused: {one_line(error)}") from error
+            if attempt == _ATTEMPTS - 1:
+                raise RunError(f"the lake stayed busy: {one_line(error)}; run again") from error
+            time.sleep(random.uniform(0.01, min(2.0, 0.02 * 2**attempt)))
+    raise AssertionError("unreachable")
+
+
+def one_line(error: BaseException) -> str:
+    """An error's message without the line breaks."""
+    return " ".join(str(error).split())

