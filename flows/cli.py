@@ -1,4 +1,4 @@
-"""The command line: parse, call a flow or a query, print. Heavy imports wait until they are needed."""
+"""The command line: parse, call a flow or a query, print. Heavy imports wait."""
 
 import os
 import sys

@@ -1,11 +1,11 @@
 """`sortal doctor`: checks the environment, and for each fault says how to mend it."""
 
-import importlib.metadata as metadata
 import shutil
 import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 from rich.console import Console

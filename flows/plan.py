@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from tasks.embedding import count_missing
+
 from configs.schema import RunConfig
 from flows.recluster import check_size
 from storage.workspace import Workspace
-from tasks.embedding import count_missing
 from tasks.encoders import describe
 from tasks.images import scan
 

@@ -100,11 +100,12 @@ def show_result(result: RunResult, limit: int = 40) -> None:
 
 def make_report(workspace: Path, run: str | None) -> None:
     """Make a run's report again from the lake and print its path."""
-    from storage.lake import Lake
-    from storage.workspace import Workspace
     from tasks.report import publish_report
 
-    room = existing(workspace)
+    from storage.lake import Lake
+    from storage.workspace import Workspace
+
+    room = Workspace(workspace.resolve())
     with Lake(room, read_only=True) as lake:
         rows = lake.query(
             "SELECT run_id FROM runs WHERE ? IS NULL OR run_id = ? ORDER BY started_at DESC LIMIT 1",
@@ -112,7 +113,7 @@ def make_report(workspace: Path, run: str | None) -> None:
         ).to_pylist()
     if not rows:
         raise UsageError(f"no run {run or ''} in {workspace}; `sortal runs` lists what there is")
-    print(publish_report(Workspace(room.root), rows[0]["run_id"]))
+    print(publish_report(room, rows[0]["run_id"]))
 
 
 def show_encoders() -> None:

@@ -32,7 +32,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         _sync(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
@@ -57,11 +57,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 def _swap(temporary: Path, path: Path) -> None:
     if path.exists():
         old = _temporary(path)
-        os.replace(path, old)
-        os.replace(temporary, path)
+        path.replace(old)
+        temporary.replace(path)
         shutil.rmtree(old, ignore_errors=True)
     else:
-        os.replace(temporary, path)
+        temporary.replace(path)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -76,7 +76,7 @@ def _attach(
     options: str,
     read_only: bool,
 ) -> None:
-    data = f"DATA_PATH {literal(f'{workspace.lake / "data"}/')}"
+    data = f"DATA_PATH {literal(f'{workspace.lake}/data/')}"
     mode = "READ_ONLY" if read_only else ""
     clause = ", ".join(option for option in (data, options, mode) if option)
     try:

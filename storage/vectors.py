@@ -173,7 +173,8 @@ class FileVectors:
 def _rebatch(pieces: Iterator[FloatArray], size: int) -> Iterator[FloatArray]:
     held: list[FloatArray] = []
     count = 0
-    for piece in pieces:
+    for fresh in pieces:
+        piece = fresh
         while count + len(piece) >= size:
             cut = size - count
             yield np.concatenate([*held, piece[:cut]])

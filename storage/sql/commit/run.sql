@@ -1,0 +1,20 @@
+INSERT INTO runs BY NAME
+SELECT
+    $run_id AS run_id,
+    $fingerprint AS fingerprint,
+    $collection AS collection,
+    $scan AS scan,
+    $source AS source,
+    $method AS method,
+    $encoder AS encoder,
+    $encoder_fingerprint AS encoder_fingerprint,
+    $n_clusters AS n_clusters,
+    $n_images AS n_images,
+    $n_failed AS n_failed,
+    $random_state AS random_state,
+    $config AS config,
+    $started_at AS started_at,
+    $finished_at AS finished_at,
+    $seconds AS seconds,
+    $sortal_version AS sortal_version,
+    $labels_used AS labels_used;

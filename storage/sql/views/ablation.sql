@@ -1,0 +1,53 @@
+WITH setting AS (
+    SELECT
+        run_id,
+        collection,
+        encoder,
+        method,
+        n_clusters,
+        random_state,
+        (config->>'$.nouns.fuse')::BOOLEAN AS nouns,
+        (config->>'$.captions.fuse')::BOOLEAN AS captions,
+        config->>'$.selection.method' AS selection,
+        (config->>'$.transport.epsilon')::DOUBLE AS epsilon,
+        (config->>'$.transport.balance')::DOUBLE AS balance,
+        config->>'$.transport.weighting' AS weighting,
+        config->>'$.fusion.mode' AS fusion,
+        config->>'$.fusion.weights' AS weights,
+        (config->>'$.fusion.gamma')::DOUBLE AS gamma,
+        (config->>'$.transport.centred')::BOOLEAN AS centred
+    FROM runs
+    WHERE NOT labels_used
+    QUALIFY row_number() OVER (
+        PARTITION BY
+            collection, encoder, method, n_clusters, random_state, nouns, captions, selection,
+            epsilon, balance, weighting, fusion, weights, gamma, centred
+        ORDER BY finished_at DESC, run_id DESC
+    ) = 1
+),
+
+score AS (
+    SELECT
+        run_id,
+        max(value) FILTER (WHERE name = 'acc') AS acc,
+        max(value) FILTER (WHERE name = 'nmi') AS nmi,
+        max(value) FILTER (WHERE name = 'ari') AS ari
+    FROM metrics
+    WHERE name IN ('acc', 'nmi', 'ari')
+    GROUP BY run_id
+)
+
+SELECT
+    setting.* EXCLUDE (run_id, random_state),
+    count(*) AS seeds,
+    avg(score.acc) AS acc,
+    stddev_samp(score.acc) AS acc_sd,
+    avg(score.nmi) AS nmi,
+    avg(score.ari) AS ari,
+    avg(score.acc) - max(avg(score.acc)) OVER (
+        PARTITION BY setting.collection, setting.encoder, setting.n_clusters
+    ) AS acc_behind_best
+FROM setting
+JOIN score ON score.run_id = setting.run_id
+GROUP BY ALL
+ORDER BY setting.collection, setting.encoder, setting.n_clusters, acc DESC

@@ -1,0 +1,23 @@
+SELECT
+    run.collection,
+    cluster.run_id,
+    cluster.cluster,
+    cluster.name,
+    cluster.size,
+    cluster.size / sum(cluster.size) OVER (PARTITION BY cluster.run_id) AS share,
+    cluster.caption,
+    cluster.mean_distance,
+    term.nouns,
+    term.captions,
+    cluster.representatives
+FROM clusters AS cluster
+JOIN runs AS run ON run.run_id = cluster.run_id
+LEFT JOIN (
+    SELECT
+        run_id,
+        cluster,
+        list(term ORDER BY rank) FILTER (WHERE corpus = 'noun') AS nouns,
+        list(term ORDER BY rank) FILTER (WHERE corpus = 'caption') AS captions
+    FROM cluster_terms
+    GROUP BY run_id, cluster
+) AS term ON term.run_id = cluster.run_id AND term.cluster = cluster.cluster

@@ -1,0 +1,17 @@
+SELECT
+    run.collection,
+    run.run_id,
+    assignment.cluster,
+    cluster.name,
+    image.label,
+    count(*) AS n_images
+FROM runs AS run
+JOIN assignments AS assignment ON assignment.run_id = run.run_id
+JOIN images AS image
+    ON image.scan = run.scan
+    AND image.collection = run.collection
+    AND image.key = assignment.key
+LEFT JOIN clusters AS cluster
+    ON cluster.run_id = run.run_id AND cluster.cluster = assignment.cluster
+WHERE image.label IS NOT NULL
+GROUP BY run.collection, run.run_id, assignment.cluster, cluster.name, image.label
