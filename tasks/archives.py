@@ -1,0 +1,133 @@
+"""Tar files as a source: members are found once, then read by offset without an index."""
+
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from configs.errors import UsageError
+from tasks.decoding import Code, ImageError
+from tasks.sources import Entry, failure, is_wanted, leads_out, printable, read_all
+
+
+@dataclass(frozen=True)
+class TarSource:
+    """An uncompressed tar file; a member is read as `size` bytes at `offset`."""
+
+    location: Path
+
+    @classmethod
+    def checked(cls, path: Path) -> "TarSource":
+        """The tar file at `path`; raises UsageError when it is none, or compressed."""
+        rule = f"source must be a folder or an uncompressed tar file, got {str(path)!r}"
+        try:
+            with path.open("rb") as file:
+                head = file.read(512)
+            tarfile.open(path, "r:").close()
+        except tarfile.TarError as error:
+            packed = head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"))
+            way_out = "unpack it first" if packed else "it is neither"
+            raise UsageError(f"{rule}; {way_out}") from error
+        except OSError as error:
+            raise UsageError(f"{rule}, which cannot be read ({error.strerror})") from error
+        return cls(path)
+
+    def entries(self) -> Iterator[Entry]:
+        """Members with an image's or metadata's name, in the order they are stored.
+
+        A damaged archive ends with a failed row of the archive itself: later members are lost.
+        """
+        info = self.location.stat()
+        with tarfile.open(self.location, "r:") as tar:
+            try:
+                while member := tar.next():
+                    tar.members.clear()  # type: ignore[attr-defined] # or it keeps a kilobyte each
+                    if member.isdir() or not is_wanted(os.path.basename(member.name)):
+                        continue
+                    yield _entry(member, info.st_size, info.st_mtime_ns)
+                damage = _after(tar)
+            except tarfile.TarError as error:
+                damage = str(error)
+        if damage:
+            text = f"the archive is damaged, later members are lost: {damage}"
+            name = self.location.name
+            yield Entry(name, 0, info.st_mtime_ns, None, 0, Code.TRUNCATED.value, text)
+
+    def entry(self, path: str) -> Entry:
+        """Always `missing`: a member that was not listed is not looked for a second time."""
+        return failure(path, Code.MISSING)
+
+    def open(self, path: str, offset: int | None = None, size: int | None = None) -> BinaryIO:
+        """A stream of `size` bytes at `offset`."""
+        if offset is None or size is None:
+            raise ValueError(f"a tar member is read by its offset and size; {path!r} came without")
+        try:
+            return cast(BinaryIO, io.BufferedReader(_Window(self.location, offset, size)))
+        except OSError as error:
+            raise ImageError(Code.UNREADABLE, error.strerror or "") from error
+
+    def read(self, path: str, offset: int | None = None, size: int | None = None) -> bytes:
+        """The bytes of the member at `offset`."""
+        data = read_all(self.open(path, offset, size))
+        if len(data) < (size or 0):
+            raise ImageError(Code.TRUNCATED, "the archive ends inside this member")
+        return data
+
+
+def _entry(member: tarfile.TarInfo, size: int, mtime_ns: int) -> Entry:
+    name, bad = printable(member.name)
+    code = None
+    if bad:
+        code = Code.BAD_NAME
+    elif leads_out(name):
+        code = Code.OUTSIDE_ROOT
+    elif not member.isreg() or member.sparse is not None:
+        code = Code.NOT_A_FILE
+    elif member.offset_data + member.size > size:
+        code = Code.TRUNCATED
+    if code:
+        return Entry(name, 0, mtime_ns, None, 0, code.value, code.meaning)
+    return Entry(name, member.size, mtime_ns, member.offset_data)
+
+
+def _after(tar: tarfile.TarFile) -> str | None:
+    """What is wrong with the end of the archive: tarfile stops at a bad header without a word."""
+    file = tar.fileobj
+    assert file is not None
+    file.seek(tar.offset)  # type: ignore[attr-defined]
+    block = file.read(tarfile.BLOCKSIZE)
+    return f"no member begins at byte {tar.offset:,}" if block.strip(b"\0") else None  # type: ignore[attr-defined]
+
+
+class _Window(io.RawIOBase):
+    """The bytes [offset, offset + size) of a file, as a file."""
+
+    def __init__(self, path: Path, offset: int, size: int) -> None:
+        self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._offset, self._size, self._position = offset, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+        count = max(0, min(len(buffer), self._size - self._position))
+        data = os.pread(self._handle, count, self._offset + self._position)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._handle)
+        super().close()

@@ -1,0 +1,180 @@
+"""From bytes to pixels: what a file is, why it is not an image, and the RGB picture it holds.
+
+Only the formats in FORMATS are ever tried, so nothing reaches Ghostscript or a rare decoder.
+"""
+
+import io
+import struct
+import warnings
+from enum import StrEnum
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from configs.schema import ImagesConfig
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+EXTENSIONS = frozenset(
+    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif", ".jp2", ".jxl"]
+)  # the last four are images that Sortal cannot read: named as such, not passed over
+
+_OURS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+_THEIRS = {  # signatures of formats a user may well meet, to name them in the error
+    b"%!PS": "EPS", b"\xc5\xd0\xd3\xc6": "EPS", b"%PDF": "PDF", b"8BPS": "PSD",
+    b"\0\0\0\x0cjP": "JPEG 2000", b"\xff\x4f\xff\x51": "JPEG 2000", b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL": "JPEG XL", b"<svg": "SVG", b"\0\0\1\0": "ICO",
+    b"\xd7\xcd\xc6\x9a": "WMF", b"\1\0\0\0": "EMF",
+}  # fmt: skip
+_BROKEN = (OSError, ValueError, TypeError, LookupError, SyntaxError, EOFError, ArithmeticError,
+           struct.error, MemoryError, RuntimeError, AttributeError)  # fmt: skip
+
+# The limit is ours and is an error; Pillow's warning below it would only repeat it.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+class Code(StrEnum):
+    """Every reason why an input is not used; `.meaning` explains it in a line."""
+
+    meaning: str
+
+    def __new__(cls, code: str, meaning: str) -> "Code":
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    ZERO_BYTE = "zero_byte", "the file holds no bytes"
+    TRUNCATED = "truncated", "the file ends before the image does"
+    DAMAGED = "damaged", "the bytes contradict the image format they begin with"
+    NOT_AN_IMAGE = "not_an_image", "the name ends like an image's, the bytes are none"
+    UNSUPPORTED_FORMAT = "unsupported_format", "an image or document format that is not read"
+    TOO_LARGE = "too_large", "more bytes than images.max_bytes; not read"
+    TOO_MANY_PIXELS = "too_many_pixels", "more pixels than images.max_pixels; not decoded"
+    UNREADABLE = "unreadable", "permission denied, or the disk failed"
+    NOT_A_FILE = "not_a_file", "a folder, pipe, socket or device with an image's name"
+    OUTSIDE_ROOT = "outside_root", "a link or name that leads out of the source; not read"
+    BROKEN_LINK = "broken_link", "a link to nothing"
+    LINK_LOOP = "link_loop", "a link that leads back to itself"
+    BAD_NAME = "bad_name", "a name that is not UTF-8, so no table can hold it"
+    MISSING = "missing", "named in the metadata, absent from the source"
+
+
+class ImageError(Exception):
+    """One input is unusable. `code` is a `Code`, `message` a line for people."""
+
+    def __init__(self, code: Code | str, message: str = "") -> None:
+        self.code = Code(code)  # type: ignore[call-arg]
+        self.message = message or self.code.meaning
+        super().__init__(self.code.value, self.message)
+
+
+class Header(NamedTuple):
+    """What the header says; width and height in pixels, before any EXIF rotation."""
+
+    width: int
+    height: int
+    format: str
+
+
+def read_header(file: BinaryIO, config: ImagesConfig) -> Header:
+    """Format and size of an image of which only the header is read; raises ImageError."""
+    with _open(file, config) as image:
+        return Header(image.width, image.height, image.format or "")
+
+
+def decode(data: bytes, config: ImagesConfig) -> Image.Image:
+    """The first frame as 8-bit RGB, upright (EXIF), with transparency laid on white.
+
+    Raises ImageError; more than `config.max_pixels` are refused before any is decoded.
+    """
+    if not data:
+        raise ImageError(Code.ZERO_BYTE)
+    with _open(io.BytesIO(data), config) as image:
+        try:
+            image.load()
+            return _to_rgb(_upright(image))
+        except Image.DecompressionBombError as error:
+            raise ImageError(Code.TOO_MANY_PIXELS, str(error)) from error
+        except _BROKEN as error:
+            raise _broken(error) from error
+
+
+def _open(file: BinaryIO, config: ImagesConfig) -> Image.Image:
+    # Pillow refuses at twice this value, also where a later GIF frame outgrows the header.
+    Image.MAX_IMAGE_PIXELS = config.max_pixels / 2  # type: ignore[assignment]
+    start = file.tell()
+    try:
+        image = Image.open(file, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise ImageError(Code.TOO_MANY_PIXELS, str(error)) from error
+    except UnidentifiedImageError as error:
+        file.seek(start)
+        raise _unidentified(file.read(32)) from error
+    except _BROKEN as error:
+        raise _broken(error) from error
+    if image.width * image.height > config.max_pixels:
+        raise _too_many(image.width, image.height, config)
+    return image
+
+
+def _too_many(width: int, height: int, config: ImagesConfig) -> ImageError:
+    text = f"{width} x {height} pixels, more than images.max_pixels = {config.max_pixels:,}"
+    return ImageError(Code.TOO_MANY_PIXELS, text)
+
+
+def _unidentified(head: bytes) -> ImageError:
+    if not head:
+        return ImageError(Code.ZERO_BYTE)
+    text = head.lstrip()
+    for signature, name in _THEIRS.items():
+        if head.startswith(signature) or text.startswith(signature):
+            return ImageError(Code.UNSUPPORTED_FORMAT, f"{name} is not read; convert it to PNG")
+    if head[4:8] == b"ftyp" and not head[8:].startswith(b"avi"):
+        return ImageError(Code.UNSUPPORTED_FORMAT, "HEIF or video is not read; convert it to PNG")
+    if head.startswith(_OURS) or head[4:8] == b"ftyp":
+        return ImageError(Code.DAMAGED, "begins like an image, but its header cannot be read")
+    return ImageError(Code.NOT_AN_IMAGE)
+
+
+def _broken(error: BaseException) -> ImageError:
+    text = " ".join(str(error).split()) or type(error).__name__
+    short = isinstance(error, EOFError) or any(
+        word in text.lower() for word in ("truncated", "not enough", "end of file", "eof")
+    )
+    return ImageError(Code.TRUNCATED if short else Code.DAMAGED, text[:200])
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except _BROKEN:  # nonsense in the EXIF block is no reason to lose the picture
+        return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _to_8_bit(image).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_8_bit(image: Image.Image) -> Image.Image:
+    """Grey levels of 16 bits, 32 bits or floats as 8 bits.
+
+    16-bit values are divided by 257 (65535 -> 255); floats in [0, 1] are multiplied by 255;
+    32-bit and other float values, whose range no header states, are stretched to 0-255.
+    """
+    values = np.asarray(image).astype(np.float32)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if image.mode == "F" and low >= 0 and high <= 1:
+        values = values * 255
+    elif low >= 0 and high <= 65535 and image.mode != "F":
+        values = values / 257
+    elif low < 0 or high > 255:
+        values = (values - low) * (255 / max(high - low, 1e-12))
+    values = np.nan_to_num(np.rint(values), nan=0, posinf=255, neginf=0)
+    return Image.fromarray(values.clip(0, 255).astype(np.uint8))

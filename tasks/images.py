@@ -1,0 +1,130 @@
+"""The scan: one row for every input of a source, with its key, size, label and what is wrong.
+
+Headers are read and bytes hashed; pixels are decoded once, later, when images are embedded.
+"""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from configs.schema import ImagesConfig
+from storage.artifacts import Written
+from storage.hashing import hash_strings, hash_text
+from storage.workspace import Workspace
+from tasks.archives import TarSource
+from tasks.decoding import Code, ImageError, decode
+from tasks.encoders.vectors import image_table
+from tasks.listing import list_source, table_of
+from tasks.probing import Memory, refresh
+from tasks.sources import ImageSource, VectorsSource, open_source
+from tasks.step import step
+
+__all__ = ["IMAGES", "Code", "ImageError", "ImageSource", "decode", "open_source", "scan"]
+
+IMAGES = pa.schema(
+    [
+        ("path", pa.string()),
+        ("key", pa.string()),
+        ("label", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("format", pa.string()),
+        ("bytes", pa.int64()),
+        ("offset", pa.int64()),
+        ("status", pa.string()),
+        ("error_code", pa.string()),
+        ("error", pa.string()),
+    ]
+)
+CONTENT = ("path", "key", "label", "status", "error_code")  # what makes two scans the same
+
+
+def _state(workspace: Workspace, *, source: str, config: ImagesConfig) -> Any:
+    """The listing, so that a changed folder is a new scan; a tar file's own size and time.
+
+    A verifying scan always runs: that no size or time has changed is what it does not believe.
+    What it finds changes `Memory.revision`, so that later scans do not go back to the old one.
+    """
+    opened = open_source(source)
+    if config.verify:
+        return uuid.uuid4().hex
+    if isinstance(opened, TarSource):
+        info = opened.location.stat()
+        listing: Any = [info.st_size, info.st_mtime_ns]
+    elif isinstance(opened, VectorsSource):
+        listing = table_of(opened.entries()).to_pylist()
+    else:
+        listing = list_source(opened).hash()
+    return [str(opened.location), listing, _memory(workspace, opened).revision]
+
+
+@step("scan", version=1, state=_state)
+def scan(folder: Path, workspace: Workspace, *, source: str, config: ImagesConfig) -> Written:
+    """Write `images.parquet` (columns: IMAGES). Raises UsageError for a source without images.
+
+    The identity is the hash of paths, keys, labels and statuses: a touched file changes nothing.
+    """
+    table = scan_table(open_source(source), config, workspace)
+    pq.write_table(table, folder / "images.parquet", compression="zstd")
+    return Written(rows=table.num_rows, identity=identity(table), facts=facts(table))
+
+
+def scan_table(source: ImageSource, config: ImagesConfig, workspace: Workspace) -> pa.Table:
+    """The rows of a scan (columns: IMAGES); reads only files that are new or changed."""
+    if isinstance(source, VectorsSource):
+        return _vector_rows(source)
+    listing = list_source(source)
+    found = refresh(source, config, listing.rows, _memory(workspace, source))
+    is_image = pc.is_null(found["error_code"])
+    columns = {name: found[name] for name in found.column_names}
+    for name in ("path", "bytes", "offset"):
+        columns[name] = listing.rows[name]
+    columns["label"] = pa.array(listing.label_column(is_image), pa.string())
+    columns["status"] = pc.if_else(is_image, "ok", "failed")
+    return pa.table([columns[name] for name in IMAGES.names], schema=IMAGES)
+
+
+def _memory(workspace: Workspace, source: ImageSource) -> Memory:
+    return Memory(workspace.root / "scans" / f"{hash_text(str(source.location))}.parquet")
+
+
+def _vector_rows(source: VectorsSource) -> pa.Table:
+    """The rows of ready-made vectors; the key stands in for a path that is not given."""
+    rows = image_table(source.root)
+    count = rows.num_rows
+    columns = {name: pa.nulls(count, IMAGES.field(name).type) for name in IMAGES.names}
+    columns |= {"key": rows["key"], "label": rows["label"]}
+    columns["path"] = pc.coalesce(rows["path"], rows["key"])
+    columns["bytes"] = pa.repeat(pa.scalar(0, pa.int64()), count)
+    columns["status"] = pa.repeat("ok", count)
+    return pa.table([columns[name] for name in IMAGES.names], schema=IMAGES)
+
+
+def identity(table: pa.Table) -> str:
+    """Hash of the columns CONTENT, row by row."""
+    filled = [pc.fill_null(table[name], "") for name in CONTENT]
+    lines = pc.binary_join_element_wise(*filled, "\0")
+    return hash_strings(_strings(lines))
+
+
+def _strings(column: pa.ChunkedArray) -> Iterator[str]:
+    for chunk in column.chunks:
+        yield from chunk.to_pylist()
+
+
+def facts(table: pa.Table) -> dict[str, Any]:
+    """Counts of a scan: n_images (rows), n_ok, n_failed, n_unique, n_labelled, n_classes."""
+    good = table.filter(pc.equal(table["status"], "ok"))
+    return {
+        "n_images": table.num_rows,
+        "n_ok": good.num_rows,
+        "n_failed": table.num_rows - good.num_rows,
+        "n_unique": pc.count_distinct(good["key"]).as_py(),
+        "n_labelled": good.num_rows - good["label"].null_count,
+        "n_classes": pc.count_distinct(good["label"], mode="only_valid").as_py(),
+    }

@@ -1,0 +1,112 @@
+"""Labels: from class folders, or from a metadata file as in Hugging Face's ImageFolder."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from configs.errors import UsageError
+from tasks.sources import METADATA, leads_out
+
+FILE_NAME, LABEL = "file_name", "label"
+
+
+def common_folder(paths: Iterable[str]) -> str:
+    """The single top folder that holds every path, with its slash, or ""."""
+    tops = set()
+    for path in paths:
+        top, slash, _ = path.removeprefix("./").partition("/")
+        tops.add(top if slash else None)
+        if len(tops) > 1:
+            return ""
+    top = tops.pop() if tops else None
+    return f"{top}/" if top else ""
+
+
+def folder_labels(
+    paths: Sequence[str], is_image: Sequence[bool], root: str = ""
+) -> list[str | None]:
+    """The first folder below `root` of each path; all None if an image lies in no class folder.
+
+    Files that are no images do not decide: a broken file beside the class folders is no reason
+    to lose the labels.
+    """
+    labels: list[str | None] = []
+    for path, image in zip(paths, is_image, strict=True):
+        top, slash, _ = path.removeprefix("./").removeprefix(root).partition("/")
+        if image and not slash:
+            return [None] * len(paths)
+        labels.append(top if slash else None)
+    return labels
+
+
+def read_metadata(name: str, data: bytes, root: str = "") -> dict[str, str | None]:
+    """File name (with `root` before it) -> label; raises UsageError for what breaks a rule.
+
+    Every label is None when the table has no label column. Other columns are passed over.
+    """
+    columns, rows = _table(name, data)
+    _check_columns(name, columns)
+    labels: dict[str, str | None] = {}
+    for row in rows:
+        path = _path(name, row.get(FILE_NAME), root)
+        label = _label(name, path, row.get(LABEL))
+        if labels.setdefault(path, label) != label:
+            both = f"{labels[path]!r} and {label!r}"
+            raise UsageError(f"{name} must give a file one label, got {both} for {path!r}")
+    return labels
+
+
+def _table(name: str, data: bytes) -> tuple[list[str], list[dict[str, Any]]]:
+    """Column names, and rows of at least the columns that matter."""
+    try:
+        if name.endswith(".parquet"):
+            file = pq.ParquetFile(io.BytesIO(data))
+            columns = file.schema_arrow.names
+            return columns, file.read([c for c in columns if c in (FILE_NAME, LABEL)]).to_pylist()
+        text = data.decode("utf-8-sig")
+        if name.endswith(".csv"):
+            reader = csv.DictReader(io.StringIO(text, newline=""))
+            return list(reader.fieldnames or ()), list(reader)
+        rows = [dict(json.loads(line)) for line in text.split("\n") if line.strip()]
+        return list(dict.fromkeys(key for row in rows for key in row)), rows
+    except (ValueError, TypeError, csv.Error, OSError) as error:
+        raise UsageError(f"{name} cannot be read ({error}); mend or remove it") from error
+
+
+def _check_columns(name: str, columns: list[str]) -> None:
+    for wanted in (FILE_NAME, LABEL):
+        same = [column for column in columns if column.strip().lower() == wanted]
+        if same not in ([], [wanted]):
+            raise UsageError(f"{name} must have one column {wanted!r}, got {same}; rename them")
+    if FILE_NAME not in columns:
+        raise UsageError(f"{name} must have a column 'file_name', got {columns}; add it")
+
+
+def _path(name: str, value: Any, root: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"{name} must name a file in every row, got {value!r}; fill or drop it")
+    if leads_out(value):
+        rule = f"{name} must name files inside the source"
+        raise UsageError(f"{rule}, got {value!r}; write it relative to the metadata file")
+    return root + str(PurePosixPath(value))
+
+
+def _label(name: str, path: str, value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str | int):
+        raise UsageError(f"{name} must give a text or a whole number as label, got {value!r}")
+    return str(value)
+
+
+def metadata_of(names: Iterable[str], root: str = "") -> str | None:
+    """The metadata file among `names` that lies at the top; raises UsageError for two of them."""
+    found = [name for name in names if name in {root + item for item in METADATA}]
+    if len(found) > 1:
+        raise UsageError(f"a source must have one metadata file, got {found}; keep one of them")
+    return found[0] if found else None

@@ -1,0 +1,116 @@
+"""The listing of a source as a table: what there is and how it is labelled, before any is read."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from configs.errors import UsageError
+from storage.hashing import fingerprint, hash_bytes
+from tasks.archives import TarSource
+from tasks.decoding import ImageError
+from tasks.labels import common_folder, folder_labels, metadata_of, read_metadata
+from tasks.sources import Entry, ImageSource
+
+CHUNK = 65_536  # rows held as Python objects at a time
+LISTING = pa.schema(
+    [
+        ("path", pa.string()),
+        ("bytes", pa.int64()),
+        ("mtime_ns", pa.int64()),
+        ("offset", pa.int64()),
+        ("mode", pa.int32()),
+        ("error_code", pa.string()),
+        ("error", pa.string()),
+    ]
+)
+_METADATA = r"(^|/)metadata\.(csv|jsonl|parquet)$"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The inputs of a source (columns: LISTING), their labels by path where a metadata file
+    gives them, and the top folder of a tar, which is no class.
+    """
+
+    rows: pa.Table
+    labels: dict[str, str | None] | None
+    root: str
+
+    def hash(self) -> str:
+        """Changes when a name, size, time, permission or label does."""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, LISTING) as writer:
+            writer.write_table(self.rows.combine_chunks())
+        return fingerprint(hash_bytes(sink.getvalue()), self.labels)
+
+    def label_column(self, is_image: pa.ChunkedArray) -> list[str | None]:
+        """One label a row: from the metadata, else from class folders (see `folder_labels`)."""
+        paths = self.rows.column("path").to_pylist()
+        if self.labels and any(label is not None for label in self.labels.values()):
+            return [self.labels.get(path) for path in paths]
+        return folder_labels(paths, is_image.to_pylist(), self.root)
+
+
+def list_source(source: ImageSource) -> Listing:
+    """List `source` and read its metadata file; raises UsageError when it holds no image."""
+    rows = table_of(source.entries())
+    is_metadata = pc.match_substring_regex(rows.column("path"), _METADATA)
+    names = rows.filter(is_metadata)
+    rows = _last_of_each(rows.filter(pc.invert(is_metadata)))
+    root = common_folder(rows.column("path").to_pylist()) if isinstance(source, TarSource) else ""
+    labels = _read_labels(source, names, root)
+    if labels:
+        rows = pa.concat_tables([rows, _unlisted(source, labels, rows)])
+    if not rows.num_rows:
+        rule = f"a source must hold images, got none in {str(source.location)!r}"
+        raise UsageError(f"{rule}; give a folder or tar file with .jpg, .png, .webp, ... files")
+    return Listing(rows, labels, root)
+
+
+def table_of(entries: Iterable[Entry]) -> pa.Table:
+    """Entries as a table with the columns LISTING."""
+    pieces = [
+        pa.table(dict(zip(LISTING.names, columns, strict=True)), schema=LISTING)
+        for columns in (zip(*piece, strict=True) for piece in chunks(entries, CHUNK))
+    ]
+    return pa.concat_tables(pieces) if pieces else LISTING.empty_table()
+
+
+def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Consecutive lists of at most `size` items."""
+    iterator = iter(items)
+    while piece := list(islice(iterator, size)):
+        yield piece
+
+
+def _last_of_each(rows: pa.Table) -> pa.Table:
+    """A tar may hold a name twice; the later member is the one that counts."""
+    paths = rows.column("path")
+    if pc.count_distinct(paths).as_py() == rows.num_rows:
+        return rows
+    last = {path: i for i, path in enumerate(paths.to_pylist())}
+    return rows.take(sorted(last.values()))
+
+
+def _read_labels(source: ImageSource, names: pa.Table, root: str) -> dict[str, str | None] | None:
+    name = metadata_of(names.column("path").to_pylist(), root)
+    if name is None:
+        return None
+    entry = names.filter(pc.equal(names.column("path"), name)).to_pylist()[-1]
+    try:
+        if entry["error_code"]:
+            raise ImageError(entry["error_code"], entry["error"])
+        data = source.read(name, entry["offset"], entry["bytes"])
+    except ImageError as error:
+        raise UsageError(f"{name} cannot be read ({error.message}); mend or remove it") from error
+    return read_metadata(name, data, root)
+
+
+def _unlisted(source: ImageSource, labels: dict[str, str | None], rows: pa.Table) -> pa.Table:
+    """What the metadata names and the listing lacks: no image's extension, or not there."""
+    listed = set(rows.column("path").to_pylist())
+    return table_of(source.entry(path) for path in labels if path not in listed)

@@ -1,0 +1,54 @@
+"""Progress of long work: a bar on a terminal, else a line in the log now and then."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+log = logging.getLogger("sortal")
+
+_EVERY = 10.0  # seconds between log lines
+
+
+@contextmanager
+def progress(description: str, total: int, unit: str = "rows") -> Iterator[Callable[[int], None]]:
+    """Yield `advance(n)`, to be called after each `n` of `total` units are done."""
+    if sys.stderr.isatty():
+        with _bar(description, total, unit) as advance:
+            yield advance
+    else:
+        yield _log_lines(description, total, unit)
+
+
+@contextmanager
+def _bar(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), unit, TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda n: bar.advance(task, n)
+
+
+def _log_lines(description: str, total: int, unit: str) -> Callable[[int], None]:
+    start = last = time.monotonic()
+    done = 0
+
+    def advance(n: int) -> None:
+        nonlocal done, last
+        done += n
+        now = time.monotonic()
+        if now - last >= _EVERY:
+            last = now
+            log.info("%s", describe(description, done, total, unit, now - start))
+
+    return advance
+
+
+def describe(description: str, done: int, total: int, unit: str, seconds: float) -> str:
+    """One line with rate and time left, such as `scanning: 5,000 of 9,000 files, 50/s, 80 s left`."""
+    rate = done / max(seconds, 1e-9)
+    left = (total - done) / max(rate, 1e-9)
+    return f"{description}: {done:,} of {total:,} {unit}, {rate:,.0f}/s, {left:,.0f} s left"

@@ -1,0 +1,265 @@
+"""Where bytes come from: a folder, a tar file, or a folder of ready-made vectors.
+
+A source lists its inputs and reads them; it never reads outside its root.
+"""
+
+import difflib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NamedTuple, Protocol, cast
+
+import pyarrow.parquet as pq
+
+from configs.errors import UsageError
+from tasks.decoding import EXTENSIONS, Code, ImageError
+
+METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+
+
+class Entry(NamedTuple):
+    """One input as it is listed: nothing of it has been read yet.
+
+    `path` is relative to the source and printable; `offset` is where its bytes begin in a tar;
+    `mode` is the file's type and permissions; `error_code` is set when it cannot be read.
+    """
+
+    path: str
+    bytes: int
+    mtime_ns: int
+    offset: int | None = None
+    mode: int = 0
+    error_code: str | None = None
+    error: str | None = None
+
+
+class ImageSource(Protocol):
+    """Lists and reads inputs. Small, stateless and picklable, so each worker can hold one."""
+
+    @property
+    def location(self) -> Path:
+        """The absolute path of the folder or file."""
+
+    def entries(self) -> Iterator[Entry]:
+        """Every image file and metadata file, in a fixed order."""
+
+    def entry(self, path: str) -> Entry:
+        """The input of this name, whatever its extension, or a failed one."""
+
+    def open(self, path: str, offset: int | None = None, size: int | None = None) -> BinaryIO:
+        """A seekable stream of one input's bytes; raises ImageError."""
+
+    def read(self, path: str, offset: int | None = None, size: int | None = None) -> bytes:
+        """The bytes of one input; raises ImageError."""
+
+
+def open_source(source: str) -> ImageSource:
+    """The folder, tar file or folder of vectors at `source`; raises UsageError."""
+    from tasks.archives import TarSource
+
+    if "://" in source:
+        scheme = source.split("://", 1)[0]
+        rule = "source must be a folder or a tar file on this machine"
+        raise UsageError(f"{rule}, got a {scheme}:// address; copy it here first")
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise UsageError(f"source must exist, got {source!r}; {_suggestion(path)}")
+    path = path.resolve()
+    if path.is_dir():
+        folder = FolderSource(path)
+        if vector_files(path) and not any(is_image(e.path) for e in folder.entries()):
+            return VectorsSource(path)
+        return folder
+    return TarSource.checked(path)
+
+
+def _suggestion(path: Path) -> str:
+    try:
+        names = sorted(os.listdir(path.parent))
+    except OSError:
+        return f"there is no folder {str(path.parent)!r}"
+    close = difflib.get_close_matches(path.name, names, n=3)
+    if close:
+        return "did you mean " + " or ".join(repr(str(path.parent / name)) for name in close) + "?"
+    return f"nothing in {str(path.parent)!r} has a similar name"
+
+
+def vector_files(folder: Path) -> list[Path]:
+    """The Parquet files of ready-made image vectors in `folder` (see the encoder `vectors:`)."""
+    found = sorted(folder.glob("*images*.parquet"))
+    return [path for path in found if _has_vectors(path)]
+
+
+def _has_vectors(path: Path) -> bool:
+    try:
+        return "vector" in pq.read_schema(path).names
+    except (OSError, ValueError):
+        return False
+
+
+def is_image(path: str) -> bool:
+    """Whether a name ends like an image's."""
+    return os.path.splitext(path)[1].lower() in EXTENSIONS
+
+
+def is_wanted(name: str) -> bool:
+    """Whether a file's name says image or metadata; hidden files never are."""
+    if name.startswith("."):
+        return False
+    return name in METADATA or is_image(name)
+
+
+def printable(name: str) -> tuple[str, str | None]:
+    r"""`name` as UTF-8 text, with other bytes written as \xNN, and `bad_name` if there were any."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        raw = name.encode("utf-8", "surrogateescape")
+        return raw.decode("utf-8", "backslashreplace"), Code.BAD_NAME.value
+    return name, None
+
+
+def leads_out(path: str) -> bool:
+    """Whether a relative name is absolute or climbs above its root."""
+    parts = PurePosixPath(path).parts
+    return path.startswith("/") or ".." in parts
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """A folder of image files, to any depth. Links are followed to files inside it only."""
+
+    root: Path  # resolved
+
+    @property
+    def location(self) -> Path:
+        """The folder."""
+        return self.root
+
+    def entries(self) -> Iterator[Entry]:
+        """Depth first, names in order; a stack instead of recursion, so depth has no limit."""
+        stack = [iter(self._children(""))]
+        while stack:
+            item = next(stack[-1], None)
+            if item is None:
+                stack.pop()
+            elif isinstance(item, Entry):
+                yield item
+            else:
+                stack.append(iter(self._children(item)))
+
+    def entry(self, path: str) -> Entry:
+        """The file at `path`, whatever its extension; `missing` if there is none."""
+        found = next(self._entry(path, wanted=True), None)
+        return found or failure(path, Code.NOT_A_FILE)
+
+    def _children(self, folder: str) -> Iterator[Entry | str]:
+        try:
+            with os.scandir(self.root / folder) as found:
+                names = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in found
+                               if e.is_symlink() or e.is_dir() or is_wanted(e.name))  # fmt: skip
+        except OSError as error:
+            yield failure(folder or ".", Code.UNREADABLE, error.strerror)
+            return
+        prefix = f"{folder}/" if folder else ""
+        for name, is_folder in names:
+            if name.startswith("."):
+                continue
+            if not is_folder or is_wanted(name):
+                yield from self._entry(prefix + name, wanted=is_wanted(name))
+            if is_folder:
+                yield prefix + name
+
+    def _entry(self, path: str, wanted: bool) -> Iterator[Entry]:
+        full = os.path.join(self.root, path)
+        try:
+            info = os.lstat(full)
+            if stat.S_ISLNK(info.st_mode):
+                info, problem = self._linked(full)
+                if problem or stat.S_ISDIR(info.st_mode):
+                    # A linked folder inside the root is listed where it really lies.
+                    if problem and (wanted or problem != Code.BROKEN_LINK):
+                        yield failure(path, problem)
+                    return
+        except FileNotFoundError:
+            yield failure(path, Code.MISSING)
+            return
+        except OSError as error:
+            yield failure(path, Code.UNREADABLE, error.strerror)
+            return
+        if not wanted:
+            return
+        name, bad = printable(path)
+        if bad or not stat.S_ISREG(info.st_mode):
+            yield failure(name, Code.BAD_NAME if bad else Code.NOT_A_FILE)
+        else:
+            yield Entry(name, info.st_size, info.st_mtime_ns, mode=info.st_mode)
+
+    def _linked(self, full: str) -> tuple[os.stat_result, Code | None]:
+        """What a link leads to, without reading it, and why that will not do."""
+        info = os.lstat(full)
+        target = os.path.realpath(full)
+        if not _inside(target, self.root):
+            return info, Code.OUTSIDE_ROOT
+        try:
+            info = os.stat(full)
+        except FileNotFoundError:
+            return info, Code.BROKEN_LINK
+        except OSError:
+            return info, Code.LINK_LOOP
+        climbs = stat.S_ISDIR(info.st_mode) and _inside(full, Path(target))
+        return info, Code.LINK_LOOP if climbs else None
+
+    def open(self, path: str, offset: int | None = None, size: int | None = None) -> BinaryIO:
+        """A stream of the file; the path is checked again, since links may have changed."""
+        full = os.path.join(self.root, path)
+        if leads_out(path) or not _inside(os.path.realpath(full), self.root):
+            raise ImageError(Code.OUTSIDE_ROOT)
+        try:
+            # Without O_NONBLOCK, a pipe put in the file's place would make this wait for ever.
+            handle = os.open(full, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise ImageError(Code.MISSING, "gone since it was listed") from error
+        except OSError as error:
+            raise ImageError(Code.UNREADABLE, error.strerror or "") from error
+        file = cast(BinaryIO, os.fdopen(handle, "rb"))
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            file.close()
+            raise ImageError(Code.NOT_A_FILE)
+        return file
+
+    def read(self, path: str, offset: int | None = None, size: int | None = None) -> bytes:
+        """The bytes of the file at `path`."""
+        return read_all(self.open(path))
+
+
+@dataclass(frozen=True)
+class VectorsSource(FolderSource):
+    """A folder of ready-made vectors; its rows come from Parquet, its images may be absent."""
+
+    def entries(self) -> Iterator[Entry]:
+        """The Parquet files themselves."""
+        for path in vector_files(self.root):
+            info = path.stat()
+            yield Entry(path.name, info.st_size, info.st_mtime_ns, mode=info.st_mode)
+
+
+def read_all(file: BinaryIO) -> bytes:
+    """The rest of a stream, which is closed; raises ImageError when the disk fails."""
+    try:
+        with file:
+            return file.read()
+    except OSError as error:
+        raise ImageError(Code.UNREADABLE, error.strerror or "") from error
+
+
+def _inside(target: str, root: Path) -> bool:
+    text = str(root)
+    return target == text or target.startswith(text.rstrip("/") + "/")
+
+
+def failure(path: str, code: Code, message: str | None = None) -> Entry:
+    """A listed input that cannot be read."""
+    return Entry(printable(path)[0], 0, 0, None, 0, code.value, message or code.meaning)
