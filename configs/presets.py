@@ -34,9 +34,8 @@ def describe_preset(name: str) -> str:
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with the values of `over`, section by section."""
     out = dict(base)
-    for key, value in over.items():
-        if isinstance(value, BaseModel):
-            value = value.model_dump(exclude_unset=True)
+    for key, given in over.items():
+        value = given.model_dump(exclude_unset=True) if isinstance(given, BaseModel) else given
         both = isinstance(value, Mapping) and isinstance(out.get(key), Mapping)
         out[key] = merge(out[key], value) if both else value
     return out

@@ -108,7 +108,8 @@ def make_report(workspace: Path, run: str | None) -> None:
     room = Workspace(workspace.resolve())
     with Lake(room, read_only=True) as lake:
         rows = lake.query(
-            "SELECT run_id FROM runs WHERE ? IS NULL OR run_id = ? ORDER BY started_at DESC LIMIT 1",
+            "SELECT run_id FROM runs WHERE ? IS NULL OR run_id = ? "
+            "ORDER BY started_at DESC LIMIT 1",
             [run, run],
         ).to_pylist()
     if not rows:

@@ -64,22 +64,24 @@ class Step:
 
     def find(self, workspace: Workspace, **arguments: Any) -> Artifact | None:
         """The finished, sound artifact of these arguments, or None."""
-        found = find(workspace, self.kind, self.fingerprint(workspace, **arguments))
-        sound = found and (self._check is None or self._check(workspace, found))
-        return found if sound else None
+        return self._sound(workspace, self.fingerprint(workspace, **arguments))
 
     def __call__(self, workspace: Workspace, **arguments: Any) -> Artifact:
         """The artifact of these arguments: found, or built now."""
-        return self.find(workspace, **arguments) or self._build(workspace, arguments)
+        key = self.fingerprint(workspace, **arguments)
+        return self._sound(workspace, key) or self._build(workspace, key, arguments)
 
-    def _build(self, workspace: Workspace, arguments: dict[str, Any]) -> Artifact:
+    def _sound(self, workspace: Workspace, key: str) -> Artifact | None:
+        found = find(workspace, self.kind, key)
+        return found if found and (self._check is None or self._check(workspace, found)) else None
+
+    def _build(self, workspace: Workspace, key: str, arguments: dict[str, Any]) -> Artifact:
         def body(folder: Path) -> Written:
             start = time.perf_counter()
             written = self._body(folder, workspace, **arguments)
             cost = {"seconds": round(time.perf_counter() - start, 3), "peak_mb": _peak_mb()}
             return written.model_copy(update={"facts": {**written.facts, "cost": cost}})
 
-        key = self.fingerprint(workspace, **arguments)
         artifact = publish(workspace, self.kind, key, body)
         seconds = artifact.facts["cost"]["seconds"]
         log.info("%s: %s rows in %.1f s", self.kind, f"{artifact.rows:,}", seconds)
@@ -90,12 +92,12 @@ class Step:
         """The Prefect task: cached by fingerprint, and only while the artifact is sound."""
         from prefect import task
 
-        def key(_context: Any, parameters: dict[str, Any]) -> str:
+        def cache_key(_context: Any, parameters: dict[str, Any]) -> str:
             workspace, arguments = parameters["workspace"], parameters["arguments"]
-            fingerprint = self.fingerprint(workspace, **arguments)
-            if not self.find(workspace, **arguments):  # a hit must never name a damaged artifact
-                (workspace.results / fingerprint).unlink(missing_ok=True)
-            return fingerprint
+            key = self.fingerprint(workspace, **arguments)
+            if not self._sound(workspace, key):  # a hit must never name a damaged artifact
+                (workspace.results / key).unlink(missing_ok=True)
+            return key
 
         def run(workspace: Workspace, arguments: dict[str, Any]) -> Artifact:
             return self(workspace, **arguments)
@@ -103,7 +105,7 @@ class Step:
         return task(
             run,
             name=self.kind,
-            cache_key_fn=key,
+            cache_key_fn=cache_key,
             persist_result=True,
             result_serializer="json",
         )
