@@ -5,7 +5,7 @@ import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from configs.errors import UsageError
@@ -45,9 +45,9 @@ class TarSource:
             try:
                 while member := tar.next():
                     tar.members.clear()  # type: ignore[attr-defined] # or it keeps a kilobyte each
-                    if member.isdir() or not is_wanted(os.path.basename(member.name)):
-                        continue
-                    yield _entry(member, info.st_size, info.st_mtime_ns)
+                    name = str(PurePosixPath(member.name))  # "./a.jpg" is "a.jpg"
+                    if not member.isdir() and _is_wanted(name):
+                        yield _entry(name, member, info.st_size, info.st_mtime_ns)
                 damage = _after(tar)
             except tarfile.TarError as error:
                 damage = str(error)
@@ -77,8 +77,14 @@ class TarSource:
         return data
 
 
-def _entry(member: tarfile.TarInfo, size: int, mtime_ns: int) -> Entry:
-    name, bad = printable(member.name)
+def _is_wanted(name: str) -> bool:
+    *folders, last = name.split("/")
+    hidden = any(folder.startswith(".") and folder != ".." for folder in folders)
+    return not hidden and is_wanted(last)
+
+
+def _entry(name: str, member: tarfile.TarInfo, size: int, mtime_ns: int) -> Entry:
+    name, bad = printable(name)
     code = None
     if bad:
         code = Code.BAD_NAME

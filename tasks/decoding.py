@@ -15,9 +15,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from configs.schema import ImagesConfig
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
-EXTENSIONS = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif", ".jp2", ".jxl"]
-)  # the last four are images that Sortal cannot read: named as such, not passed over
+# The last four are images that Sortal cannot read: named as such, not passed over.
+EXTENSIONS = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif",
+    ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif", ".jp2", ".jxl",
+})  # fmt: skip
 
 _OURS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _THEIRS = {  # signatures of formats a user may well meet, to name them in the error
@@ -26,11 +28,12 @@ _THEIRS = {  # signatures of formats a user may well meet, to name them in the e
     b"\0\0\0\x0cJXL": "JPEG XL", b"<svg": "SVG", b"\0\0\1\0": "ICO",
     b"\xd7\xcd\xc6\x9a": "WMF", b"\1\0\0\0": "EMF",
 }  # fmt: skip
+_GREY_16 = np.rint(np.arange(65536) / 257).astype(np.uint8)
 _BROKEN = (OSError, ValueError, TypeError, LookupError, SyntaxError, EOFError, ArithmeticError,
            struct.error, MemoryError, RuntimeError, AttributeError)  # fmt: skip
 
-# The limit is ours and is an error; Pillow's warning below it would only repeat it.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Its warnings (a large image, odd EXIF) would fill a log; what matters becomes an ImageError.
+warnings.filterwarnings("ignore", module="PIL")
 
 
 class Code(StrEnum):
@@ -39,6 +42,7 @@ class Code(StrEnum):
     meaning: str
 
     def __new__(cls, code: str, meaning: str) -> "Code":
+        """A member of the value `code`."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning
@@ -112,7 +116,7 @@ def _open(file: BinaryIO, config: ImagesConfig) -> Image.Image:
         file.seek(start)
         raise _unidentified(file.read(32)) from error
     except _BROKEN as error:
-        raise _broken(error) from error
+        raise (_cut_riff(file, start) or _broken(error)) from error
     if image.width * image.height > config.max_pixels:
         raise _too_many(image.width, image.height, config)
     return image
@@ -132,9 +136,21 @@ def _unidentified(head: bytes) -> ImageError:
             return ImageError(Code.UNSUPPORTED_FORMAT, f"{name} is not read; convert it to PNG")
     if head[4:8] == b"ftyp" and not head[8:].startswith(b"avi"):
         return ImageError(Code.UNSUPPORTED_FORMAT, "HEIF or video is not read; convert it to PNG")
+    if head.startswith(_OURS) and len(head) < 32:
+        return ImageError(Code.TRUNCATED)
     if head.startswith(_OURS) or head[4:8] == b"ftyp":
         return ImageError(Code.DAMAGED, "begins like an image, but its header cannot be read")
     return ImageError(Code.NOT_AN_IMAGE)
+
+
+def _cut_riff(file: BinaryIO, start: int) -> ImageError | None:
+    """Whether a WebP is shorter than it says: its decoder only says that it failed."""
+    file.seek(start)
+    head = file.read(12)
+    if head[:4] != b"RIFF" or len(head) < 12:
+        return None
+    size, said = file.seek(0, io.SEEK_END) - start, int.from_bytes(head[4:8], "little") + 8
+    return ImageError(Code.TRUNCATED, f"{size:,} of {said:,} bytes") if size < said else None
 
 
 def _broken(error: BaseException) -> ImageError:
@@ -165,16 +181,16 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _to_8_bit(image: Image.Image) -> Image.Image:
     """Grey levels of 16 bits, 32 bits or floats as 8 bits.
 
-    16-bit values are divided by 257 (65535 -> 255); floats in [0, 1] are multiplied by 255;
-    32-bit and other float values, whose range no header states, are stretched to 0-255.
+    Whole numbers up to 65535 are 16-bit grey and are divided by 257 (65535 -> 255); floats in
+    [0, 1] are multiplied by 255 and those in [0, 255] kept; any other range is stretched.
     """
-    values = np.asarray(image).astype(np.float32)
+    values: np.ndarray = np.asarray(image)
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    if image.mode == "F" and low >= 0 and high <= 1:
+    if image.mode != "F" and low >= 0 and high <= 65535:
+        return Image.fromarray(_GREY_16[values])  # a table, as an image may be large
+    if low < 0 or high > 255:
+        values = (values.astype(np.float32) - low) * (255 / max(high - low, 1e-12))
+    elif high <= 1:
         values = values * 255
-    elif low >= 0 and high <= 65535 and image.mode != "F":
-        values = values / 257
-    elif low < 0 or high > 255:
-        values = (values - low) * (255 / max(high - low, 1e-12))
     values = np.nan_to_num(np.rint(values), nan=0, posinf=255, neginf=0)
     return Image.fromarray(values.clip(0, 255).astype(np.uint8))

@@ -5,6 +5,7 @@ Headers are read and bytes hashed; pixels are decoded once, later, when images a
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tasks.decoding import Code, ImageError, decode
 from tasks.encoders.vectors import image_table
 from tasks.listing import list_source, table_of
 from tasks.probing import Memory, refresh
-from tasks.sources import ImageSource, VectorsSource, open_source
+from tasks.sources import FolderSource, ImageSource, VectorsSource, open_source
 from tasks.step import step
 
 __all__ = ["IMAGES", "Code", "ImageError", "ImageSource", "decode", "open_source", "scan"]
@@ -50,7 +51,7 @@ def _state(workspace: Workspace, *, source: str, config: ImagesConfig) -> Any:
     A verifying scan always runs: that no size or time has changed is what it does not believe.
     What it finds changes `Memory.revision`, so that later scans do not go back to the old one.
     """
-    opened = open_source(source)
+    opened = _open(source, workspace)
     if config.verify:
         return uuid.uuid4().hex
     if isinstance(opened, TarSource):
@@ -69,7 +70,7 @@ def scan(folder: Path, workspace: Workspace, *, source: str, config: ImagesConfi
 
     The identity is the hash of paths, keys, labels and statuses: a touched file changes nothing.
     """
-    table = scan_table(open_source(source), config, workspace)
+    table = scan_table(_open(source, workspace), config, workspace)
     pq.write_table(table, folder / "images.parquet", compression="zstd")
     return Written(rows=table.num_rows, identity=identity(table), facts=facts(table))
 
@@ -87,6 +88,14 @@ def scan_table(source: ImageSource, config: ImagesConfig, workspace: Workspace) 
     columns["label"] = pa.array(listing.label_column(is_image), pa.string())
     columns["status"] = pc.if_else(is_image, "ok", "failed")
     return pa.table([columns[name] for name in IMAGES.names], schema=IMAGES)
+
+
+def _open(source: str, workspace: Workspace) -> ImageSource:
+    """The source without the workspace, which may lie in it and holds pictures of its own."""
+    opened = open_source(source)
+    if isinstance(opened, FolderSource):
+        return replace(opened, skip=workspace.root.resolve())
+    return opened
 
 
 def _memory(workspace: Workspace, source: ImageSource) -> Memory:

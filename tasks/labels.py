@@ -10,21 +10,20 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from configs.errors import UsageError
-from tasks.sources import METADATA, leads_out
+from tasks.sources import METADATA, leads_out, printable
 
 FILE_NAME, LABEL = "file_name", "label"
 
 
 def common_folder(paths: Iterable[str]) -> str:
     """The single top folder that holds every path, with its slash, or ""."""
-    tops = set()
+    first: str | None = None
     for path in paths:
-        top, slash, _ = path.removeprefix("./").partition("/")
-        tops.add(top if slash else None)
-        if len(tops) > 1:
+        top, slash, _ = path.partition("/")
+        first = top + slash if first is None else first
+        if not slash or top + slash != first:
             return ""
-    top = tops.pop() if tops else None
-    return f"{top}/" if top else ""
+    return first or ""
 
 
 def folder_labels(
@@ -37,7 +36,7 @@ def folder_labels(
     """
     labels: list[str | None] = []
     for path, image in zip(paths, is_image, strict=True):
-        top, slash, _ = path.removeprefix("./").removeprefix(root).partition("/")
+        top, slash, _ = path.removeprefix(root).partition("/")
         if image and not slash:
             return [None] * len(paths)
         labels.append(top if slash else None)
@@ -90,7 +89,7 @@ def _check_columns(name: str, columns: list[str]) -> None:
 def _path(name: str, value: Any, root: str) -> str:
     if not isinstance(value, str) or not value:
         raise UsageError(f"{name} must name a file in every row, got {value!r}; fill or drop it")
-    if leads_out(value):
+    if leads_out(value) or "\0" in value or printable(value)[1]:
         rule = f"{name} must name files inside the source"
         raise UsageError(f"{rule}, got {value!r}; write it relative to the metadata file")
     return root + str(PurePosixPath(value))
@@ -101,7 +100,7 @@ def _label(name: str, path: str, value: Any) -> str | None:
         return None
     if not isinstance(value, str | int):
         raise UsageError(f"{name} must give a text or a whole number as label, got {value!r}")
-    return str(value)
+    return printable(str(value))[0]
 
 
 def metadata_of(names: Iterable[str], root: str = "") -> str | None:

@@ -1,5 +1,6 @@
 """The listing of a source as a table: what there is and how it is labelled, before any is read."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -27,13 +28,17 @@ LISTING = pa.schema(
         ("error", pa.string()),
     ]
 )
+log = logging.getLogger("sortal")
+
 _METADATA = r"(^|/)metadata\.(csv|jsonl|parquet)$"
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The inputs of a source (columns: LISTING), their labels by path where a metadata file
-    gives them, and the top folder of a tar, which is no class.
+    """The inputs of a source (columns: LISTING).
+
+    `labels` are by path, where a metadata file names them; `root` is the top folder of a tar,
+    which is no class.
     """
 
     rows: pa.Table
@@ -60,8 +65,10 @@ def list_source(source: ImageSource) -> Listing:
     rows = table_of(source.entries())
     is_metadata = pc.match_substring_regex(rows.column("path"), _METADATA)
     names = rows.filter(is_metadata)
-    rows = _last_of_each(rows.filter(pc.invert(is_metadata)))
-    root = common_folder(rows.column("path").to_pylist()) if isinstance(source, TarSource) else ""
+    rows, root = rows.filter(pc.invert(is_metadata)), ""
+    if isinstance(source, TarSource):
+        rows = _last_of_each(rows)
+        root = common_folder(rows.column("path").to_pylist())
     labels = _read_labels(source, names, root)
     if labels:
         rows = pa.concat_tables([rows, _unlisted(source, labels, rows)])
@@ -97,7 +104,11 @@ def _last_of_each(rows: pa.Table) -> pa.Table:
 
 
 def _read_labels(source: ImageSource, names: pa.Table, root: str) -> dict[str, str | None] | None:
-    name = metadata_of(names.column("path").to_pylist(), root)
+    found = names.column("path").to_pylist()
+    name = metadata_of(found, root)
+    for other in found:
+        if other != name:
+            log.warning("%s is passed over: only metadata at the top of a source counts", other)
     if name is None:
         return None
     entry = names.filter(pc.equal(names.column("path"), name)).to_pylist()[-1]

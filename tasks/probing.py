@@ -8,7 +8,8 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from contextlib import suppress
+from functools import cached_property, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -22,6 +23,7 @@ import xxhash
 from configs.schema import ImagesConfig
 from storage.atomic import atomic_file
 from tasks.decoding import Code, ImageError, read_header
+from tasks.listing import LISTING
 from tasks.progress import progress
 from tasks.sources import ImageSource
 
@@ -35,7 +37,7 @@ FACTS = pa.schema(
         ("error", pa.string()),
     ]
 )
-SEEN = ("path", "bytes", "mtime_ns", "offset")
+SEEN = ("path", "bytes", "mtime_ns", "offset")  # columns of the listing that are compared
 _BLOCK = 1 << 20
 _BATCH = 512  # files a worker takes at a time
 _MANY = 16_384  # fewer files are probed sooner than processes start
@@ -103,14 +105,18 @@ class Memory:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self.table = FACTS.empty_table()
         self.revision = ""
-        try:
-            table = pq.read_table(file, partitioning=None)
-            self.revision = (table.schema.metadata or {}).get(b"revision", b"").decode()
-            self.table = table.select([*SEEN, *FACTS.names]).replace_schema_metadata()
-        except (OSError, ValueError, KeyError):
-            return  # none yet, or damaged: everything is read again
+        with suppress(OSError, ValueError):  # none yet, or damaged: everything is read again
+            metadata = pq.read_schema(file).metadata or {}
+            self.revision = metadata.get(b"revision", b"").decode()
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The columns SEEN and FACTS of every file known."""
+        with suppress(OSError, ValueError, KeyError):
+            known = pq.read_table(self._file, partitioning=None).select([*SEEN, *FACTS.names])
+            return known.replace_schema_metadata()
+        return pa.schema([*(LISTING.field(name) for name in SEEN), *FACTS]).empty_table()
 
     def rows_of(self, listing: pa.Table) -> np.ndarray:
         """The row of `table` that knows each listed file, -1 where none does. Shape (n_rows,)."""
@@ -160,7 +166,7 @@ def refresh(
     for piece in _probe_all(source, config, listing.take(order[1])):
         pieces.append(piece)
         done += piece.num_rows
-        if time.monotonic() - saved > _SAVE_EVERY:
+        if time.monotonic() - saved > _SAVE_EVERY and not config.verify:
             memory.save(listing.take(every[:done]), pa.concat_tables(pieces))
             saved = time.monotonic()
     facts = pa.concat_tables(pieces).take(np.argsort(every))

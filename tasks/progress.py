@@ -48,7 +48,7 @@ def _log_lines(description: str, total: int, unit: str) -> Callable[[int], None]
 
 
 def describe(description: str, done: int, total: int, unit: str, seconds: float) -> str:
-    """One line with rate and time left, such as `scanning: 5,000 of 9,000 files, 50/s, 80 s left`."""
+    """One line with rate and time left: `scanning: 5,000 of 9,000 files, 50/s, 80 s left`."""
     rate = done / max(seconds, 1e-9)
     left = (total - done) / max(rate, 1e-9)
     return f"{description}: {done:,} of {total:,} {unit}, {rate:,.0f}/s, {left:,.0f} s left"

@@ -4,6 +4,7 @@ A source lists its inputs and reads them; it never reads outside its root.
 """
 
 import difflib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -68,6 +69,8 @@ def open_source(source: str) -> ImageSource:
         raise UsageError(f"source must exist, got {source!r}; {_suggestion(path)}")
     path = path.resolve()
     if path.is_dir():
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise UsageError(f"source must be readable, got {source!r}; check its permissions")
         folder = FolderSource(path)
         if vector_files(path) and not any(is_image(e.path) for e in folder.entries()):
             return VectorsSource(path)
@@ -77,7 +80,7 @@ def open_source(source: str) -> ImageSource:
 
 def _suggestion(path: Path) -> str:
     try:
-        names = sorted(os.listdir(path.parent))
+        names = sorted(item.name for item in path.parent.iterdir())
     except OSError:
         return f"there is no folder {str(path.parent)!r}"
     close = difflib.get_close_matches(path.name, names, n=3)
@@ -101,7 +104,7 @@ def _has_vectors(path: Path) -> bool:
 
 def is_image(path: str) -> bool:
     """Whether a name ends like an image's."""
-    return os.path.splitext(path)[1].lower() in EXTENSIONS
+    return path[path.rfind(".") :].lower() in EXTENSIONS
 
 
 def is_wanted(name: str) -> bool:
@@ -116,8 +119,8 @@ def printable(name: str) -> tuple[str, str | None]:
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
-        raw = name.encode("utf-8", "surrogateescape")
-        return raw.decode("utf-8", "backslashreplace"), Code.BAD_NAME.value
+        escaped = name.encode("utf-8", "backslashreplace").decode("utf-8")
+        return escaped.replace("\\udc", "\\x"), Code.BAD_NAME.value
     return name, None
 
 
@@ -132,6 +135,7 @@ class FolderSource:
     """A folder of image files, to any depth. Links are followed to files inside it only."""
 
     root: Path  # resolved
+    skip: Path | None = None  # a folder inside it that is not the user's: the workspace
 
     @property
     def location(self) -> Path:
@@ -164,57 +168,58 @@ class FolderSource:
             yield failure(folder or ".", Code.UNREADABLE, error.strerror)
             return
         prefix = f"{folder}/" if folder else ""
+        skip = self.skip and str(self.skip)
         for name, is_folder in names:
             if name.startswith("."):
                 continue
             if not is_folder or is_wanted(name):
                 yield from self._entry(prefix + name, wanted=is_wanted(name))
-            if is_folder:
+            if is_folder and f"{self.root}/{prefix}{name}" != skip:
                 yield prefix + name
 
     def _entry(self, path: str, wanted: bool) -> Iterator[Entry]:
-        full = os.path.join(self.root, path)
+        full = f"{self.root}/{path}"
+        problem, is_folder = None, False
         try:
             info = os.lstat(full)
             if stat.S_ISLNK(info.st_mode):
-                info, problem = self._linked(full)
-                if problem or stat.S_ISDIR(info.st_mode):
-                    # A linked folder inside the root is listed where it really lies.
-                    if problem and (wanted or problem != Code.BROKEN_LINK):
-                        yield failure(path, problem)
-                    return
+                info, problem = self._linked(full, info)
+                is_folder = stat.S_ISDIR(info.st_mode)
+                if is_folder and not problem:
+                    return  # a linked folder inside the root is listed where it really lies
         except FileNotFoundError:
-            yield failure(path, Code.MISSING)
-            return
-        except OSError as error:
-            yield failure(path, Code.UNREADABLE, error.strerror)
-            return
-        if not wanted:
+            problem = Code.MISSING
+        except OSError:
+            problem = Code.UNREADABLE
+        if not wanted and not (problem and is_folder):
             return
         name, bad = printable(path)
-        if bad or not stat.S_ISREG(info.st_mode):
-            yield failure(name, Code.BAD_NAME if bad else Code.NOT_A_FILE)
+        if bad:
+            yield failure(name, Code.BAD_NAME)
+        elif problem:
+            yield failure(name, problem)
+        elif not stat.S_ISREG(info.st_mode):
+            yield failure(name, Code.NOT_A_FILE)
         else:
             yield Entry(name, info.st_size, info.st_mtime_ns, mode=info.st_mode)
 
-    def _linked(self, full: str) -> tuple[os.stat_result, Code | None]:
+    def _linked(self, full: str, link: os.stat_result) -> tuple[os.stat_result, Code | None]:
         """What a link leads to, without reading it, and why that will not do."""
-        info = os.lstat(full)
+        try:
+            info = Path(full).stat()
+        except FileNotFoundError:
+            return link, Code.BROKEN_LINK
+        except OSError as error:
+            return link, Code.LINK_LOOP if error.errno == errno.ELOOP else Code.UNREADABLE
         target = os.path.realpath(full)
         if not _inside(target, self.root):
             return info, Code.OUTSIDE_ROOT
-        try:
-            info = os.stat(full)
-        except FileNotFoundError:
-            return info, Code.BROKEN_LINK
-        except OSError:
-            return info, Code.LINK_LOOP
         climbs = stat.S_ISDIR(info.st_mode) and _inside(full, Path(target))
         return info, Code.LINK_LOOP if climbs else None
 
     def open(self, path: str, offset: int | None = None, size: int | None = None) -> BinaryIO:
         """A stream of the file; the path is checked again, since links may have changed."""
-        full = os.path.join(self.root, path)
+        full = f"{self.root}/{path}"
         if leads_out(path) or not _inside(os.path.realpath(full), self.root):
             raise ImageError(Code.OUTSIDE_ROOT)
         try:

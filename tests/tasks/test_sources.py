@@ -1,0 +1,130 @@
+import io
+import pickle
+import shutil
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from image_files import CONFIG, codes, rows, run
+
+from configs.errors import UsageError
+from storage.vectors import write_vectors
+from storage.workspace import Workspace
+from tasks.images import open_source, scan
+
+
+def packed(folder: Path, path: Path, top: str = "top", kind: str = "w") -> Path:
+    with tarfile.open(path, kind) as tar:
+        tar.add(folder, top)
+    return path
+
+
+@pytest.mark.parametrize("top", ["top", ".", "./top"])
+def test_a_tar_holds_the_same_images_and_labels(
+    workspace: Workspace, folder: Path, tmp_path: Path, top: str
+) -> None:
+    tar = packed(folder, tmp_path / "in.tar", top)
+    inside = rows(workspace, run(workspace, tar))
+    outside = rows(workspace, run(workspace, folder))
+    name = "top/" if "top" in top else ""
+    assert set(inside) == {name + path for path in outside}
+    source = pickle.loads(pickle.dumps(open_source(str(tar))))
+    for path, row in outside.items():
+        other = inside[name + path]
+        assert (other["key"], other["label"]) == (row["key"], row["label"])
+        data = source.read(name + path, other["offset"], other["bytes"])
+        assert data == open_source(str(folder)).read(path) == (folder / path).read_bytes()
+
+
+def test_a_flat_tar_has_no_labels(workspace: Workspace, folder: Path, tmp_path: Path) -> None:
+    artifact = run(workspace, packed(folder / "cat", tmp_path / "flat.tar"))
+    assert artifact.facts["n_labelled"] == 0
+
+
+def test_a_damaged_tar_keeps_what_can_be_read(
+    workspace: Workspace, folder: Path, tmp_path: Path
+) -> None:
+    tar = packed(folder, tmp_path / "in.tar")
+    whole = run(workspace, tar)
+    last = max(rows(workspace, whole).values(), key=lambda row: row["offset"])
+    with tar.open("r+b") as file:
+        file.truncate(last["offset"] + 10)
+    found = codes(workspace, run(workspace, tar))
+    assert found[last["path"]] == "truncated" and list(found.values()).count(None) == 5
+    with tar.open("r+b") as file:
+        file.seek(last["offset"] - 512)
+        file.write(b"garbage" * 20)
+    found = codes(workspace, run(workspace, tar))
+    assert found["in.tar"] == "truncated" and list(found.values()).count(None) == 5
+
+
+def test_odd_tar_members_are_named(workspace: Workspace, folder: Path, tmp_path: Path) -> None:
+    data = (folder / "cat/0.png").read_bytes()
+    with tarfile.open(tmp_path / "odd.tar", "w") as tar:
+        for name in ("../../up.png", "/abs.png", "a.png", "a.png", ".git/x.png", "d/b\udcff.png"):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+        info = tarfile.TarInfo("link.png")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(info)
+    assert codes(workspace, run(workspace, tmp_path / "odd.tar")) == {
+        "../../up.png": "outside_root", "/abs.png": "outside_root", "a.png": None,
+        "d/b\\xff.png": "bad_name", "link.png": "not_a_file",
+    }  # fmt: skip
+
+
+def test_metadata_labels_override_folders(workspace: Workspace, folder: Path) -> None:
+    shutil.copy(folder / "cat/0.png", folder / "noextension")
+    lines = ["file_name,label", "cat/0.png,tiger", "noextension,lion", "gone.png,wolf"]
+    (folder / "metadata.csv").write_text("\n".join(lines))
+    artifact = run(workspace, folder)
+    found = rows(workspace, artifact)
+    assert found["cat/0.png"]["label"] == "tiger" and found["dog/1.png"]["label"] is None
+    assert found["noextension"]["key"] == found["cat/0.png"]["key"]
+    assert found["gone.png"]["error_code"] == "missing" and artifact.facts["n_classes"] == 2
+    (folder / "metadata.csv").write_text("file_name,label\ncat/0.png,lynx\n")
+    assert rows(workspace, run(workspace, folder))["cat/0.png"]["label"] == "lynx"
+
+
+def test_metadata_in_a_tar_is_relative_to_its_folder(
+    workspace: Workspace, folder: Path, tmp_path: Path
+) -> None:
+    (folder / "metadata.jsonl").write_text('{"file_name": "cat/0.png", "label": 7}\n')
+    found = rows(workspace, run(workspace, packed(folder, tmp_path / "in.tar")))
+    assert found["top/cat/0.png"]["label"] == "7" and found["top/dog/1.png"]["label"] is None
+
+
+def test_a_source_that_cannot_be_used_says_why(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / "note.txt").write_text("no tar")
+    with tarfile.open(tmp_path / "packed.tar.gz", "w:gz") as tar:
+        tar.add(tmp_path / "note.txt", "note.txt")
+    for source, message in {
+        tmp_path / "holidays": "did you mean .*holiday'",
+        tmp_path / "no" / "such": "there is no folder",
+        tmp_path / "holiday": "must hold images",
+        tmp_path / "note.txt": "uncompressed tar",
+        tmp_path / "packed.tar.gz": "unpack it first",
+    }.items():
+        with pytest.raises(UsageError, match=message):
+            run(workspace, source)
+    with pytest.raises(UsageError, match="s3://") as caught:
+        scan(workspace, source="s3://user:secret@bucket/x", config=CONFIG)
+    assert "secret" not in str(caught.value)
+
+
+def test_ready_made_vectors_are_a_source(workspace: Workspace, tmp_path: Path) -> None:
+    source = tmp_path / "vectors"
+    source.mkdir()
+    write_vectors(source / "my_images.parquet", ["a", "b"], np.eye(2, dtype=np.float32))
+    table = pq.read_table(source / "my_images.parquet")
+    table = table.append_column("label", pa.array(["x", None]))
+    pq.write_table(table, source / "my_images.parquet")
+    artifact = run(workspace, source)
+    found = rows(workspace, artifact)
+    assert found["a"]["label"] == "x" and found["b"]["status"] == "ok"
+    assert artifact.facts["n_unique"] == 2 and artifact.facts["n_labelled"] == 1
