@@ -1,0 +1,35 @@
+WITH label AS (
+    SELECT
+        cluster,
+        max_by(label, (n_images, label)) AS label,
+        max(n_images) / sum(n_images) AS label_share
+    FROM confusion
+    WHERE run_id = $run
+    GROUP BY cluster
+),
+
+noun AS (
+    SELECT
+        cluster,
+        list({'term': term, 'mass': mass} ORDER BY rank) AS nouns
+    FROM cluster_terms
+    WHERE run_id = $run AND corpus = 'noun'
+    GROUP BY cluster
+)
+
+SELECT
+    cluster.cluster,
+    cluster.name,
+    cluster.size,
+    cluster.size / sum(cluster.size) OVER () AS share,
+    cluster.caption,
+    cluster.mean_distance,
+    cluster.representatives,
+    noun.nouns,
+    label.label,
+    label.label_share
+FROM clusters AS cluster
+LEFT JOIN noun ON noun.cluster = cluster.cluster
+LEFT JOIN label ON label.cluster = cluster.cluster
+WHERE cluster.run_id = $run
+ORDER BY cluster.size DESC, cluster.cluster

@@ -1,0 +1,3 @@
+SELECT name, value
+FROM metrics
+WHERE run_id = $run

@@ -1,0 +1,18 @@
+SELECT
+    assignment.key,
+    assignment.cluster,
+    assignment.distance,
+    cluster.name,
+    min(image.path) AS path,
+    arg_min(image.bytes, image.path) AS bytes,
+    arg_min(image."offset", image.path) AS "offset"
+FROM assignments AS assignment
+JOIN runs AS run ON run.run_id = assignment.run_id
+JOIN images AS image
+    ON image.scan = run.scan
+    AND image.collection = run.collection
+    AND image.key = assignment.key
+LEFT JOIN clusters AS cluster
+    ON cluster.run_id = run.run_id AND cluster.cluster = assignment.cluster
+WHERE assignment.run_id = $run AND list_contains($keys, assignment.key)
+GROUP BY assignment.key, assignment.cluster, assignment.distance, cluster.name

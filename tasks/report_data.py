@@ -1,0 +1,182 @@
+"""What a report says, gathered from the lake by run id: small tables, never N rows."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from configs.errors import UsageError
+from storage.lake import Lake, sql
+from tasks.thumbnails import LARGE, SMALL, Place
+
+_MAX_CARDS = 150
+_EXTREMES = 12
+_PICTURES = ((20, 12), (50, 7), (100, 5), (_MAX_CARDS, 3))  # up to so many cards, so many each
+_CORPORA = {"": "nouns", "2": "captions"}  # the flow's order, where a step runs for both
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as shown: where it is, which cluster it is in and how far from the centre."""
+
+    place: Place
+    cluster: int
+    name: str
+    distance: float
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster as shown; `nouns` are (term, share of the cluster's mass), best first."""
+
+    cluster: int
+    name: str
+    size: int
+    share: float
+    caption: str | None
+    mean_distance: float | None
+    nouns: list[tuple[str, float]]
+    label: str | None = None
+    label_share: float | None = None
+    pictures: list[Picture] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything on the page. `run` is the row of `runs`, with `config` parsed.
+
+    `clusters` go by size; only the first `n_cards` have pictures. `weights` are the mean fusion
+    weights that are above zero. `metrics` holds all of the run's figures by name.
+    """
+
+    run: dict[str, Any]
+    clusters: list[Cluster]
+    n_cards: int
+    typical: list[Picture]
+    unusual: list[Picture]
+    weights: dict[str, float]
+    failures: list[dict[str, Any]]
+    metrics: dict[str, float]
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the clusters could be compared with labels."""
+        return "acc" in self.metrics
+
+    @property
+    def costs(self) -> list[tuple[str, float, float]]:
+        """Steps as (name, seconds, peak memory of the process so far in MiB), dearest first."""
+        steps = [name.partition(".")[2] for name in self.metrics if name.startswith("seconds.")]
+        rows = [
+            (self._title(s), self.metrics[f"seconds.{s}"], self.metrics[f"peak_mb.{s}"])
+            for s in steps
+        ]
+        return sorted(rows, key=lambda row: (-row[1], row[0]))
+
+    @property
+    def transports(self) -> list[tuple[str, bool, float, float]]:
+        """Transports as (texts, converged, iterations, marginal error)."""
+        parts = {f"transport-{number}".rstrip("-"): name for number, name in _CORPORA.items()}
+        return [
+            (
+                name,
+                bool(self.metrics[f"{part}.converged"]),
+                self.metrics[f"{part}.n_iter"],
+                self.metrics[f"{part}.marginal_error"],
+            )
+            for part, name in parts.items()
+            if f"{part}.n_iter" in self.metrics
+        ]
+
+    def _title(self, step: str) -> str:
+        kind, _, number = step.partition("-")
+        corpus = (
+            f", {_CORPORA[number]}"
+            if f"seconds.{kind}-2" in self.metrics and number in _CORPORA
+            else ""
+        )
+        return kind.replace("_", " ") + (corpus or f" {number}".rstrip())
+
+    def places(self) -> list[Place]:
+        """Every image the page shows, some of them twice."""
+        cards = [picture for cluster in self.clusters for picture in cluster.pictures]
+        return [picture.place for picture in [*cards, *self.typical, *self.unusual]]
+
+    def sizes(self) -> dict[str, int]:
+        """Pixels of each thumbnail: the first of a card is large."""
+        firsts = {c.pictures[0].place.key for c in self.clusters if c.pictures}
+        return {place.key: LARGE if place.key in firsts else SMALL for place in self.places()}
+
+
+def pictures_per_card(n_cards: int) -> int:
+    """How many pictures a card has, so that a page stays below about 3 MB."""
+    return next(count for most, count in _PICTURES if n_cards <= most)
+
+
+def _fitting(keys: list[str]) -> list[str]:
+    """As many of a card's pictures as fill its grid, in which the first is four times as large."""
+    return keys[: next(n for n in (12, 7, 5, 3, 2, 1, 0) if n <= len(keys))]
+
+
+def gather(lake: Lake, run_id: str) -> ReportData:
+    """The report of a run; raises UsageError for a run that is not in the lake."""
+    run = _run(lake, run_id)
+    rows = _rows(lake, "clusters", run=run_id)
+    n_cards = min(sum(row["size"] > 0 for row in rows), _MAX_CARDS)
+    count = pictures_per_card(n_cards)
+    shown = {row["cluster"]: _fitting(row["representatives"][:count]) for row in rows[:n_cards]}
+    extremes = _rows(lake, "extremes", run=run_id, count=_EXTREMES)
+    keys = {key for keys in shown.values() for key in keys} | {row["key"] for row in extremes}
+    pictures = _pictures(lake, run_id, sorted(keys))
+
+    def of_kind(kind: str) -> list[Picture]:
+        found = [pictures[row["key"]] for row in extremes if row["kind"] == kind]
+        return sorted(found, key=lambda p: (p.distance, p.place.key), reverse=kind == "unusual")
+
+    return ReportData(
+        run=run,
+        clusters=[_cluster(row, pictures, shown.get(row["cluster"], [])) for row in rows],
+        n_cards=n_cards,
+        typical=of_kind("typical"),
+        unusual=of_kind("unusual"),
+        weights={k: w for k, w in _rows(lake, "weights", run=run_id)[0].items() if w},
+        failures=_rows(lake, "failures", run=run_id),
+        metrics={row["name"]: row["value"] for row in _rows(lake, "metrics", run=run_id)},
+    )
+
+
+def _rows(lake: Lake, name: str, **values: Any) -> list[dict[str, Any]]:
+    return lake.query(sql(f"report/{name}"), values).to_pylist()
+
+
+def _run(lake: Lake, run_id: str) -> dict[str, Any]:
+    rows = _rows(lake, "run", run=run_id)
+    if not rows:
+        raise UsageError(f"run_id must name a run in the lake, got {run_id!r}; see `sortal runs`")
+    return {**rows[0], "config": json.loads(rows[0]["config"] or "{}")}
+
+
+def _pictures(lake: Lake, run_id: str, keys: list[str]) -> dict[str, Picture]:
+    return {
+        row["key"]: Picture(
+            place=Place(row["key"], row["path"], row["offset"], row["bytes"]),
+            cluster=row["cluster"],
+            name=row["name"] or "",
+            distance=row["distance"],
+        )
+        for row in _rows(lake, "pictures", run=run_id, keys=keys)
+    }
+
+
+def _cluster(row: dict[str, Any], pictures: dict[str, Picture], keys: list[str]) -> Cluster:
+    return Cluster(
+        cluster=row["cluster"],
+        name=row["name"] or f"cluster {row['cluster'] + 1}",
+        size=row["size"],
+        share=row["share"],
+        caption=row["caption"],
+        mean_distance=row["mean_distance"],
+        nouns=[(noun["term"], noun["mass"]) for noun in row["nouns"] or []],
+        label=row["label"],
+        label_share=row["label_share"],
+        pictures=[pictures[key] for key in keys if key in pictures],
+    )
