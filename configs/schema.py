@@ -48,7 +48,7 @@ class NounsConfig(Section):
     min_depth: int = Field(0, ge=0, le=20)  # shortest hypernym path to entity, in edges
     max_depth: int = Field(20, ge=0, le=20)
     max_words: int = Field(9, ge=1, le=9)  # words in a noun
-    instances: bool = True  # keep what is one of its kind: Paris, Einstein, the Nile
+    instances: bool = True  # keep what is one of its kind: Paris, the Nile, Mozart
     taxa: bool = True  # keep scientific names: Canis, genus Canis, Canis familiaris
     templates: tuple[str, ...] | Literal["auto", "tac", "sic"] = "auto"  # auto: the encoder's
 

@@ -110,8 +110,8 @@ def _load(source: str, config: CaptionsConfig, encoder: str) -> tuple[pa.Table, 
     if not len(corpus):
         raise UsageError(
             f"captions.source must hold captions of {config.min_words} to {config.max_words} "
-            f"words, got none in {source} ({facts['n_read']} read, {facts['n_malformed']} malformed, "
-            f"{facts['n_short']} short, {facts['n_long']} long); check captions.format"
+            f"words, got none in {source} ({facts['n_read']} read, {facts['n_malformed']} "
+            f"malformed, {facts['n_short']} short, {facts['n_long']} long); check captions.format"
         )
     return corpus, facts
 
