@@ -40,8 +40,15 @@ VIEWS = (
     "failures_by_code",
 )
 _ATTEMPTS = 30
-_TRANSIENT = ("conflict", "database is locked", "database table is locked", "already exists")
-_TRANSIENT += ("could not serialize", "deadlock", "duplicate key", "unique constraint")
+_TRANSIENT = (
+    "conflict",
+    "is locked",
+    "already exists",
+    "could not serialize",
+    "deadlock",
+    "duplicate key",
+    "unique constraint",
+)
 
 
 class RunRow(TypedDict):

@@ -35,19 +35,38 @@ score AS (
     FROM metrics
     WHERE name IN ('acc', 'nmi', 'ari')
     GROUP BY run_id
+),
+
+mean AS (
+    SELECT
+        setting.collection,
+        setting.encoder,
+        setting.n_clusters,
+        setting.method,
+        setting.nouns,
+        setting.captions,
+        setting.selection,
+        setting.epsilon,
+        setting.balance,
+        setting.weighting,
+        setting.fusion,
+        setting.weights,
+        setting.gamma,
+        setting.centred,
+        count(*) AS seeds,
+        avg(score.acc) AS acc,
+        stddev_samp(score.acc) AS acc_sd,
+        avg(score.nmi) AS nmi,
+        stddev_samp(score.nmi) AS nmi_sd,
+        avg(score.ari) AS ari,
+        stddev_samp(score.ari) AS ari_sd
+    FROM setting
+    JOIN score ON score.run_id = setting.run_id
+    GROUP BY ALL
 )
 
 SELECT
-    setting.* EXCLUDE (run_id, random_state),
-    count(*) AS seeds,
-    avg(score.acc) AS acc,
-    stddev_samp(score.acc) AS acc_sd,
-    avg(score.nmi) AS nmi,
-    avg(score.ari) AS ari,
-    avg(score.acc) - max(avg(score.acc)) OVER (
-        PARTITION BY setting.collection, setting.encoder, setting.n_clusters
-    ) AS acc_behind_best
-FROM setting
-JOIN score ON score.run_id = setting.run_id
-GROUP BY ALL
-ORDER BY setting.collection, setting.encoder, setting.n_clusters, acc DESC
+    *,
+    acc - max(acc) OVER (PARTITION BY collection, encoder, n_clusters) AS acc_behind_best
+FROM mean
+ORDER BY collection, encoder, n_clusters, acc DESC

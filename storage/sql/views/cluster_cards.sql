@@ -1,3 +1,20 @@
+WITH term AS (
+    SELECT
+        run_id,
+        cluster,
+        list(term ORDER BY rank) FILTER (WHERE corpus = 'noun') AS nouns,
+        list(term ORDER BY rank) FILTER (WHERE corpus = 'caption') AS captions
+    FROM cluster_terms
+    GROUP BY run_id, cluster
+),
+
+picture AS (
+    SELECT scan, collection, key, min(path) AS path
+    FROM images
+    WHERE key IN (SELECT representatives[1] FROM clusters)
+    GROUP BY scan, collection, key
+)
+
 SELECT
     run.collection,
     cluster.run_id,
@@ -9,15 +26,12 @@ SELECT
     cluster.mean_distance,
     term.nouns,
     term.captions,
+    picture.path AS typical,
     cluster.representatives
 FROM clusters AS cluster
 JOIN runs AS run ON run.run_id = cluster.run_id
-LEFT JOIN (
-    SELECT
-        run_id,
-        cluster,
-        list(term ORDER BY rank) FILTER (WHERE corpus = 'noun') AS nouns,
-        list(term ORDER BY rank) FILTER (WHERE corpus = 'caption') AS captions
-    FROM cluster_terms
-    GROUP BY run_id, cluster
-) AS term ON term.run_id = cluster.run_id AND term.cluster = cluster.cluster
+LEFT JOIN term ON term.run_id = cluster.run_id AND term.cluster = cluster.cluster
+LEFT JOIN picture
+    ON picture.scan = run.scan
+    AND picture.collection = run.collection
+    AND picture.key = cluster.representatives[1]

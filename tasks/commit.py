@@ -1,0 +1,188 @@
+"""Commit: publish a finished run into the lake, whole or not at all.
+
+Rows go from the artifacts' Parquet files into the lake inside DuckDB; none passes through Python.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import AwareDatetime, BaseModel
+
+from configs.identity import Runtime, identity_of
+from configs.schema import RunConfig
+from storage.artifacts import Artifact, Written
+from storage.atomic import write_json
+from storage.hashing import fingerprint
+from storage.lake import Lake, RunRow, Select, sql
+from storage.workspace import Workspace
+from tasks.step import step
+
+_USERINFO = re.compile(r"(?<=://)([^/@\s:\"]*):[^/@\s\"]*@")
+
+
+class Clock(BaseModel):
+    """When a run began; a runtime value, so that it never makes a run a different run."""
+
+    started_at: AwareDatetime = Runtime(...)
+
+
+def redact(text: str) -> str:
+    """`text` with the passwords of URLs (`scheme://user:password@host`) replaced by `***`."""
+    return _USERINFO.sub(r"\1:***@", text)
+
+
+def _in_lake(workspace: Workspace, artifact: Artifact) -> bool:
+    with Lake(workspace) as lake:
+        return lake.has_run(artifact.facts["run_id"])
+
+
+@step("run", version=1, check=_in_lake)
+def commit(
+    folder: Path,
+    workspace: Workspace,
+    *,
+    config: RunConfig,
+    encoder_fingerprint: str,
+    scan: Artifact,
+    images: Artifact,
+    fused: Artifact,
+    partition: Artifact,
+    names: Artifact,
+    metrics: Artifact | None,
+    steps: list[Artifact],
+    labels_used: bool = False,
+    clock: Clock | None = None,
+) -> Written:
+    """Publish the run and write `run.json`: its row in `runs` and its metrics.
+
+    `steps` are the artifacts the run stands on: their costs and numeric facts become metrics.
+    `labels_used` marks a method that saw labels; the views compare only the others.
+    Facts: run_id, n_images, n_failed, metrics (those against the labels). What the lake already
+    holds, from a run that was cut off after publishing, keeps its id.
+    """
+    inputs = [scan, images, fused, partition, names, *([metrics] if metrics else [])]
+    key = fingerprint(
+        "run", identity_of(config), encoder_fingerprint, [part.identity for part in inputs]
+    )
+    finished = datetime.now(UTC)
+    started = clock.started_at.astimezone(UTC) if clock else finished
+    files = _files(workspace, scan, images, fused, partition, names)
+    scores = _scores(workspace, metrics)
+    with Lake(workspace) as lake:
+        n_images, n_failed = _count(lake, files)
+        row: RunRow = {
+            "run_id": f"{started:%Y%m%d-%H%M%S}-{key[:6]}",
+            "fingerprint": key,
+            "collection": config.collection_name,
+            "scan": scan.identity,
+            "source": redact(config.source),
+            "method": config.method,
+            "encoder": config.encoder.spec,
+            "encoder_fingerprint": encoder_fingerprint,
+            "n_clusters": config.n_clusters,
+            "n_images": n_images,
+            "n_failed": n_failed,
+            "random_state": config.random_state,
+            "config": redact(json.dumps(identity_of(config), sort_keys=True, ensure_ascii=False)),
+            "started_at": started.replace(tzinfo=None),
+            "finished_at": finished.replace(tzinfo=None),
+            "seconds": sum(_cost(part, "seconds") for part in steps),
+            "sortal_version": version("sortal"),
+            "labels_used": labels_used,
+        }
+        figures = {**scores, **step_metrics(steps)}
+        row["run_id"] = lake.publish(row, _tables(row, files, figures))
+    shown = {**row, "started_at": str(started), "finished_at": str(finished), "metrics": figures}
+    write_json(folder / "run.json", shown)
+    facts = {"run_id": row["run_id"], "n_images": n_images, "n_failed": n_failed}
+    return Written(rows=n_images, facts={**facts, "metrics": scores})
+
+
+def _files(
+    workspace: Workspace,
+    scan: Artifact,
+    images: Artifact,
+    fused: Artifact,
+    partition: Artifact,
+    names: Artifact,
+) -> dict[str, str]:
+    return {
+        "images": str(scan.file(workspace, "images.parquet")),
+        "undecodable": str(images.file(workspace, "failures.parquet")),
+        "assignments": str(partition.file(workspace, "assignments.parquet")),
+        "weights": str(fused.file(workspace, "weights.parquet")),
+        "clusters": str(names.file(workspace, "clusters.parquet")),
+        "terms": str(names.file(workspace, "terms.parquet")),
+    }
+
+
+def _tables(
+    row: RunRow, files: dict[str, str], figures: dict[str, float]
+) -> dict[str, pa.Table | Select]:
+    place = {"scan": row["scan"], "collection": row["collection"]}
+    broken = {"images": files["images"], "undecodable": files["undecodable"]}
+    run = {"run_id": row["run_id"]}
+    joined = {"assignments": files["assignments"], "weights": files["weights"]}
+    metrics = {
+        "run_id": pa.array([row["run_id"]] * len(figures), pa.string()),
+        "name": pa.array(list(figures), pa.string()),
+        "value": pa.array(list(figures.values()), pa.float64()),
+    }
+    return {
+        "images": Select(sql("commit/images"), place | broken),
+        "failures": Select(sql("commit/failures"), place | broken),
+        "assignments": Select(sql("commit/assignments"), run | joined),
+        "clusters": Select(sql("commit/clusters"), run | {"clusters": files["clusters"]}),
+        "cluster_terms": Select(sql("commit/cluster_terms"), run | {"terms": files["terms"]}),
+        "metrics": pa.table(metrics),
+    }
+
+
+def _count(lake: Lake, files: dict[str, str]) -> tuple[int, int]:
+    chosen = {"images": files["images"], "undecodable": files["undecodable"]}
+    ok, failed = lake.execute(sql("commit/counts"), chosen).fetchone() or (0, 0)
+    return int(ok), int(failed)
+
+
+def _scores(workspace: Workspace, metrics: Artifact | None) -> dict[str, float]:
+    if metrics is None:
+        return {}
+    table = pq.read_table(metrics.file(workspace, "metrics.parquet"))
+    return dict(zip(table["name"].to_pylist(), table["value"].to_pylist(), strict=True))
+
+
+def step_metrics(steps: list[Artifact]) -> dict[str, float]:
+    """Costs and numeric facts of steps: `seconds.<step>`, `peak_mb.<step>`, `<step>.<fact>`.
+
+    A step is called by its kind; the second of a kind is `<kind>-2`. True is 1 and False 0.
+    """
+    figures: dict[str, float] = {}
+    seen: dict[str, int] = {}
+    for part in steps:
+        count = seen[part.kind] = seen.get(part.kind, 0) + 1
+        name = part.kind if count == 1 else f"{part.kind}-{count}"
+        figures[f"seconds.{name}"] = _cost(part, "seconds")
+        figures[f"peak_mb.{name}"] = _cost(part, "peak_mb")
+        rest = {key: value for key, value in part.facts.items() if key != "cost"}
+        figures |= {f"{name}.{key}": value for key, value in _numbers(rest)}
+    return figures
+
+
+def _cost(part: Artifact, name: str) -> float:
+    return float(part.facts.get("cost", {}).get(name, 0.0))
+
+
+def _numbers(facts: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            yield from ((f"{key}.{inner}", number) for inner, number in _numbers(value))
+        elif isinstance(value, int | float) and math.isfinite(value):
+            yield key, float(value)
