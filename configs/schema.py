@@ -13,6 +13,20 @@ from configs.identity import Runtime
 from configs.presets import load_preset, merge
 
 
+PHOTOGRAPHABLE = (
+    "noun.Tops",
+    "noun.animal",
+    "noun.artifact",
+    "noun.body",
+    "noun.food",
+    "noun.object",
+    "noun.person",
+    "noun.phenomenon",
+    "noun.plant",
+    "noun.substance",
+)
+
+
 class Section(BaseModel):
     """A frozen section; unknown keys, NaN and infinity are errors."""
 
@@ -44,12 +58,12 @@ class NounsConfig(Section):
     fuse: bool = True  # False: the nouns only name the clusters
     source: Literal["auto", "nltk", "embedded", "vectors"] = "auto"
     names: Literal["lemmas", "tac", "sic", "sic-literal"] = "lemmas"  # METHODS.md 1.4
-    lexnames: tuple[str, ...] = ()  # lexicographer files kept, such as noun.animal; () = all
+    lexnames: tuple[str, ...] = PHOTOGRAPHABLE  # lexicographer files kept; () = all 26 [infer]
     min_depth: int = Field(0, ge=0, le=20)  # shortest hypernym path to entity, in edges
     max_depth: int = Field(20, ge=0, le=20)
     max_words: int = Field(9, ge=1, le=9)  # words in a noun
-    instances: bool = True  # keep what is one of its kind: Paris, the Nile, Mozart
-    taxa: bool = True  # keep scientific names: Canis, genus Canis, Canis familiaris
+    instances: bool = False  # keep what is one of its kind: Paris, the Nile, Mozart
+    taxa: bool = False  # keep scientific names: Canis, genus Canis, Canis familiaris
     templates: tuple[str, ...] | Literal["auto", "tac", "sic"] = "auto"  # auto: the encoder's
 
 

@@ -98,9 +98,9 @@ def _prefect() -> Finding:
 
 
 def _wordnet() -> Finding:
-    from tasks.nouns import noun_source
+    from tasks.wordnet import find_nltk
 
-    return True, noun_source()
+    return True, f"NLTK's corpus at {found}" if (found := find_nltk()) else "the embedded noun table"
 
 
 def _workspace(workspace: Path) -> Finding:

@@ -5,6 +5,7 @@ Kept free of torch, Prefect and pydantic, so that an answer comes in half a seco
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,10 +99,22 @@ def write(answer: duckdb.DuckDBPyConnection, output: str, file: Path | None) -> 
     if output == "parquet":
         _write_parquet(answer, file)
     elif file is None:
-        _write_text(answer, output, sys.stdout)
+        with _whole_or_cut():
+            _write_text(answer, output, sys.stdout)
     else:
         with _opened(file) as stream:
             _write_text(answer, output, stream)
+
+
+@contextmanager
+def _whole_or_cut() -> Iterator[None]:
+    """Bear a reader that has had enough, such as `head`."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes stdout once more on its way out: give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _opened(file: Path) -> IO[str]:

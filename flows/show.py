@@ -31,7 +31,7 @@ def log_to_terminal(level: int) -> None:
     """Our own log lines on stderr; a flow's failure is printed once, by the command line."""
     logger = logging.getLogger("sortal")
     logger.setLevel(level)
-    logger.handlers = [RichHandler(Console(stderr=True), show_path=False, markup=False)]
+    logger.handlers = [RichHandler(console=Console(stderr=True), show_path=False)]
     logger.propagate = False
     for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,11 +1,13 @@
 """What all tests share: a workspace of their own, and the shared real data where it is there."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from storage.workspace import Workspace
+from tasks.openmoji import build
 
 
 @pytest.fixture
@@ -20,4 +22,17 @@ def shared() -> Path:
     folder = Path(os.environ.get("SORTAL_SHARED", beside))
     if not folder.is_dir():
         pytest.skip(f"no shared test data at {folder}; set SORTAL_SHARED")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """160 real pictures of 4 kinds in class folders, from the package index (OpenMoji)."""
+    whole = build(tmp_path_factory.mktemp("openmoji") / "all")
+    folder = tmp_path_factory.mktemp("photos") / "pictures"
+    for kind in ("animals", "clocks", "faces", "meals"):
+        for picture in sorted((whole / kind).iterdir())[:40]:
+            target = folder / kind / picture.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(picture, target)
     return folder

@@ -21,8 +21,11 @@ from tasks.nouns import CORPUS, load_nouns, noun_corpus
 TABLE = wordnet.read_embedded()
 
 
+UNFILTERED = {"lexnames": (), "instances": True, "taxa": True}
+
+
 def corpus(**options: Any) -> pa.Table:
-    return noun_corpus(TABLE, NounsConfig(**options))
+    return noun_corpus(TABLE, NounsConfig(**{**UNFILTERED, **options}))
 
 
 def by_text(table: pa.Table) -> dict[str, dict[str, Any]]:

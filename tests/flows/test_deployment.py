@@ -1,0 +1,83 @@
+"""The wheel on a real Prefect server and process worker, from an empty directory (R26)."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from storage.lake import Lake
+from storage.workspace import Workspace
+from tests.flows.conftest import ROOT, Service
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def deployed(service: Service, photos, tmp_path_factory):
+    """The project's own prefect.yaml, registered; returns (service, parameters)."""
+    shutil.copy(ROOT / "prefect.yaml", service.folder)
+    service.prefect("work-pool", "create", "sortal", "--type", "process")
+    service.prefect("--no-prompt", "deploy", "--all")
+    service.start_worker("sortal")
+    workspace = tmp_path_factory.mktemp("deployed") / "workspace"
+    config = {
+        "source": str(photos),
+        "n_clusters": 4,
+        "workspace": str(workspace),
+        "nouns": {"lexnames": ["noun.food", "noun.animal"], "max_words": 1},
+    }
+    return service, {"config": config}
+
+
+def _run(service: Service, parameters: dict) -> dict[str, str]:
+    """Run the deployment and wait; returns the state's name of every task run."""
+    service.prefect(
+        "deployment", "run", "recluster/nightly", "--params", json.dumps(parameters), "--watch",
+        timeout=600,
+    )  # fmt: skip
+    (flow,) = service.post("/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})
+    assert flow["state"]["type"] == "COMPLETED", service.logs()
+    tasks = service.post(
+        "/task_runs/filter",
+        {"flow_runs": {"id": {"any_": [flow["id"]]}}, "sort": "EXPECTED_START_TIME_ASC"},
+    )
+    return {f"{number}:{task['name']}": task["state"]["name"] for number, task in enumerate(tasks)}
+
+
+def _names(states: dict[str, str], state: str) -> list[str]:
+    return [name.split(":")[1].split("-")[0] for name, found in states.items() if found == state]
+
+
+def test_the_wheel_is_what_runs(service):
+    code = "import flows.recluster, sys; print(flows.recluster.__file__)"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=service.folder, env=service.env, text=True,
+        capture_output=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert shown.stdout.strip().startswith(service.env["PYTHONPATH"])
+
+
+def test_a_rerun_is_cached_and_damage_rebuilds_exactly_what_is_damaged(deployed):
+    service, parameters = deployed
+    workspace = Workspace(Path(parameters["config"]["workspace"]))
+
+    first = _run(service, parameters)
+    assert set(first.values()) == {"Completed"}
+    with Lake(workspace, read_only=True) as lake:
+        assert lake.query("SELECT count(*) AS n FROM runs").to_pylist() == [{"n": 1}]
+        assert len(lake.query("SELECT * FROM cluster_cards").to_pylist()) == 4
+
+    again = _run(service, parameters)
+    assert set(again.values()) == {"Cached"} and len(again) == len(first)
+
+    (names,) = (workspace.artifacts / "names").iterdir()
+    (names / "clusters.parquet").write_bytes(b"not a table any more")
+    (partition,) = (workspace.artifacts / "partition").iterdir()
+    shutil.rmtree(partition)
+    mended = _run(service, parameters)
+    assert sorted(_names(mended, "Completed")) == ["names", "partition"]
+    with Lake(workspace, read_only=True) as lake:
+        assert lake.query("SELECT count(*) AS n FROM runs").to_pylist() == [{"n": 1}]
