@@ -42,11 +42,11 @@ def duration(seconds: float | None) -> str:
     """Seconds as people say them: 0.4 s, 12 s, 3 min 5 s, 2 h 10 min."""
     if seconds is None:
         return "n/a"
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
