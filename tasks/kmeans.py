@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from configs.errors import UsageError
 from storage.rows import FloatArray, Rows, as_rows
 from tasks.centring import normalise
-from tasks.lloyd import Lloyd, nearest, seed_centres
+from tasks.lloyd import Lloyd, nearest
+from tasks.seeding import best_seeding
 
 log = logging.getLogger("sortal")
 
 BLOCK = 16384
 FIT_BYTES = 2 << 30  # rows are sampled when the fit would hold more than this
-RANK_ROWS = 8192  # rows on which restarts are ranked, at the least ...
-RANK_ROWS_PER_CENTRE = 16  # ... and for each centre
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def kmeans(
     """
     rows = as_rows(vectors)
     _check(rows, n_clusters)
-    rng = np.random.default_rng(random_state)
+    rng, warm = np.random.default_rng(random_state), centres is not None
     data = _fit_rows(rows, spherical, max_rows or max(FIT_BYTES // (4 * rows.shape[1]), 1), rng)
     if centres is not None and centres.shape != (n_clusters, rows.shape[1]):
         raise UsageError(
@@ -82,15 +81,13 @@ def kmeans(
         found, n_iter = _sklearn(data, n_clusters, rng, max_iter=max_iter, **start)
         n_empty = 0
     else:
-        run = (
-            _best_start(data, n_clusters, rng, n_init, spherical)
-            if centres is None
-            else Lloyd(data, centres.astype(np.float32), spherical)
-        )
+        if centres is None:
+            centres = best_seeding(data, n_clusters, n_init, rng)
+        run = Lloyd(data, centres.astype(np.float32), spherical)
         run.run(max_iter, tol)
         found, n_iter, n_empty = run.centres, run.n_iter, run.n_empty
     found = normalise(found) if spherical else found
-    if centres is None:
+    if not warm:
         found = found[_by_size(nearest(data, found)[0], n_clusters)]
     labels, distances, inertia = assign(rows, found, spherical=spherical)
     return KMeansResult(found, labels, distances, inertia, n_iter, n_empty, len(data))
@@ -157,30 +154,6 @@ def _fit_rows(rows: Rows, spherical: bool, max_rows: int, rng: np.random.Generat
         out[filled : filled + len(inside)] = block[inside]
         start, filled = start + len(block), filled + len(inside)
     return out
-
-
-def _best_start(
-    data: FloatArray, n_clusters: int, rng: np.random.Generator, n_init: int, spherical: bool
-) -> Lloyd:
-    """Make a run on `data` from the best of `n_init` seedings.
-
-    Restarts are ranked by successive halving on one sample: all run some iterations, the better
-    half goes on, with twice the iterations, until one is left.
-    """
-    size = min(len(data), max(RANK_ROWS, RANK_ROWS_PER_CENTRE * n_clusters))
-    whole = size == len(data)
-    sample = data if whole else data[np.sort(rng.choice(len(data), size, replace=False))]
-    runs = [
-        Lloyd(sample, seed_centres(sample, n_clusters, child), spherical)
-        for child in rng.spawn(n_init)
-    ]
-    n_iter = 8
-    while len(runs) > 1:
-        for run in runs:
-            run.run(n_iter, 0.0)
-        runs = sorted(runs, key=lambda run: run.inertia)[: len(runs) // 2]
-        n_iter *= 2
-    return runs[0] if whole else Lloyd(data, runs[0].centres, spherical)
 
 
 def _by_size(labels: NDArray[np.int32], n_clusters: int) -> NDArray[np.intp]:

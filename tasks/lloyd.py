@@ -1,4 +1,4 @@
-"""Lloyd's iterations and greedy k-means++ on rows in memory: the inner loop of k-means.
+"""Lloyd's iterations on rows in memory: the inner loop of k-means.
 
 Assignments come from faiss's exact search; sums move only by the rows that changed cluster.
 """
@@ -20,54 +20,27 @@ def nearest(data: FloatArray, centres: FloatArray) -> tuple[NDArray[np.int32], F
     return labels[:, 0].astype(np.int32), np.maximum(squared[:, 0], 0.0)
 
 
-def seed_centres(data: FloatArray, n_clusters: int, rng: np.random.Generator) -> FloatArray:
-    """Greedy k-means++ (Arthur and Vassilvitskii, 2007) over `data` of shape (n, dim).
-
-    Each new centre is the best of 2 + log(n_clusters) rows drawn with probability proportional
-    to the squared distance from the centres so far.
-    """
-    trials = 2 + int(np.log(n_clusters))
-    norms = np.einsum("nd,nd->n", data, data)
-    chosen = [int(rng.integers(len(data)))]
-    closest = _squared(data, norms, chosen)[:, 0]
-    while len(chosen) < n_clusters:
-        draws = _draw(closest, chosen, trials, rng)
-        candidates = np.minimum(closest[:, None], _squared(data, norms, draws))
-        best = int(candidates.sum(axis=0).argmin())
-        chosen.append(int(draws[best]))
-        closest = np.ascontiguousarray(candidates[:, best])
-    return data[chosen].copy()
-
-
-def _squared(data: FloatArray, norms: FloatArray, rows: NDArray[np.intp] | list[int]) -> FloatArray:
-    distances = norms[:, None] + norms[rows][None, :] - 2.0 * (data @ data[rows].T)
-    return np.maximum(distances, 0.0)
-
-
-def _draw(
-    closest: FloatArray, chosen: list[int], trials: int, rng: np.random.Generator
-) -> NDArray[np.intp]:
-    """Rows drawn in proportion to `closest`; any row not yet chosen where all are 0."""
-    weight = closest.astype(np.float64)
-    weight[chosen] = 0.0
-    total = weight.cumsum()
-    if total[-1] <= 0:
-        free = np.setdiff1d(np.arange(len(closest)), chosen)
-        return rng.choice(free, trials) if len(free) else np.array([chosen[0]])
-    return np.minimum(np.searchsorted(total, rng.random(trials) * total[-1]), len(closest) - 1)
+def means_of(data: FloatArray, labels: NDArray[np.int32], n_clusters: int) -> FloatArray:
+    """Mean row of each cluster, shape (n_clusters, dim); zero for an empty one."""
+    counts = np.bincount(labels, minlength=n_clusters)
+    members = csr_matrix(
+        (np.ones(len(labels), dtype=np.float32), (labels, np.arange(len(labels)))),
+        shape=(n_clusters, len(labels)),
+    )
+    return (members @ data) / np.maximum(counts, 1)[:, None].astype(np.float32)
 
 
 class Lloyd:
     """One run of Lloyd's algorithm on `data` (n, dim) from `centres` (n_clusters, dim).
 
-    After `run`, `centres`, `inertia`, `n_iter` and `n_empty` are up to date; `inertia` is that
-    of the last assignment.
+    After `run`, `centres`, `inertia`, `labels`, `n_iter` and `n_empty` are up to date; `labels`
+    and `inertia` are those of the last assignment.
     """
 
     def __init__(self, data: FloatArray, centres: FloatArray, spherical: bool) -> None:
         self._data = data
         self._spherical = spherical
-        self._labels = np.full(len(data), -1, dtype=np.int32)
+        self.labels = np.full(len(data), -1, dtype=np.int32)
         self._sums = np.zeros(centres.shape)
         self._counts = np.zeros(len(centres), dtype=np.int64)
         self.centres = normalise(centres) if spherical else centres
@@ -92,10 +65,10 @@ class Lloyd:
     def _assign(self) -> bool:
         labels, squared = nearest(self._data, self.centres)
         self._reseed(labels, squared)
-        changed = np.flatnonzero(labels != self._labels)
+        changed = np.flatnonzero(labels != self.labels)
         for start in range(0, len(changed), _CHUNK):
             self._move(changed[start : start + _CHUNK], labels)
-        self._labels = labels
+        self.labels = labels
         self.inertia = float(squared.sum(dtype=np.float64))
         return len(changed) > 0
 
@@ -118,7 +91,7 @@ class Lloyd:
     def _move(self, rows: NDArray[np.intp], labels: NDArray[np.int32]) -> None:
         """Add `rows` to the sums of their new clusters and take them from the old."""
         data = self._data[rows]
-        for clusters, sign in ((labels[rows], 1), (self._labels[rows], -1)):
+        for clusters, sign in ((labels[rows], 1), (self.labels[rows], -1)):
             old = clusters >= 0
             where = (clusters[old], np.flatnonzero(old))
             ones = np.ones(len(where[0]), dtype=np.float32)
