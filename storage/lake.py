@@ -5,9 +5,10 @@ Readers never block and never see half a run; every past run stays queryable.
 
 import hashlib
 import logging
+import os
 import random
-import tempfile
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict
 import duckdb
 
 from configs.errors import RunError, UsageError
+from storage.atomic import TEMPORARY
 from storage.catalogue import attach, catalogue_of, literal
 from storage.workspace import Workspace
 
@@ -120,7 +122,10 @@ class Lake:
     def _open(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(":memory:")
         try:
-            connection.execute("SET temp_directory = ?", [tempfile.gettempdir()])
+            # Its own folder: DuckDB leaves the one it spills into open to every query, and two
+            # processes that spill into the same files ruin each other's.
+            spill = self._workspace.lake / f"{TEMPORARY}{os.getpid()}-{uuid.uuid4().hex[:8]}"
+            connection.execute("SET temp_directory = ?", [str(spill)])
             connection.execute("SET preserve_insertion_order = false")
             attach(connection, self._workspace, self._url, self._read_only)
             _prepare(connection, self._read_only)
@@ -254,12 +259,10 @@ def _create(connection: duckdb.DuckDBPyConnection, views: dict[str, str], digest
 
 
 def _meta(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    there = (
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = 'meta'"
-    )
-    if not (connection.execute(there).fetchone() or (0,))[0]:
+    try:
+        return dict(connection.execute("SELECT name, value FROM meta").fetchall())
+    except duckdb.CatalogException:  # asking for it costs less than listing the tables first
         return {}
-    return dict(connection.execute("SELECT name, value FROM meta").fetchall())
 
 
 def _rollback(connection: duckdb.DuckDBPyConnection) -> None:

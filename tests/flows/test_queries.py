@@ -121,18 +121,15 @@ def test_a_workspace_without_runs_is_named(tmp_path):
         run_sql(tmp_path, "FROM runs")
 
 
-def python(code: str, **options: object) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, **options)
-
-
 def test_an_answer_needs_no_heavy_import(root):
     heavy = "torch prefect sklearn pydantic pyarrow numpy pandas"
-    done = python(
+    code = (
         "import sys; from pathlib import Path; from flows.queries import run_sql\n"
         f"run_sql(Path({str(root)!r}), 'FROM cluster_cards', 'json')\n"
-        f"print([m for m in {heavy!r}.split() if m in sys.modules], file=sys.stderr)",
+        f"print([m for m in {heavy!r}.split() if m in sys.modules], file=sys.stderr)"
     )
-    assert (done.returncode, done.stderr.strip()) == (0, "[]")
+    done = subprocess.run([sys.executable, "-c", code], check=True, text=True, capture_output=True)
+    assert done.stderr.strip() == "[]"
 
 
 def test_a_reader_that_stops_early_is_no_error(root):
