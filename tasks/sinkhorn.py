@@ -1,26 +1,31 @@
-"""Entropic transport by its column potential alone: what a solver needs, and nothing N x M.
+"""Entropic transport by its column potential alone: exact passes over the rows, nothing N x M.
 
-Works on torch tensors; `tasks/transport.py` is the room's front door, docs/transport.md the why.
+Works on torch tensors; `tasks/transport.py` is the front door, docs/transport.md the derivation.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from configs.errors import UsageError
 from storage.rows import FloatArray, Rows
+from tasks.lanes import Lanes
 
-_TINY = 1e-30
+TINY = 1e-30
+SHIFT = 15 * 0.6931471805599453
 _BLOCK_ELEMENTS = 1 << 20
+_DEVICE_ELEMENTS = 1 << 27
 
 
 @dataclass(frozen=True)
 class Problem:
     """max <P, S> + epsilon H(P) over plans whose rows sum to 1/N and whose columns lean to masses.
 
-    `masses` has shape (M,), float64, positive, sum 1; `balance` = rho / (rho + epsilon).
+    `texts` has shape (M, d), float32; `masses` has shape (M,), float64, positive, sum 1;
+    `balance` = rho / (rho + epsilon) for a KL penalty of weight rho on the columns. Potentials
+    are in units of epsilon here: u = g / epsilon, shape (M,), float64.
     """
 
     rows: Rows
@@ -29,16 +34,21 @@ class Problem:
     epsilon: float
     balance: float
     block_size: int
+    lanes: Lanes
 
-    def target(self, g: torch.Tensor) -> torch.Tensor:
-        """Column sums that the potential g of shape (M,) asks for: b exp(-g / rho), sum 1."""
-        pull = (1.0 - self.balance) / (self.balance * self.epsilon) if self.balance else 0.0
-        return torch.softmax(self.masses.log() - pull * g, dim=0)
+    def target(self, u: torch.Tensor) -> torch.Tensor:
+        """Column sums that the potential u asks for: b exp(-epsilon u / rho), sum 1."""
+        pull = (1.0 - self.balance) / self.balance if self.balance else 0.0
+        return torch.softmax(self.masses.log() - pull * u, dim=0)
 
-    def step(self, g: torch.Tensor, log_sums: torch.Tensor) -> torch.Tensor:
-        """One Sinkhorn step: balance * (g + epsilon log(b / column sums)), mean removed."""
-        g = self.balance * (g + self.epsilon * (self.masses.log() - log_sums))
-        return g - (self.masses @ g)
+    def error(self, u: torch.Tensor, sums: torch.Tensor) -> float:
+        """L1 distance of the column sums from the target; 0 where nothing is asked of them."""
+        return float((sums - self.target(u)).abs().sum()) if self.balance else 0.0
+
+    def step(self, u: torch.Tensor, log_sums: torch.Tensor) -> torch.Tensor:
+        """One Sinkhorn step: balance * (u + log(b / column sums)), its b-mean removed."""
+        u = self.balance * (u + self.masses.log() - log_sums)
+        return u - self.masses @ u
 
 
 @dataclass(frozen=True)
@@ -49,57 +59,60 @@ class Sums:
     logs: torch.Tensor
 
 
-def block_rows(n_texts: int) -> int:
-    """Rows a block, so that a block of similarities stays in the processor's cache."""
-    return max(16, min(4096, _BLOCK_ELEMENTS // max(n_texts, 1)))
+def block_rows(n_texts: int, device: str = "cpu") -> int:
+    """Rows a block: one that stays in a core's share of cache, or fills an accelerator."""
+    elements = _BLOCK_ELEMENTS if device == "cpu" else _DEVICE_ELEMENTS
+    return max(16, min(65536, elements // max(n_texts, 1)))
 
 
 def logits(
-    block: torch.Tensor, texts: torch.Tensor, h: torch.Tensor, epsilon: float
+    block: torch.Tensor, texts: torch.Tensor, u: torch.Tensor, out: torch.Tensor, epsilon: float
 ) -> torch.Tensor:
-    """(S + g) / epsilon of shape (b, M), where h = g / epsilon in float32."""
-    return torch.addmm(h, block, texts.T, alpha=1.0 / epsilon)
+    """S / epsilon + u of shape (b, M), written into `out`, float32."""
+    return torch.addmm(u, block, texts.T, alpha=1.0 / epsilon, out=out)
 
 
-def finite_block(block: FloatArray, start: int) -> FloatArray:
-    """The block itself; `UsageError` when it holds NaN or infinity. `start` is its first row."""
-    if not np.isfinite(block.sum(dtype=np.float64)):
-        bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
-        row = start + int(bad[0]) if len(bad) else start
-        raise UsageError(
-            f"image vectors must be finite, got NaN or infinity in row {row}; embed it again"
-        )
-    return block
-
-
-def column_sums(problem: Problem, g: torch.Tensor) -> Sums:
-    """One exact streaming pass: column sums of the plan that the potential g makes."""
-    texts, n_rows = problem.texts, problem.rows.shape[0]
-    h = (g / problem.epsilon).to(texts.dtype)
-    sums = torch.zeros(len(texts), dtype=torch.float64, device=texts.device)
-    top = torch.full((len(texts),), -torch.inf, device=texts.device)
+def finite_blocks(rows: Rows, size: int) -> Iterator[tuple[int, FloatArray]]:
+    """(first row, block) over the rows. Raises `UsageError` at NaN or infinity."""
     start = 0
-    for block in problem.rows.blocks(problem.block_size):
-        x = torch.from_numpy(finite_block(block, start)).to(texts.device)
-        z = logits(x, texts, h, problem.epsilon)
-        z -= z.amax(dim=1, keepdim=True)
-        torch.maximum(top, z.amax(dim=0), out=top)
-        z.exp_()
-        sums += (z.sum(dim=1).reciprocal() @ z).double()
+    for block in rows.blocks(size):
+        if not np.isfinite(block.sum(dtype=np.float64)):
+            bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
+            row = start + (int(bad[0]) if len(bad) else 0)
+            raise UsageError(f"image vectors must be finite, got NaN or inf in row {row}; re-embed")
+        yield start, block
         start += len(block)
+
+
+def column_sums(
+    problem: Problem, u: torch.Tensor, take: Callable[[int, torch.Tensor], None] | None = None
+) -> Sums:
+    """One exact streaming pass: column sums of the plan of u.
+
+    `take(first row, kernel)` is given each block's exp(z - max z + SHIFT), of shape (b, M).
+
+    Sums are float32 inside a block and float64 across blocks, added in the blocks' order.
+    """
+    texts, n_rows, lanes = problem.texts, problem.rows.shape[0], problem.lanes
+    u32 = u.float()
+
+    def part(item: tuple[int, FloatArray]) -> tuple[torch.Tensor, torch.Tensor]:
+        start, block = item
+        x = torch.from_numpy(np.require(block, requirements=["C", "W"])).to(texts.device)
+        z = logits(x, texts, u32, lanes.scratch(len(x), len(texts)), problem.epsilon)
+        z -= z.amax(dim=1, keepdim=True)
+        top = z.amax(dim=0)
+        z.add_(SHIFT).exp_()
+        if take:
+            take(start, z)
+        return torch.mv(z.T, z.sum(dim=1).reciprocal_()), top
+
+    sums = torch.zeros_like(u)
+    top = torch.full_like(u, -torch.inf)
+    for sum_, top_ in lanes.map(part, finite_blocks(problem.rows, problem.block_size)):
+        sums += sum_
+        top = torch.maximum(top, top_)
     sums /= n_rows
-    floor = top.double() - np.log(n_rows)
-    return Sums(sums, torch.where(sums > _TINY, sums.clamp_min(_TINY).log(), floor))
-
-
-def as_masses(masses: NDArray[np.floating] | None, n_texts: int) -> NDArray[np.float64]:
-    """Column masses of shape (M,) with sum 1; uniform where None. Raises `UsageError`."""
-    if masses is None:
-        return np.full(n_texts, 1.0 / n_texts)
-    b = np.asarray(masses, dtype=np.float64)
-    if b.shape != (n_texts,) or not np.isfinite(b).all() or (b <= 0).any():
-        raise UsageError(
-            f"masses must be {n_texts} positive finite numbers, got shape {b.shape}; "
-            "leave out the texts that should carry nothing"
-        )
-    return b / b.sum()
+    # A column too faint for float32 is judged by its brightest entry, so log-domain at any epsilon.
+    logs = torch.where(sums > TINY, sums.clamp_min(TINY).log(), top - np.log(n_rows))
+    return Sums(sums, logs)

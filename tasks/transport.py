@@ -4,10 +4,9 @@ A solved transport is one vector, the column potential g; everything else is a s
 """
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,67 +16,42 @@ from numpy.typing import NDArray
 from configs.errors import RunError, UsageError
 from configs.schema import TransportConfig
 from storage.artifacts import Artifact, Written
-from storage.rows import FloatArray, Rows, as_rows
+from storage.rows import FloatArray, Rows, as_rows, read_all
 from storage.vectors import vectors_of
 from storage.workspace import Workspace
-from tasks.centring import Centred, centre, mean_of, normalise
-from tasks.sinkhorn import Problem, as_masses, block_rows, column_sums, logits
+from tasks.balancing import Fitted, Limits, fit, fit_sample, judge
+from tasks.centring import Centred, centre, mean_of
+from tasks.kernel import free_memory
+from tasks.lanes import Lanes
+from tasks.potential import (
+    Potential,
+    Weighting,
+    cluster_mass,
+    counterparts_block,
+    match_potential,
+    plan_block,
+)
+from tasks.sinkhorn import Problem, block_rows
 from tasks.step import step
+
+__all__ = [
+    "POTENTIAL",
+    "Potential",
+    "Weighting",
+    "cluster_mass",
+    "counterparts_block",
+    "match_potential",
+    "plan_block",
+    "solve",
+    "solve_transport",
+    "space_texts",
+    "transport_inputs",
+]
 
 log = logging.getLogger("sortal")
 
 POTENTIAL = "potential.npz"
-Weighting = Literal["plan", "plan_times_similarity"]
 _POT_LIMIT = 4_000_000
-
-
-@dataclass(frozen=True)
-class Potential:
-    """A solved transport: the column potential and how well it balances.
-
-    `g`, `masses` and `column_sums` have shape (M,), float64; the plan of an image x is
-    softmax_j((s_j + g_j) / epsilon). `marginal_error` is the L1 distance of the column sums
-    from what `balance` asks of them (balance 1: the masses).
-    """
-
-    g: NDArray[np.float64]
-    epsilon: float
-    balance: float
-    masses: NDArray[np.float64]
-    column_sums: NDArray[np.float64]
-    n_iter: int
-    marginal_error: float
-    converged: bool
-
-    def save(self, path: Path, keys: Sequence[str] = ()) -> None:
-        """Write an .npz file; `keys` are the texts' keys, for warm starts."""
-        np.savez(path, **vars(self), keys=np.asarray(list(keys), dtype=np.str_))
-
-    @classmethod
-    def load(cls, path: Path) -> "Potential":
-        """Read what `save` wrote."""
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in ("g", "masses", "column_sums")}
-            return cls(
-                **arrays,
-                epsilon=float(file["epsilon"]),
-                balance=float(file["balance"]),
-                n_iter=int(file["n_iter"]),
-                marginal_error=float(file["marginal_error"]),
-                converged=bool(file["converged"]),
-            )
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """JSON-able figures: how it converged and how evenly texts are used (log M at most)."""
-        used = self.column_sums[self.column_sums > 0]
-        return {
-            "n_iter": self.n_iter,
-            "marginal_error": self.marginal_error,
-            "converged": self.converged,
-            "column_entropy": float(-(used * np.log(used)).sum()),
-            "column_deviation": float(np.abs(self.column_sums - self.masses).sum()),
-        }
 
 
 def solve(
@@ -90,8 +64,10 @@ def solve(
     max_iter: int = 500,
     masses: NDArray[np.floating] | None = None,
     g0: NDArray[np.floating] | None = None,
+    sample: int | None = None,
     strict: bool = False,
     solver: Literal["sinkhorn", "pot"] = "sinkhorn",
+    memory_budget: int | None = None,
     block_size: int | None = None,
     device: str = "cpu",
 ) -> Potential:
@@ -99,64 +75,55 @@ def solve(
 
     Rows sum to 1/N; columns are drawn to `masses` (default uniform) as strongly as `balance`
     says: 0 is softmax retrieval, 1 is balanced transport, in between a KL penalty of weight
-    rho = epsilon * balance / (1 - balance). `g0` of shape (M,) is a warm start. Stops when the
-    L1 error of the column sums is at most `tol`, or after `max_iter` iterations.
+    rho = epsilon * balance / (1 - balance). Stops when the L1 error of the column sums is at
+    most `tol`, or after `max_iter` iterations.
+
+    `g0` of shape (M,) is a warm start. `sample`: fit on that many images, spread evenly, and
+    report the marginal error it has on all of them. `memory_budget`: bytes for kept kernel
+    rows, default a quarter of what is free.
 
     Raises `UsageError` on empty or non-finite input, `RunError` when `strict` and not converged.
     """
-    rows, texts = as_rows(images), _checked_texts(texts, as_rows(images))
-    problem = Problem(
-        rows=rows,
-        texts=torch.from_numpy(texts).to(device),
-        masses=torch.from_numpy(as_masses(masses, len(texts))).to(device),
-        epsilon=epsilon,
-        balance=balance,
-        block_size=block_size or block_rows(len(texts)),
-    )
-    if solver == "pot":
-        potential = _solve_pot(problem, tol, max_iter)
-    else:
+    rows = as_rows(images)
+    texts = _checked_texts(texts, rows)
+    with Lanes(device) as lanes:
+        problem = Problem(
+            rows=rows,
+            texts=torch.from_numpy(texts).to(device),
+            masses=torch.from_numpy(_checked_masses(masses, len(texts))).to(device),
+            epsilon=epsilon,
+            balance=balance,
+            block_size=block_size or block_rows(len(texts), device),
+            lanes=lanes,
+        )
         start = np.zeros(len(texts)) if g0 is None or balance == 0 else _checked_start(g0, texts)
-        potential = _iterate(problem, torch.from_numpy(start).to(device), tol, max_iter)
-    return _flagged(potential, tol, strict)
+        u = torch.from_numpy(start / epsilon).to(device)
+        budget = free_memory(device) // 4 if memory_budget is None else memory_budget
+        limits = Limits(tol=tol, max_iter=max_iter, budget=budget)
+        if solver == "pot":
+            fitted = _fit_pot(problem, limits)
+        elif sample is not None and sample < rows.shape[0]:
+            fitted = fit_sample(problem, u, sample, limits)
+        else:
+            fitted = fit(problem, u, limits)
+    return _flagged(_potential(problem, fitted, tol), tol, strict)
 
 
-def _iterate(problem: Problem, g: torch.Tensor, tol: float, max_iter: int) -> Potential:
-    n_iter = 0
-    while True:
-        sums = column_sums(problem, g)
-        error = float((sums.values - problem.target(g)).abs().sum()) if problem.balance else 0.0
-        if error <= tol or n_iter >= max_iter:
-            break
-        g = problem.step(g, sums.logs)
-        n_iter += 1
-    return _potential(
-        problem, g, sums=sums.values, n_iter=n_iter, error=error, converged=error <= tol
-    )
-
-
-def _potential(
-    problem: Problem,
-    g: torch.Tensor,
-    *,
-    sums: torch.Tensor,
-    n_iter: int,
-    error: float,
-    converged: bool,
-) -> Potential:
+def _potential(problem: Problem, fitted: Fitted, tol: float) -> Potential:
     return Potential(
-        g=g.cpu().numpy(),
+        g=problem.epsilon * fitted.u.cpu().numpy(),
         epsilon=problem.epsilon,
         balance=problem.balance,
         masses=problem.masses.cpu().numpy(),
-        column_sums=sums.cpu().numpy(),
-        n_iter=n_iter,
-        marginal_error=error,
-        converged=converged,
+        column_sums=fitted.sums.cpu().numpy(),
+        n_iter=fitted.n_iter,
+        n_passes=fitted.n_passes,
+        marginal_error=fitted.error,
+        converged=fitted.error <= tol,
     )
 
 
-def _solve_pot(problem: Problem, tol: float, max_iter: int) -> Potential:
+def _fit_pot(problem: Problem, limits: Limits) -> Fitted:
     """The same potential from POT's log-domain solver; the reference for small problems."""
     import ot
 
@@ -164,21 +131,23 @@ def _solve_pot(problem: Problem, tol: float, max_iter: int) -> Potential:
     if n_rows * n_texts > _POT_LIMIT or problem.balance not in (0.0, 1.0):
         raise UsageError(
             f"solver 'pot' needs images x texts <= {_POT_LIMIT:,} and balance 0 or 1, got "
-            f"{n_rows * n_texts:,} and {problem.balance}; use solver 'sinkhorn'"
+            f"{n_rows * n_texts:,} and {problem.balance:g}; use solver 'sinkhorn'"
         )
-    b = problem.masses.cpu().numpy()
-    g, n_iter = np.zeros(n_texts), 0
+    u, n_iter = torch.zeros_like(problem.masses), 0
     if problem.balance:
-        x = np.concatenate(list(problem.rows.blocks(problem.block_size))).astype(np.float64)
-        cost = -x @ problem.texts.double().cpu().numpy().T
+        x = read_all(problem.rows).astype(np.float64)
         _, record = ot.bregman.sinkhorn_log(
-            np.full(n_rows, 1.0 / n_rows), b, cost, problem.epsilon,
-            numItermax=max_iter, stopThr=tol / 10, log=True, warn=False,
-        )  # fmt: skip
-        g, n_iter = problem.epsilon * record["log_v"], int(record["niter"])
-        g = g - b @ g
-    start = torch.from_numpy(g).to(problem.masses)
-    return replace(_iterate(problem, start, tol, max_iter=0), n_iter=n_iter)
+            np.full(n_rows, 1.0 / n_rows),
+            problem.masses.cpu().numpy(),
+            -x @ problem.texts.double().cpu().numpy().T,
+            problem.epsilon,
+            numItermax=limits.max_iter,
+            stopThr=limits.tol / 10,
+            log=True,
+            warn=False,
+        )
+        u, n_iter = torch.from_numpy(record["log_v"]).to(problem.masses), int(record["niter"])
+    return replace(judge(problem, u - problem.masses @ u), n_iter=n_iter)
 
 
 def _flagged(potential: Potential, tol: float, strict: bool) -> Potential:
@@ -212,6 +181,18 @@ def _checked_texts(texts: FloatArray, rows: Rows) -> FloatArray:
     return texts
 
 
+def _checked_masses(masses: NDArray[np.floating] | None, n_texts: int) -> NDArray[np.float64]:
+    if masses is None:
+        return np.full(n_texts, 1.0 / n_texts)
+    b = np.asarray(masses, dtype=np.float64)
+    if b.shape != (n_texts,) or not np.isfinite(b).all() or (b <= 0).any():
+        raise UsageError(
+            f"masses must be {n_texts} positive finite numbers, got shape {b.shape}, smallest "
+            f"{b.min(initial=np.inf):g}; leave out the texts that should carry nothing"
+        )
+    return b / b.sum()
+
+
 def _checked_start(g0: NDArray[np.floating], texts: FloatArray) -> NDArray[np.float64]:
     start = np.array(g0, dtype=np.float64)
     if start.shape != (len(texts),) or not np.isfinite(start).all():
@@ -220,72 +201,6 @@ def _checked_start(g0: NDArray[np.floating], texts: FloatArray) -> NDArray[np.fl
             "match it with match_potential"
         )
     return start
-
-
-def match_potential(
-    g: NDArray[np.floating], old_keys: Sequence[str], keys: Sequence[str]
-) -> NDArray[np.float64]:
-    """A start of shape (len(keys),) for new texts from the potential of old ones.
-
-    A key that was not there gets the mean of those that were; 0 where none was.
-    """
-    known = dict(zip(old_keys, np.asarray(g, dtype=np.float64), strict=True))
-    kept = [known[key] for key in keys if key in known]
-    default = float(np.mean(kept)) if kept else 0.0
-    return np.array([known.get(key, default) for key in keys], dtype=np.float64)
-
-
-def _plan(block: FloatArray, texts: FloatArray, potential: Potential) -> torch.Tensor:
-    h = torch.from_numpy((potential.g / potential.epsilon).astype(np.float32))
-    x = torch.from_numpy(np.ascontiguousarray(block, dtype=np.float32))
-    y = torch.from_numpy(np.ascontiguousarray(texts, dtype=np.float32))
-    return torch.softmax(logits(x, y, h, potential.epsilon), dim=1)
-
-
-def plan_block(block: FloatArray, texts: FloatArray, potential: Potential) -> FloatArray:
-    """Plan of images of shape (b, d) over texts of shape (M, d): (b, M), each row sums to 1."""
-    return _plan(block, texts, potential).numpy()
-
-
-def counterparts_block(
-    block: FloatArray,
-    texts: FloatArray,
-    potential: Potential,
-    weighting: Weighting = "plan_times_similarity",
-    mixed: FloatArray | None = None,
-) -> FloatArray:
-    """Counterparts of shape (b, d), unit rows, of images seen or unseen by the solve.
-
-    "plan": normalise(P U); "plan_times_similarity": normalise((P * S) U), the reading
-    x_i^u = sum_j t_ij s_ij u_j of CAE (METHODS.md 3.1 B). A sum of zero stays zero. `mixed`:
-    the vectors U of shape (M, d) that are mixed, where they are not `texts` as transport saw them.
-    """
-    plan = plan_block(block, texts, potential)
-    if weighting == "plan_times_similarity":
-        plan *= block @ texts.T
-    return normalise(plan @ (texts if mixed is None else mixed))
-
-
-def cluster_mass(
-    images: Rows | FloatArray,
-    texts: FloatArray,
-    potential: Potential,
-    labels: NDArray[np.integer],
-    n_clusters: int,
-) -> FloatArray:
-    """Transport mass of shape (n_clusters, M) that each cluster's images send to each text.
-
-    `labels` of shape (N,) follow the rows; an image weighs 1/N, a negative label is left out.
-    """
-    rows = as_rows(images)
-    mass = torch.zeros(n_clusters, len(texts), dtype=torch.float32)
-    numbers, start = torch.from_numpy(np.asarray(labels, dtype=np.int64)), 0
-    for block in rows.blocks(block_rows(len(texts))):
-        label = numbers[start : start + len(block)]
-        inside = label >= 0
-        mass.index_add_(0, label[inside], _plan(block, texts, potential)[inside])
-        start += len(block)
-    return (mass / rows.shape[0]).numpy()
 
 
 def transport_inputs(
@@ -333,6 +248,8 @@ def solve_transport(
         max_iter=config.max_iter,
         strict=config.strict,
         solver=config.solver,
+        memory_budget=config.memory_budget,
+        device="cuda" if torch.cuda.is_available() else "cpu",
     )
     potential.save(folder / POTENTIAL, keys)
     return Written(rows=len(keys), facts=potential.facts)

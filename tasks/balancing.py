@@ -1,0 +1,162 @@
+"""Finding the potential: exact passes that judge, and an inner model that does the iterations."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from storage.rows import ArrayRows, FloatArray, Rows
+from tasks.anderson import Evaluation, Outcome, accelerate
+from tasks.kernel import Kept
+from tasks.sinkhorn import Problem, Sums, column_sums
+
+_LEASH = 10.0
+_INNER_TOL = 0.3
+_SHARE = 0.05
+_STALE = 0.5
+_ANNEAL = 4.0
+_LOOSE = 0.05
+_ROWS_A_COLUMN = 4
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop (L1 error `tol`, `max_iter` evaluations), and bytes for kept kernel rows."""
+
+    tol: float
+    max_iter: int
+    budget: int
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The potential u = g / epsilon of shape (M,), and an exact account of it."""
+
+    u: torch.Tensor
+    sums: torch.Tensor
+    error: float
+    n_iter: int
+    n_passes: int
+
+
+def fit(problem: Problem, start: torch.Tensor, limits: Limits) -> Fitted:
+    """Potential whose exact column sums are within `tol` (L1) of what is asked of them.
+
+    Alternates one exact float32 pass over all rows with an inner solve on the kernel rows that
+    fit into the budget, corrected to agree with the pass. Where fewer than 4 rows a column fit,
+    or the inner model does not halve the error, every (further) evaluation is exact. `n_iter`
+    counts evaluations of the column sums, exact or inner.
+    """
+    if not problem.balance or not limits.max_iter:
+        return judge(problem, start)
+    n_rows = problem.rows.shape[0]
+    n_kept = min(n_rows, limits.budget // (2 * len(start)))
+    if n_kept < min(_ROWS_A_COLUMN * len(start), n_rows):
+        return _exact(problem, Fitted(start, start, float("inf"), 0, 0), limits)
+    return _with_model(problem, start, Kept(problem, n_kept), limits)
+
+
+def fit_sample(problem: Problem, start: torch.Tensor, sample: int, limits: Limits) -> Fitted:
+    """Potential of about `sample` rows spread evenly, judged by one exact pass over all rows."""
+    part = replace(problem, rows=spread(problem.rows, sample))
+    fitted = fit(part, start, limits)
+    return replace(judge(problem, fitted.u), n_iter=fitted.n_iter)
+
+
+def judge(problem: Problem, u: torch.Tensor) -> Fitted:
+    """The potential u as it is, with the exact column sums and error of one pass."""
+    sums = column_sums(problem, u).values
+    return Fitted(u, sums, problem.error(u, sums), n_iter=0, n_passes=1)
+
+
+def _with_model(problem: Problem, u: torch.Tensor, kept: Kept, limits: Limits) -> Fitted:
+    best = Fitted(u, u, float("inf"), 0, 0)
+    before, stuck, annealed = float("inf"), 0, False
+    while True:
+        exact = column_sums(problem, u, kept.take)
+        error, n_passes = problem.error(u, exact.values), best.n_passes + 1
+        if error < best.error:
+            best = replace(best, u=u, sums=exact.values, error=error)
+        best = replace(best, n_passes=n_passes)
+        if best.error <= limits.tol or best.n_iter >= limits.max_iter:
+            return best
+        if error > _STALE * before:
+            return _exact(problem, best, limits)
+        plain, before, spent, leashed = problem.step(u, exact.logs), error, 1, True
+        if float((plain - u).abs().max()) <= _LEASH:
+            left = replace(limits, max_iter=limits.max_iter - best.n_iter - 1)
+            inner = _inner(kept, (u, exact), plain, error, left)
+            plain, spent, leashed = inner.point, 1 + inner.n_evaluations, inner.leashed
+        u, stuck = plain, stuck + leashed
+        best = replace(best, n_iter=best.n_iter + spent)
+        if leashed:
+            before = float("inf")
+        if stuck > 1 and not annealed:
+            u, best, annealed = *_anneal(problem, u, kept, best, limits), True
+
+
+def _inner(
+    kept: Kept, at: tuple[torch.Tensor, Sums], start: torch.Tensor, error: float, limits: Limits
+) -> Outcome:
+    """Solve the model that agrees with the exact pass `at`; no further than it can be right."""
+    share = 0.0 if kept.complete else _SHARE * error
+    return accelerate(
+        kept.model(*at),
+        start,
+        weight=kept.problem.masses,
+        tol=max(_INNER_TOL * limits.tol, share),
+        max_evaluations=max(1, limits.max_iter),
+        leash=_LEASH,
+    )
+
+
+def _anneal(
+    problem: Problem, u: torch.Tensor, kept: Kept, best: Fitted, limits: Limits
+) -> tuple[torch.Tensor, Fitted]:
+    """A nearer start from a loose solve at 4 times epsilon, for potentials that have far to go."""
+    warm = replace(problem, epsilon=_ANNEAL * problem.epsilon)
+    loose = replace(limits, tol=_LOOSE, max_iter=limits.max_iter - best.n_iter)
+    found = _with_model(warm, u / _ANNEAL, kept, loose)
+    spent = replace(
+        best, n_iter=best.n_iter + found.n_iter, n_passes=best.n_passes + found.n_passes
+    )
+    return found.u * _ANNEAL, spent
+
+
+def _exact(problem: Problem, so_far: Fitted, limits: Limits) -> Fitted:
+    """Accelerated Sinkhorn on exact passes alone, from where `so_far` ended."""
+    best: list[tuple[float, Sums]] = []
+
+    def evaluate(u: torch.Tensor) -> Evaluation:
+        sums = column_sums(problem, u)
+        error = problem.error(u, sums.values)
+        if not best or error <= best[0][0]:
+            best[:] = [(error, sums)]
+        return Evaluation(problem.step(u, sums.logs), error)
+
+    out = accelerate(
+        evaluate,
+        so_far.u,
+        weight=problem.masses,
+        tol=limits.tol,
+        max_evaluations=limits.max_iter - so_far.n_iter + 1,
+    )
+    return Fitted(
+        u=out.point,
+        sums=best[0][1].values,
+        error=out.evaluation.error,
+        n_iter=so_far.n_iter + out.n_evaluations - 1,
+        n_passes=so_far.n_passes + out.n_evaluations,
+    )
+
+
+def spread(rows: Rows, n: int, block_size: int = 16384) -> ArrayRows:
+    """About `n` rows (at least 1) spread evenly over `rows`, in memory, float32."""
+    share = min(1.0, n / rows.shape[0])
+    pieces: list[FloatArray] = []
+    start = 0
+    for block in rows.blocks(block_size):
+        edges = np.floor(np.arange(start, start + len(block) + 1) * share + 1e-9)
+        pieces.append(block[np.diff(edges) > 0])
+        start += len(block)
+    return ArrayRows(np.concatenate(pieces))

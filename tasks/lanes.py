@@ -1,0 +1,59 @@
+"""Lanes: blocks of rows worked on side by side, one thread a lane, results in the blocks' order.
+
+Each lane runs torch with one thread of its own: no barrier between lanes, and the same bits
+whatever the number of threads.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+import torch
+
+
+class Lanes:
+    """A pool of lanes; a context manager. On an accelerator there is one lane, the caller's."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+        self._count = torch.get_num_threads() if device == "cpu" else 0
+        self._local = threading.local()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> "Lanes":
+        if self._count:
+            self._pool = ThreadPoolExecutor(self._count, "lane", lambda: torch.set_num_threads(1))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+    def scratch(self, n_rows: int, n_columns: int) -> torch.Tensor:
+        """The lane's own float32 buffer of this shape; its contents are arbitrary."""
+        held = getattr(self._local, "buffer", None)
+        if held is None or held.numel() < n_rows * n_columns:
+            held = torch.empty(n_rows * n_columns, device=self.device)
+            self._local.buffer = held
+        return held[: n_rows * n_columns].view(n_rows, n_columns)
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        """`function` of each item, in order; at most two items a lane are read ahead."""
+        if self._pool is None:
+            yield from map(function, items)
+            return
+        waiting: deque[Future[Any]] = deque()
+        for item in items:
+            waiting.append(self._pool.submit(function, item))
+            if len(waiting) > 2 * self._count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
