@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from configs.schema import SelectionConfig
+from tasks.centring import normalise
+from tasks.selection import count_centres, gather, image_centres, select_texts
+
+
+def unit(n, dim, seed):
+    return normalise(np.random.default_rng(seed).standard_normal((n, dim)).astype(np.float32))
+
+
+def dense_nearest(centres, texts, top_k):
+    order = np.argsort(-(centres @ texts.T), axis=1, kind="stable")
+    return np.unique(order[:, :top_k])
+
+
+def dense_reverse(centres, texts, top_k):
+    """TAC's rule written down on the whole matrix (METHODS.md 2.1)."""
+    cosines = (centres @ texts.T).astype(np.float64)
+    share = np.exp(cosines) / np.exp(cosines).sum(axis=0)
+    owner, confidence = share.argmax(axis=0), share.max(axis=0)
+    kept = set()
+    for centre in range(len(centres)):
+        own = np.flatnonzero(owner == centre)
+        kept.update(own[np.argsort(-confidence[own], kind="stable")[:top_k]].tolist())
+    return np.array(sorted(kept))
+
+
+sizes = {
+    "k": st.integers(1, 12),
+    "m": st.integers(1, 80),
+    "dim": st.integers(4, 24),
+    "top_k": st.integers(1, 6),
+    "block": st.integers(1, 90),
+    "seed": st.integers(0, 10**6),
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "dense"), [("nearest", dense_nearest), ("reverse_softmax", dense_reverse)]
+)
+@settings(max_examples=100, deadline=None)
+@given(**sizes)
+def test_streamed_selection_is_the_dense_one_whatever_the_block(
+    method, dense, k, m, dim, top_k, block, seed
+):
+    centres, texts = unit(k, dim, seed), unit(m, dim, seed + 1)
+    found = select_texts(centres, texts, method=method, top_k=top_k, block_size=block)
+    if k > 1 or method == "nearest":
+        np.testing.assert_array_equal(found, dense(centres, texts, top_k))
+    assert len(found) <= k * top_k
+
+
+@settings(max_examples=30, deadline=None)
+@given(block=st.integers(1, 40), seed=st.integers(0, 10**6))
+def test_equal_texts_are_chosen_in_their_order(block, seed):
+    centres = unit(3, 8, seed)
+    texts = np.repeat(centres, 10, axis=0)
+    found = select_texts(centres, texts, top_k=2, block_size=block)
+    assert len(found) == 6
+    assert np.all(np.bincount(found // 10, minlength=3) == 2)
+
+
+def test_a_centre_that_owns_no_text_adds_none_in_reverse():
+    centres = np.eye(3, dtype=np.float32)
+    texts = np.eye(3, dtype=np.float32)[[0, 0, 1]]
+    found = select_texts(centres, texts, method="reverse_softmax", top_k=5)
+    np.testing.assert_array_equal(found, [0, 1, 2])
+    assert len(select_texts(centres, texts[:2], method="reverse_softmax", top_k=1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("n_images", "n_clusters", "expected"),
+    [
+        (50_000, 10, 167),  # CIFAR-10
+        (5_000, 10, 17),  # STL-10
+        (13_000, 10, 43),  # ImageNet-10
+        (19_500, 15, 65),  # ImageNet-Dogs
+        (3_760, 47, 141),  # DTD
+        (9_537, 101, 303),  # UCF-101
+        (1_281_167, 1000, 4271),  # ImageNet-1K
+        (20, 3, 6),  # few images: a third of them at most
+        (1, 2, 1),
+    ],
+)
+def test_the_number_of_centres_is_tacs(n_images, n_clusters, expected):
+    assert count_centres(n_images, n_clusters, SelectionConfig()) == expected
+
+
+def test_centres_are_unit_and_no_more_than_the_images_that_differ():
+    images = np.repeat(unit(4, 6, 0), 5, axis=0)
+    centres = image_centres(images, 10, n_init=2, random_state=0)
+    assert centres.shape == (4, 6)
+    np.testing.assert_allclose(np.linalg.norm(centres, axis=1), 1, atol=1e-5)
+    single = image_centres(images[:3], 10, n_init=2, random_state=0)
+    np.testing.assert_allclose(single, images[:1], atol=1e-5)
+
+
+def test_gather_reads_the_rows_asked_for():
+    rows = unit(40_000, 3, 0)
+    numbers = np.array([0, 16_383, 16_384, 39_999])
+    np.testing.assert_array_equal(gather(rows, numbers), rows[numbers])
