@@ -1,21 +1,41 @@
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from configs.schema import NamingConfig
+from configs.schema import (
+    EncoderConfig,
+    FusionConfig,
+    ImagesConfig,
+    NamingConfig,
+    NounsConfig,
+    PartitionConfig,
+    SelectionConfig,
+    TransportConfig,
+)
+from storage.artifacts import Written, publish
 from tasks.concepts import stem
+from tasks.embedding import embed_images, embed_texts
+from tasks.encoders import describe
+from tasks.fusion import fuse
+from tasks.images import scan
 from tasks.naming import (
     Scores,
     _tables,
     choose_names,
     labels_of,
+    name_clusters,
     relative_scores,
     representatives,
     score_nouns,
 )
+from tasks.nouns import load_nouns
+from tasks.partition import partition
+from tasks.selection import select
+from tasks.transport import solve_transport
 
 NOUNS = pa.table(
     {
@@ -134,3 +154,84 @@ def test_the_caption_is_the_one_of_highest_relative_mass():
         "cluster", "name", "size", "caption", "mean_distance", "representatives",
     ]  # fmt: skip
     assert max(terms.filter(pa.compute.equal(terms["corpus"], "noun"))["rank"].to_pylist()) == 2
+
+
+def test_the_step_without_spaces_still_gives_sizes_and_representatives(workspace):
+    def images(folder):
+        pq.write_table(ASSIGNMENTS.select(["key"]), folder / "index.parquet")
+        return Written()
+
+    def centres(folder):
+        pq.write_table(ASSIGNMENTS, folder / "assignments.parquet")
+        np.save(folder / "centres.npy", np.eye(3, dtype=np.float32))
+        return Written()
+
+    names = name_clusters(
+        workspace,
+        images=publish(workspace, "image_vectors", "i", images),
+        partition=publish(workspace, "partition", "p", centres),
+        corpora={},
+        spaces={},
+        transports={},
+        config=NamingConfig(representatives=1),
+        transport=TransportConfig(),
+    )
+    rows = pq.read_table(names.file(workspace, "clusters.parquet")).to_pylist()
+    assert [row["name"] for row in rows] == ["cluster 1", "cluster 2", "cluster 3"]
+    assert [row["size"] for row in rows] == [3, 0, 2]
+    assert [row["representatives"] for row in rows] == [["c"], [], ["a"]]
+    terms = pq.read_table(names.file(workspace, "terms.parquet"))
+    assert terms.column_names == ["cluster", "corpus", "rank", "term", "mass", "score"]
+
+
+def test_real_clip_vectors_get_names_that_fit(workspace, shared):
+    folder = shared / "clip"
+    encoder = EncoderConfig(spec=f"vectors:{folder}")
+    mark = describe(encoder.spec).fingerprint
+    found = scan(workspace, source=str(folder), config=ImagesConfig())
+    images = embed_images(
+        workspace,
+        scan=found,
+        source=str(folder),
+        images=ImagesConfig(),
+        encoder=encoder,
+        encoder_fingerprint=mark,
+    )
+    corpus = load_nouns(workspace, config=NounsConfig(), encoder=encoder.spec)
+    texts = embed_texts(
+        workspace,
+        corpus=corpus,
+        encoder=encoder,
+        encoder_fingerprint=mark,
+        templates=("{}",),
+    )
+    space = select(
+        workspace,
+        images=images,
+        texts=texts,
+        corpus=corpus,
+        config=SelectionConfig(),
+        n_clusters=10,
+        random_state=0,
+    )
+    transport = solve_transport(workspace, images=images, space=space, config=TransportConfig())
+    alone = {"spaces": {}, "transports": {}}
+    fused = fuse(
+        workspace, images=images, transport=TransportConfig(), config=FusionConfig(), **alone
+    )
+    clusters = partition(
+        workspace, vectors=fused, config=PartitionConfig(n_init=3), n_clusters=10, random_state=0
+    )
+    named = name_clusters(
+        workspace,
+        images=images,
+        partition=clusters,
+        corpora={"noun": corpus},
+        spaces={"noun": space},
+        transports={"noun": transport},
+        config=NamingConfig(),
+        transport=TransportConfig(),
+    )
+    names = {stem(name) for name in named.facts["names"]}
+    assert len(names) == 10
+    assert len(names & {"horse", "deer", "boat", "ship", "plane", "bird", "dog", "truck"}) >= 4
