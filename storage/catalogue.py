@@ -3,8 +3,11 @@
 A SQLite file in the workspace by default; a PostgreSQL URL for teams.
 """
 
+import atexit
 import importlib.util
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -53,7 +56,20 @@ def _attach_sqlite(
     # WAL: without it a reader's open transaction keeps writers from committing.
     journal = "" if read_only else ", META_JOURNAL_MODE 'WAL'"
     options = f"OVERRIDE_DATA_PATH true, META_BUSY_TIMEOUT {_BUSY_MS}{journal}"
-    _attach(connection, f"sqlite:{catalog}", workspace, options, read_only)
+    place = _readable(catalog) if read_only else catalog
+    _attach(connection, f"sqlite:{place}", workspace, options, read_only)
+
+
+def _readable(catalog: Path) -> Path:
+    """The catalogue, or a copy of it when its folder is read-only: a WAL needs files beside it."""
+    if os.access(catalog.parent, os.W_OK):
+        return catalog
+    folder = Path(tempfile.mkdtemp(prefix="sortal-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for file in (catalog, catalog.with_name(f"{catalog.name}-wal")):
+        if file.exists():
+            shutil.copy(file, folder)
+    return folder / catalog.name
 
 
 def _attach_postgres(

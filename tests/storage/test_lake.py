@@ -1,7 +1,10 @@
 """The lake: whole runs or none, once each, readable by any DuckDB."""
 
 import multiprocessing
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -205,6 +208,29 @@ def test_a_moved_workspace_reads_and_writes_on(workspace, tmp_path):
     assert not workspace.root.exists()
     with plain_duckdb(moved) as other:
         assert other.execute("SELECT count(*) FROM lake.assignments").fetchone() == (504,)
+
+
+def test_a_read_only_workspace_is_still_read(filled):
+    code = (
+        "import sys; from pathlib import Path; from flows.queries import run_sql\n"
+        "run_sql(Path(sys.argv[1]), 'SELECT count(*) AS n FROM assignments', 'csv')"
+    )
+    drop = "-dac_override,-dac_read_search"
+    bare = ["setpriv", f"--bounding-set={drop}", f"--inh-caps={drop}"]  # root writes everywhere
+    if os.geteuid() == 0 and not shutil.which(bare[0]):
+        pytest.skip("root can write to a read-only folder and setpriv is not installed")
+    prefix = bare if os.geteuid() == 0 else []
+    filled.lake.chmod(0o555)
+    try:
+        done = subprocess.run(
+            [*prefix, sys.executable, "-c", code, str(filled.root)],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        filled.lake.chmod(0o755)
+    assert (done.stdout, done.stderr) == ("n\n12\n", "")
 
 
 def test_every_view_answers_in_any_duckdb(filled):
