@@ -1,0 +1,56 @@
+"""Images that hold no picture: remembered by content, so that none is decoded twice in vain."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import PIL
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.schema import ImagesConfig
+from storage.atomic import atomic_file
+from storage.hashing import fingerprint
+from storage.workspace import Workspace
+from tasks.reading import Failure
+
+FAILURES = pa.schema({"key": pa.string(), "error_code": pa.string(), "error": pa.string()})
+
+
+def failure_table(failures: Iterable[Failure]) -> pa.Table:
+    """Columns key, error_code, error."""
+    rows = [{"key": f.key, "error_code": f.error_code, "error": f.error} for f in failures]
+    return pa.Table.from_pylist(rows, schema=FAILURES)
+
+
+class KnownBad:
+    """Failures by key. The lasting ones are kept in one file of the workspace.
+
+    The file's name holds what decides whether an image decodes: the limits and Pillow's version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        rows = pq.read_table(path).to_pylist() if path.exists() else []
+        self._found = {row["key"]: Failure(**row, lasting=True) for row in rows}
+
+    @classmethod
+    def of(cls, workspace: Workspace, config: ImagesConfig) -> "KnownBad":
+        """What a workspace knows under the limits of `config`."""
+        limits = fingerprint(config.max_pixels, config.max_bytes, PIL.__version__)
+        return cls(workspace.vectors / f"failures-{limits[:16]}.parquet")
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._found
+
+    def among(self, keys: Sequence[str]) -> dict[str, Failure]:
+        """The failures among `keys`, in that order."""
+        return {key: self._found[key] for key in keys if key in self._found}
+
+    def add(self, failures: Sequence[Failure]) -> None:
+        """Note failures, and write the lasting ones down."""
+        if not failures:
+            return
+        self._found.update({failure.key: failure for failure in failures})
+        lasting = [failure for failure in self._found.values() if failure.lasting]
+        with atomic_file(self._path) as temporary:
+            pq.write_table(failure_table(lasting), temporary)

@@ -1,0 +1,270 @@
+"""Embedding: images and texts become vectors, shard by shard; only what is missing is done.
+
+A killed run loses at most the shard it was writing; the next one goes on from there.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import torch
+
+from configs.errors import RunError, UsageError
+from configs.schema import EncoderConfig, ImagesConfig
+from storage.artifacts import Artifact, Written
+from storage.hashing import fingerprint
+from storage.rows import FloatArray
+from storage.vectors import VectorSet, VectorStore, write_index
+from storage.workspace import Workspace
+from tasks.bad_images import KnownBad, failure_table
+from tasks.centring import mean_of, normalise
+from tasks.encoders import Encoder, open_encoder, vectors
+from tasks.progress import progress
+from tasks.reading import Batches, Failure, bounds_of, read_batches
+from tasks.sources import open_source
+from tasks.step import step
+
+_TEXT_SHARD = 16384  # texts a shard
+_TEXT_BLOCK = 2048  # texts between two reports of progress
+_VECTORS = "vectors:"
+
+
+@step("image_vectors", version=1, check=lambda _, artifact: not artifact.facts.get("n_unread"))
+def embed_images(
+    folder: Path,
+    workspace: Workspace,
+    *,
+    scan: Artifact,
+    source: str,
+    images: ImagesConfig,
+    encoder: EncoderConfig,
+    encoder_fingerprint: str,
+) -> Written:
+    """Embed the scan's readable images: index.parquet, mean.npy, failures.parquet.
+
+    Images whose bytes are no image are remembered in the workspace and not tried again; images
+    that could not be read this time (fact `n_unread`) are tried again by the next run.
+    """
+    store = VectorStore.of(workspace, encoder_fingerprint, "images")
+    table = readable(scan.file(workspace, "images.parquet"))
+    keys = table["key"].to_pylist()
+    missing = set(store.missing(keys))
+    known = KnownBad.of(workspace, images)
+    if encoder.spec.startswith(_VECTORS):
+        copy_vectors(store, folder_of(encoder.spec), missing)
+    else:
+        wanted = [row for row, key in enumerate(keys) if key in missing and key not in known]
+        todo = table.take(pa.array(wanted, pa.int64()))
+        if todo.num_rows:
+            model = _opened(encoder, encoder_fingerprint)
+            embed_rows(store, todo, source, images, encoder, model, known)
+    bad = known.among([key for key in keys if key in missing])
+    good = [key for key in keys if key not in bad]
+    if not good:
+        raise RunError(_nothing(source, list(bad.values())))
+    pq.write_table(failure_table(bad.values()), folder / "failures.parquet")
+    n_unread = sum(not failure.lasting for failure in bad.values())
+    facts = {"n_failed": len(bad), "n_unread": n_unread}
+    return _written(folder, store, good, encoder_fingerprint, facts)
+
+
+def _nothing(source: str, bad: Sequence[Failure]) -> str:
+    rule = "a collection must hold an image that decodes"
+    if not bad:
+        return f"{rule}, got none in {source}; see the failures of its scan"
+    first = f"{bad[0].error_code}, {bad[0].error}"
+    return f"{rule}, got {len(bad)} in {source} that do not; the first: {first}"
+
+
+def _opened(config: EncoderConfig, encoder_fingerprint: str) -> Encoder:
+    encoder = open_encoder(config)
+    if encoder.fingerprint != encoder_fingerprint:
+        raise RunError(f"the weights of {config.spec} must not change during a run; start it again")
+    return encoder
+
+
+def _written(
+    folder: Path, store: VectorStore, keys: Sequence[str], encoder: str, facts: dict[str, int]
+) -> Written:
+    shards, order = write_index(folder, store, keys)
+    rows = VectorSet(folder, store)
+    np.save(folder / "mean.npy", mean_of(rows))
+    place = {"store": store.folder.parent.name, "modality": store.folder.name}
+    return Written(
+        rows=rows.shape[0],
+        identity=fingerprint(encoder, place, order),
+        facts={**place, "dim": rows.shape[1], **facts},
+        shared=shards,
+    )
+
+
+def open_vectors(workspace: Workspace, artifact: Artifact) -> VectorSet:
+    """The vectors of an `image_vectors` or `text_vectors` artifact, read by blocks."""
+    store = VectorStore.of(workspace, artifact.facts["store"], artifact.facts["modality"])
+    return VectorSet(artifact.folder(workspace), store)
+
+
+def readable(scan: Path) -> pa.Table:
+    """Columns key, path, offset, bytes of the readable images; of equal files the first listed."""
+    table = pq.read_table(scan, columns=["key", "path", "offset", "bytes", "status"])
+    table = table.filter(pc.and_(pc.equal(table["status"], "ok"), pc.is_valid(table["key"])))
+    numbered = table.append_column("row", pa.array(np.arange(table.num_rows)))
+    first = numbered.group_by("key").aggregate([("row", "min")])["row_min"]
+    return table.drop_columns(["status"]).take(np.sort(first.to_numpy()))
+
+
+def count_missing(workspace: Workspace, scan: Artifact, encoder_fingerprint: str) -> int:
+    """How many images of a scan have no vector yet under an encoder."""
+    store = VectorStore.of(workspace, encoder_fingerprint, "images")
+    return len(store.missing(readable(scan.file(workspace, "images.parquet"))["key"].to_pylist()))
+
+
+def folder_of(spec: str) -> Path:
+    """DIR of `vectors:DIR`."""
+    return Path(spec.removeprefix(_VECTORS)).expanduser()
+
+
+def copy_vectors(store: VectorStore, folder: Path, missing: set[str]) -> None:
+    """Copy ready-made vectors of the `missing` keys into the store, a block of a file a shard.
+
+    Raises UsageError when a key has none.
+    """
+    left = set(missing)
+    for keys, block in vectors.image_blocks(folder) if left else ():
+        rows = {key: row for row, key in reversed(list(enumerate(keys))) if key in left}
+        left -= rows.keys()
+        if rows:
+            store.add(list(rows), block[list(rows.values())])
+    if left:
+        raise UsageError(
+            f"vectors:{folder} must hold a vector for every image; {len(left)} of {len(missing)}"
+            f" have none, first {min(left)!r}; use the same folder as the source"
+        )
+
+
+def embed_rows(
+    store: VectorStore,
+    table: pa.Table,
+    source: str,
+    images: ImagesConfig,
+    config: EncoderConfig,
+    encoder: Encoder,
+    known: KnownBad,
+) -> None:
+    """Embed the images of a table (key, path, offset, bytes), `config.shard_size` a shard.
+
+    Failures are added to `known`, each time before the shard that would have held them.
+    """
+    total = table.num_rows
+    bounds = bounds_of(total, config.shard_size, config.batch_size)
+    dataset = Batches(open_source(source), table, bounds, images, encoder.transform)
+    encode = Halving(encoder.encode_images)
+    keys: list[str] = []
+    parts: list[FloatArray] = []
+    failures: list[Failure] = []
+    with progress("embedding images", total, unit="images") as advance:
+        batches = read_batches(dataset, total, config.num_workers)
+        for (start, stop), batch in zip(bounds, batches, strict=True):
+            failures += batch.failures
+            keys += batch.keys
+            if batch.pixels is not None:
+                parts.append(encode(torch.from_numpy(batch.pixels)))
+            if stop % config.shard_size == 0 or stop == total:
+                known.add(failures)
+                if keys:
+                    store.add(keys, np.concatenate(parts))
+                keys, parts, failures = [], [], []
+            advance(stop - start)
+
+
+class Halving:
+    """Encodes batches; when the GPU runs out of memory, in halves from then on."""
+
+    def __init__(self, encode: Callable[[torch.Tensor], FloatArray]) -> None:
+        self._encode = encode
+        self._most: int | None = None
+
+    def __call__(self, batch: torch.Tensor) -> FloatArray:
+        """Vectors of shape (len(batch), dim); raises RunError when one image is too many."""
+        while True:
+            size = min(self._most or len(batch), len(batch))
+            try:
+                return np.concatenate([self._encode(part) for part in batch.split(size)])
+            except torch.OutOfMemoryError as error:
+                if size == 1:
+                    rule = "the GPU must hold the model and one image"
+                    raise RunError(
+                        f"{rule}, it ran out of memory; use encoder.device=cpu"
+                    ) from error
+                self._most = size // 2
+            torch.cuda.empty_cache()
+
+
+@step("text_vectors", version=1)
+def embed_texts(
+    folder: Path,
+    workspace: Workspace,
+    *,
+    corpus: Artifact,
+    encoder: EncoderConfig,
+    encoder_fingerprint: str,
+    templates: tuple[str, ...],
+) -> Written:
+    """Embed a corpus under prompt templates: index.parquet, mean.npy."""
+    table = pq.read_table(corpus.file(workspace, "corpus.parquet"), columns=["key", "text"])
+    texts = dict(zip(table["key"].to_pylist(), table["text"].to_pylist(), strict=True))
+    if not texts:
+        raise RunError(
+            f"{corpus.kind} must hold a text, got none; loosen the filters of its section"
+        )
+    store = text_store(workspace, encoder_fingerprint, templates)
+    missing = store.missing(list(texts))
+    if missing and encoder.spec.startswith(_VECTORS):
+        store.add(
+            missing, vectors.look_up(folder_of(encoder.spec), [texts[key] for key in missing])
+        )
+    elif missing:
+        model = _opened(encoder, encoder_fingerprint)
+        with progress(f"embedding {corpus.kind}", len(missing), unit="texts") as advance:
+            for start in range(0, len(missing), _TEXT_SHARD):
+                keys = missing[start : start + _TEXT_SHARD]
+                store.add(
+                    keys, text_vectors([texts[key] for key in keys], templates, model, advance)
+                )
+    return _written(folder, store, list(texts), encoder_fingerprint, {})
+
+
+def text_store(workspace: Workspace, encoder: str, templates: Sequence[str]) -> VectorStore:
+    """The store of an encoder's texts under these templates; others never mix with it."""
+    return VectorStore.of(workspace, fingerprint("texts", encoder, list(templates)), "texts")
+
+
+def text_vectors(
+    texts: Sequence[str],
+    templates: Sequence[str],
+    encoder: Encoder,
+    advance: Callable[[int], None] = lambda _: None,
+) -> FloatArray:
+    """Unit vectors of shape (n, dim): raw vectors averaged over templates, normalised once (TAC).
+
+    Texts are taken in order of length, so that little of a batch is padding.
+    """
+    result = np.empty((len(texts), encoder.dim), dtype=np.float32)
+    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+    for rows in _cut(order, _TEXT_BLOCK):
+        block = [texts[row] for row in rows]
+        raw = [
+            encoder.encode_texts([template.replace("{}", text) for text in block])
+            for template in templates
+        ]
+        result[rows] = normalise(np.mean(raw, axis=0, dtype=np.float32))
+        advance(len(rows))
+    return result
+
+
+def _cut(items: list[int], size: int) -> Iterator[list[int]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

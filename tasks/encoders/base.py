@@ -1,0 +1,91 @@
+"""What every encoder is: a fingerprint, a dimension, a transform, and two ways to make vectors."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from configs.errors import UsageError
+from configs.schema import CaptionsConfig, NounsConfig
+from storage.rows import FloatArray
+
+PLAIN = ("{}",)
+SIC_TEMPLATES = ("a photo of a {}.",)
+TAC_TEMPLATES = (  # METHODS.md 1.5, the ensemble of CLIP's own zero-shot notebook
+    "itap of a {}.",
+    "a bad photo of the {}.",
+    "a origami {}.",
+    "a photo of the large {}.",
+    "a {} in a video game.",
+    "art of the {}.",
+    "a photo of the small {}.",
+)
+
+
+class EncoderInfo(NamedTuple):
+    """What is known of an encoder without loading it.
+
+    `fingerprint` covers weights, preprocessing and tokenizer; `templates` are its default
+    prompts for nouns; `note` is a line for people.
+    """
+
+    spec: str
+    fingerprint: str
+    dim: int
+    templates: tuple[str, ...]
+    note: str = ""
+
+
+class Encoder(Protocol):
+    """A loaded encoder: a fingerprint, a dimension, and images and texts into vectors."""
+
+    fingerprint: str
+    dim: int
+
+    @property
+    def transform(self) -> Callable[[Any], Any]:
+        """PIL image -> tensor of shape (3, h, w). Picklable."""
+
+    def encode_images(self, batch: Any) -> FloatArray:
+        """Tensor of shape (b, 3, h, w) -> unit vectors of shape (b, dim)."""
+
+    def encode_texts(self, texts: list[str]) -> FloatArray:
+        """Raw, not normalised, vectors of shape (b, dim), in the order given."""
+
+
+def templates_of(section: NounsConfig | CaptionsConfig, encoder: EncoderInfo) -> tuple[str, ...]:
+    """The prompt templates of a corpus under an encoder. Captions and ready vectors have none."""
+    if isinstance(section, CaptionsConfig) or encoder.spec.startswith("vectors:"):
+        return PLAIN
+    named = {"auto": encoder.templates, "tac": TAC_TEMPLATES, "sic": SIC_TEMPLATES}
+    chosen = section.templates
+    templates = named[chosen] if isinstance(chosen, str) else tuple(chosen)
+    wrong = next((template for template in templates if template.count("{}") != 1), None)
+    if wrong is not None or not templates:
+        raise UsageError(
+            f"nouns.templates must each hold one {{}} for the noun, got {wrong!r};"
+            " use auto, tac, sic or a list such as ['a photo of a {}.']"
+        )
+    return templates
+
+
+def device_of(name: str) -> str:
+    """The torch device of a setting; auto takes CUDA, then MPS, then the CPU."""
+    import torch
+
+    usable = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return next(device for device, there in usable.items() if there)
+    if not usable[name]:
+        raise UsageError(f"encoder.device must be usable here, got {name}; use auto or cpu")
+    return name
+
+
+def unit(vectors: FloatArray) -> FloatArray:
+    """Rows scaled to unit length, float32."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.maximum(norms, 1e-12)).astype(np.float32)

@@ -1,0 +1,218 @@
+"""`open_clip:MODEL/PRETRAINED`: any model and checkpoint that open_clip knows.
+
+PRETRAINED is a tag or a weights file; MODEL may be `hf-hub:…` or `local-dir:…` without one.
+Preprocessing is always the model's own, and weights are never unpickled as code.
+"""
+
+import dataclasses
+import difflib
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import open_clip
+import torch
+from open_clip.transform import PreprocessCfg, merge_preprocess_dict
+
+from configs.errors import UsageError
+from configs.schema import EncoderConfig
+from storage.hashing import fingerprint
+from storage.rows import FloatArray
+from tasks.encoders.base import TAC_TEMPLATES, EncoderInfo, device_of, unit
+from tasks.encoders.files import content_hash, folder_hash
+
+log = logging.getLogger("sortal")
+
+_CONFIG_FILE = "open_clip_config.json"
+_HUB, _LOCAL = "hf-hub:", "local-dir:"
+
+
+class Checkpoint(NamedTuple):
+    """A resolved spec: the weights file, the model's and the preprocessing's configuration."""
+
+    model: str
+    pretrained: str | None
+    weights: Path
+    config: dict[str, Any]
+    preprocess: dict[str, Any]
+
+
+def describe(spec: str) -> EncoderInfo:
+    """Resolve a spec, downloading its weights if need be; raises UsageError."""
+    found = resolve(spec)
+    return EncoderInfo(spec, _fingerprint(found), found.config["embed_dim"], TAC_TEMPLATES, "CLIP")
+
+
+def _fingerprint(found: Checkpoint) -> str:
+    """Hash of weights, model configuration (with tokenizer), preprocessing and local tokenizer."""
+    local = found.model.removeprefix(_LOCAL) if found.model.startswith(_LOCAL) else None
+    files = (
+        [entry for entry in folder_hash(Path(local)) if _is_vocabulary(entry[0])] if local else []
+    )
+    tokenizer = "siglip" in found.model.lower()  # open_clip chooses by this when nothing else says
+    parts = [found.config, found.preprocess, files, tokenizer]
+    return fingerprint("open_clip", content_hash(found.weights), parts)
+
+
+def _is_vocabulary(name: str) -> bool:
+    return name != _CONFIG_FILE and name.endswith((".json", ".txt", ".model"))
+
+
+def resolve(spec: str) -> Checkpoint:
+    """Find weights and configurations of `open_clip:…`; raises UsageError with the way out."""
+    name = spec.removeprefix("open_clip:")
+    if name.startswith(_LOCAL):
+        return _from_folder(name)
+    if name.startswith(_HUB):
+        return _from_hub(name)
+    model, _, pretrained = name.partition("/")
+    config = open_clip.get_model_config(model)
+    if config is None:
+        close = difflib.get_close_matches(model, open_clip.list_models(), 3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "see open_clip.list_models()"
+        raise UsageError(f"open_clip must know the model, got {model!r}; {hint}")
+    return _from_file_or_tag(model, pretrained, config)
+
+
+def _from_file_or_tag(model: str, pretrained: str, config: dict[str, Any]) -> Checkpoint:
+    base = dataclasses.asdict(PreprocessCfg())
+    base["size"] = config["vision_cfg"].get("image_size", 224)
+    known = open_clip.get_pretrained_cfg(model, pretrained) if pretrained else {}
+    if known:
+        weights = _download(model, pretrained, known)
+        return Checkpoint(model, pretrained, weights, config, merge_preprocess_dict(base, known))
+    path = Path(pretrained).expanduser()
+    if pretrained and path.is_file():
+        return Checkpoint(model, str(path), path, config, base)
+    tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
+    raise UsageError(
+        f"open_clip:{model}/PRETRAINED must name a tag or a weights file, got {pretrained!r};"
+        f" its tags: {tags}"
+    )
+
+
+def _download(model: str, tag: str, known: dict[str, Any]) -> Path:
+    try:
+        return Path(open_clip.download_pretrained(known))
+    except Exception as error:  # the hub's clients share no base class for "no network"
+        source = known.get("hf_hub") or known.get("url")
+        raise UsageError(
+            f"weights of {model}/{tag} must be downloaded once, which failed"
+            f" ({_first_line(error)}); run online, or fetch {source} and use"
+            f" open_clip:{model}//path/to/the/file"
+        ) from error
+
+
+def _from_folder(name: str) -> Checkpoint:
+    folder = Path(name.removeprefix(_LOCAL)).expanduser()
+    try:
+        stated = json.loads((folder / _CONFIG_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"local-dir must hold a readable {_CONFIG_FILE}, got {folder} ({_first_line(error)});"
+            " copy the whole model folder"
+        ) from error
+    found = open_clip.factory._find_checkpoint_in_dir(folder)
+    if not found:
+        raise UsageError(f"local-dir must hold weights (.safetensors, .bin, .pth), got {folder}")
+    return _stated(f"{_LOCAL}{folder}", Path(found), stated)
+
+
+def _from_hub(name: str) -> Checkpoint:
+    model_id = name.removeprefix(_HUB)
+    try:
+        stated = open_clip.factory._get_hf_config(model_id)
+        weights = Path(open_clip.download_pretrained_from_hf(model_id))
+    except Exception as error:  # see _download
+        raise UsageError(
+            f"{name} must be downloaded once, which failed ({_first_line(error)}); run online, or"
+            f" copy its folder here and use open_clip:{_LOCAL}/path/to/it"
+        ) from error
+    return _stated(name, weights, stated)
+
+
+def _stated(model: str, weights: Path, stated: dict[str, Any]) -> Checkpoint:
+    if "embed_dim" not in stated.get("model_cfg", {}):
+        raise UsageError(
+            f"{_CONFIG_FILE} of {model} must have model_cfg with embed_dim; it has none"
+        )
+    base = dataclasses.asdict(PreprocessCfg())
+    preprocess = merge_preprocess_dict(base, stated.get("preprocess_cfg", {}))
+    return Checkpoint(model, None, weights, stated["model_cfg"], preprocess)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+class OpenClipEncoder:
+    """A CLIP model on a device, with autocast on CUDA."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        found = resolve(config.spec)
+        self.fingerprint = _fingerprint(found)
+        self.dim = int(found.config["embed_dim"])
+        self._device = device_of(config.device)
+        self._batch_size = config.batch_size
+        self._model, self.transform = _load(found, self._device)
+        self._tokenizer = open_clip.get_tokenizer(found.model)
+        if found.pretrained == str(found.weights):
+            cfg = self._model.visual.preprocess_cfg
+            log.info("%s: a bare weights file states no preprocessing; using the model's own"
+                     " (size %s, mean %s, std %s)", found.weights.name, cfg["size"], cfg["mean"],
+                     cfg["std"])  # fmt: skip
+
+    @torch.inference_mode()
+    def encode_images(self, batch: torch.Tensor) -> FloatArray:
+        """Tensor of shape (b, 3, h, w) -> unit vectors of shape (b, dim)."""
+        with torch.autocast("cuda", enabled=self._device == "cuda"):
+            vectors = self._model.encode_image(batch.to(self._device))
+        return unit(vectors.float().cpu().numpy())
+
+    @torch.inference_mode()
+    def encode_texts(self, texts: list[str]) -> FloatArray:
+        """Raw vectors of shape (b, dim); texts beyond the context are cut by the tokenizer."""
+        parts = []
+        for start in range(0, len(texts), self._batch_size):
+            tokens = self._tokenizer(texts[start : start + self._batch_size]).to(self._device)
+            with torch.autocast("cuda", enabled=self._device == "cuda"):
+                parts.append(self._model.encode_text(tokens).float().cpu())
+        result: FloatArray = torch.cat(parts).numpy()
+        return result
+
+
+def _load(found: Checkpoint, device: str) -> tuple[Any, Any]:
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="QuickGELU mismatch")
+            model, _, transform = open_clip.create_model_and_transforms(
+                found.model, pretrained=found.pretrained, device=device, weights_only=True
+            )
+    except Exception as error:  # pickle, safetensors and shape errors share no base class
+        raise UsageError(
+            f"weights must be plain tensors that fit {found.model}, got {found.weights.name}"
+            f" ({_first_line(error)}); name the right model, or convert to safetensors"
+        ) from error
+    return model.eval(), transform
+
+
+def downloaded() -> list[str]:
+    """Specs of the tagged checkpoints that are in the hub's cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = []
+    for model, tag in open_clip.list_pretrained():
+        repository, _, name = (
+            open_clip.get_pretrained_cfg(model, tag).get("hf_hub", "").rpartition("/")
+        )
+        names = [name] if name else list(_HUB_FILES)
+        if repository and any(
+            isinstance(try_to_load_from_cache(repository, file), str) for file in names
+        ):
+            found.append(f"open_clip:{model}/{tag}")
+    return found
+
+
+_HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")

