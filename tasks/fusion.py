@@ -21,6 +21,7 @@ from storage.rows import FloatArray
 from storage.vectors import ROW_GROUP, vector_table
 from storage.workspace import Workspace
 from tasks.centring import centre, normalise
+from tasks.embedding import open_vectors
 from tasks.sinkhorn import block_rows
 from tasks.step import step
 from tasks.transport import POTENTIAL, Potential, Weighting, counterparts_block, space_texts
@@ -150,8 +151,6 @@ def fuse(
     `spaces` and `transports` are named "noun" and "caption"; without any, the vectors are the
     images' own. Raises `RunError` when there is no image.
     """
-    from tasks.embedding import open_vectors
-
     rows = open_vectors(workspace, images)
     if not rows.shape[0]:
         raise RunError("fusion needs at least one readable image, got 0; check the source")

@@ -7,12 +7,13 @@ streamed pass with the final centres, so nothing of size n_rows x n_clusters exi
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from configs.errors import UsageError
+from storage.hashing import hash_bytes
 from storage.rows import FloatArray, Rows, as_rows
 from tasks.centring import normalise
 from tasks.lloyd import Lloyd, nearest
@@ -68,29 +69,20 @@ def kmeans(
     Raises `UsageError` where n_clusters is not in [2, number of distinct rows].
     """
     rows = as_rows(vectors)
-    _check(rows, n_clusters)
-    rng, warm = np.random.default_rng(random_state), centres is not None
+    _check(rows, n_clusters, centres)
+    rng = np.random.default_rng(random_state)
     data = _fit_rows(rows, spherical, max_rows or max(FIT_BYTES // (4 * rows.shape[1]), 1), rng)
-    if centres is not None and centres.shape != (n_clusters, rows.shape[1]):
-        raise UsageError(
-            f"centres must have shape {(n_clusters, rows.shape[1])}, got {centres.shape}; "
-            "start without them"
-        )
     if engine == "sklearn":
-        start = {"n_init": n_init} if centres is None else {"n_init": 1, "init": centres}
-        found, n_iter = _sklearn(data, n_clusters, rng, max_iter=max_iter, **start)
-        n_empty = 0
+        fit: _Fit | Lloyd = _sklearn(data, n_clusters, rng, n_init, max_iter, centres)
     else:
-        if centres is None:
-            centres = best_seeding(data, n_clusters, n_init, rng)
-        run = Lloyd(data, centres.astype(np.float32), spherical)
-        run.run(max_iter, tol)
-        found, n_iter, n_empty = run.centres, run.n_iter, run.n_empty
-    found = normalise(found) if spherical else found
-    if not warm:
-        found = found[_by_size(nearest(data, found)[0], n_clusters)]
+        start = best_seeding(data, n_clusters, n_init, rng) if centres is None else centres
+        fit = Lloyd(data, start.astype(np.float32), spherical)
+        fit.run(max_iter, tol)
+    found = normalise(fit.centres) if spherical else fit.centres
     labels, distances, inertia = assign(rows, found, spherical=spherical)
-    return KMeansResult(found, labels, distances, inertia, n_iter, n_empty, len(data))
+    if centres is None:
+        found, labels = _by_size(found, labels)
+    return KMeansResult(found, labels, distances, inertia, fit.n_iter, fit.n_empty, len(data))
 
 
 def assign(
@@ -113,22 +105,31 @@ def assign(
 
 def count_distinct(vectors: Rows | NDArray[np.floating], limit: int) -> int:
     """How many different rows there are, counted up to `limit`."""
-    seen: set[bytes] = set()
+    seen: set[str] = set()
     for block in as_rows(vectors).blocks(BLOCK):
         for row in block + np.float32(0.0):  # -0.0 and 0.0 are one value
-            seen.add(row.tobytes())
+            seen.add(hash_bytes(row.tobytes()))
             if len(seen) >= limit:
                 return limit
     return len(seen)
 
 
-def _check(rows: Rows, n_clusters: int) -> None:
+def _check(rows: Rows, n_clusters: int, centres: FloatArray | None) -> None:
     known = count_distinct(rows, n_clusters) if n_clusters > 1 else rows.shape[0]
+    if known < 2:
+        raise UsageError(
+            f"clusters need at least 2 readable images that differ, got {known}; add images"
+        )
     if n_clusters < 2 or known < n_clusters:
         have = f"{known:,}".replace(",", " ")
         raise UsageError(
             f"n_clusters must be in [2, {have}], got {n_clusters}; "
             f"the collection has {have} readable images that differ"
+        )
+    if centres is not None and centres.shape != (n_clusters, rows.shape[1]):
+        raise UsageError(
+            f"centres must have shape {(n_clusters, rows.shape[1])}, got {centres.shape}; "
+            "start without them"
         )
 
 
@@ -156,14 +157,35 @@ def _fit_rows(rows: Rows, spherical: bool, max_rows: int, rng: np.random.Generat
     return out
 
 
-def _by_size(labels: NDArray[np.int32], n_clusters: int) -> NDArray[np.intp]:
-    return np.argsort(-np.bincount(labels, minlength=n_clusters), kind="stable")
+def _by_size(
+    centres: FloatArray, labels: NDArray[np.int32]
+) -> tuple[FloatArray, NDArray[np.int32]]:
+    """Centres and labels with ids in order of decreasing size."""
+    order = np.argsort(-np.bincount(labels, minlength=len(centres)), kind="stable")
+    rank = np.empty(len(order), dtype=np.int32)
+    rank[order] = np.arange(len(order))
+    return centres[order], rank[labels]
+
+
+class _Fit(NamedTuple):
+    centres: FloatArray
+    n_iter: int
+    n_empty: int
 
 
 def _sklearn(
-    data: FloatArray, n_clusters: int, rng: np.random.Generator, **options: Any
-) -> tuple[FloatArray, int]:
+    data: FloatArray,
+    n_clusters: int,
+    rng: np.random.Generator,
+    n_init: int,
+    max_iter: int,
+    centres: FloatArray | None,
+) -> _Fit:
     from sklearn.cluster import KMeans
 
-    model = KMeans(n_clusters, random_state=int(rng.integers(2**31)), **options).fit(data)
-    return model.cluster_centers_.astype(np.float32), int(model.n_iter_)
+    start: dict[str, Any] = (
+        {"n_init": n_init} if centres is None else {"n_init": 1, "init": centres}
+    )
+    seed = int(rng.integers(2**31))
+    model = KMeans(n_clusters, max_iter=max_iter, random_state=seed, **start).fit(data)
+    return _Fit(model.cluster_centers_.astype(np.float32), int(model.n_iter_), 0)

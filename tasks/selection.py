@@ -20,10 +20,13 @@ from storage.rows import FloatArray, Rows, as_rows
 from storage.vectors import VectorSet, vector_table
 from storage.workspace import Workspace
 from tasks.centring import Centred, mean_of, normalise
+from tasks.embedding import open_vectors
 from tasks.kmeans import count_distinct, kmeans
 from tasks.step import step
 
 _BLOCK_ENTRIES = 1 << 24  # centres x texts compared at once
+_FIT_ROWS = 100_000  # images on which centres are fitted, at the most ...
+_FIT_ROWS_PER_CENTRE = 100  # ... unless these are more
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,26 @@ def count_centres(n_images: int, n_clusters: int, config: SelectionConfig) -> in
 def image_centres(
     images: Rows | FloatArray, n_centres: int, *, n_init: int, random_state: int
 ) -> FloatArray:
-    """Unit centres of shape (k, dim) by spherical k-means, k at most the distinct images."""
+    """Unit centres of shape (k, dim) by spherical k-means, k at most the distinct images.
+
+    They are fitted on a sample of at most `fit_rows(n_centres)` images.
+    """
     n_centres = min(n_centres, count_distinct(images, n_centres))
     if n_centres < 2:
         return normalise(mean_of(images)[None, :])
-    return kmeans(images, n_centres, n_init=n_init, random_state=random_state).centres
+    found = kmeans(
+        images,
+        n_centres,
+        n_init=n_init,
+        random_state=random_state,
+        max_rows=fit_rows(n_centres),
+    )
+    return found.centres
+
+
+def fit_rows(n_centres: int) -> int:
+    """How many images suffice to fit so many centres."""
+    return max(_FIT_ROWS, _FIT_ROWS_PER_CENTRE * n_centres)
 
 
 def select_texts(
@@ -154,8 +172,6 @@ def select(
     Where `config.centred`, images and texts lose their own means before they are compared.
     Raises `RunError` when fewer than 2 texts are left.
     """
-    from tasks.embedding import open_vectors
-
     image_rows, text_rows = open_vectors(workspace, images), open_vectors(workspace, texts)
     centres = image_centres(
         _view(workspace, images, image_rows, config.centred),
@@ -177,7 +193,12 @@ def select(
     _write_space(
         folder / "space.parquet", text_rows, corpus.file(workspace, "corpus.parquet"), numbers
     )
-    facts = {"n_centres": len(centres), "n_texts": text_rows.shape[0], "n_selected": len(numbers)}
+    facts = {
+        "n_centres": len(centres),
+        "n_fit": min(image_rows.shape[0], fit_rows(len(centres))),
+        "n_texts": text_rows.shape[0],
+        "n_selected": len(numbers),
+    }
     return Written(rows=len(numbers), facts=facts)
 
 
