@@ -95,8 +95,8 @@ class TransportConfig(Section):
     epsilon: float = Field(
         0.02, gt=0.0, le=10.0
     )  # entropic regularisation; a softmax's temperature
-    balance: float = Field(1.0, ge=0.0, le=1.0)  # 0 = softmax retrieval, 1 = balanced transport
-    weighting: Literal["plan", "plan_times_similarity"] = "plan_times_similarity"  # METHODS 3.1 B
+    balance: float = Field(0.5, ge=0.0, le=1.0)  # 0 softmax retrieval, 1 balanced [infer]
+    weighting: Literal["plan", "plan_times_similarity"] = "plan"  # METHODS.md 3.1 B; [infer]
     centred: bool = True
     max_iter: int = Field(500, ge=0)
     tol: float = Field(1e-4, gt=0.0)  # total error of the column marginal
@@ -109,7 +109,7 @@ class FusionConfig(Section):
 
     mode: Literal["sum", "concat"] = "sum"
     weights: Literal["adaptive", "equal"] = "adaptive"
-    gamma: float = Field(0.1, gt=0.0, le=100.0)  # temperature of the adaptive weights
+    gamma: float = Field(0.05, gt=0.0, le=100.0)  # temperature of the adaptive weights
     centred: bool = True
 
 

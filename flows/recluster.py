@@ -7,7 +7,7 @@ from tasks.commit import commit
 from tasks.embedding import embed_images, embed_texts
 from tasks.report import write_report
 
-from configs.errors import UsageError
+from configs.errors import RunError, UsageError
 from configs.schema import CaptionsConfig, NounsConfig, RunConfig
 from flows.outcome import RunResult, announce
 from storage.artifacts import Artifact
@@ -146,8 +146,13 @@ def naming(config: RunConfig, spaces: dict[str, Space]) -> dict[str, Any]:
 
 
 def check_size(config: RunConfig, found: Artifact) -> None:
-    """Refuse more clusters than distinct images, before any work."""
+    """Refuse a source without a readable image, and more clusters than distinct images."""
     n_unique = int(found.facts["n_unique"])
+    if not found.facts["n_ok"]:
+        raise RunError(
+            f"none of the {found.rows:,} inputs of {config.source} is a readable image; "
+            "`--dry-run` counts them, and the images table of a run would say why"
+        )
     if config.n_clusters > n_unique:
         raise UsageError(
             f"n_clusters must be in [2, {n_unique:,}], got {config.n_clusters:,}; "

@@ -82,7 +82,7 @@ def show_result(result: RunResult, limit: int = 40) -> None:
     for column in ("id", "name", "size", "top nouns", "typical image"):
         table.add_column(column, justify="right" if column in {"id", "size"} else "left")
     for card in cards:
-        nouns = ", ".join(card["nouns"] or [])
+        nouns = ", ".join((card["nouns"] or [])[:5])
         table.add_row(
             str(card["cluster"]), card["name"], f"{card['size']:,}", nouns, card["typical"] or ""
         )
