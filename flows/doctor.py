@@ -100,7 +100,9 @@ def _prefect() -> Finding:
 def _wordnet() -> Finding:
     from tasks.wordnet import find_nltk
 
-    return True, f"NLTK's corpus at {found}" if (found := find_nltk()) else "the embedded noun table"
+    return True, f"NLTK's corpus at {found}" if (
+        found := find_nltk()
+    ) else "the embedded noun table"
 
 
 def _workspace(workspace: Path) -> Finding:

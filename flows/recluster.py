@@ -3,9 +3,6 @@
 from typing import Any, NamedTuple
 
 from prefect import flow
-from tasks.commit import commit
-from tasks.embedding import embed_images, embed_texts
-from tasks.report import write_report
 
 from configs.errors import RunError, UsageError
 from configs.schema import CaptionsConfig, NounsConfig, RunConfig
@@ -13,6 +10,8 @@ from flows.outcome import RunResult, announce
 from storage.artifacts import Artifact
 from storage.workspace import Workspace
 from tasks.captions import load_captions
+from tasks.commit import commit
+from tasks.embedding import embed_images, embed_texts
 from tasks.encoders import EncoderInfo, describe, templates_of
 from tasks.evaluation import evaluate
 from tasks.fusion import fuse
@@ -20,6 +19,7 @@ from tasks.images import scan
 from tasks.naming import name_clusters
 from tasks.nouns import load_nouns
 from tasks.partition import partition
+from tasks.report import write_report
 from tasks.selection import select
 from tasks.step import Step
 from tasks.transport import solve_transport

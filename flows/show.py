@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from rich.console import Console
@@ -13,7 +14,9 @@ from rich.table import Table
 
 from configs.errors import UsageError
 from configs.schema import RunConfig
-from flows.outcome import RunResult
+
+if TYPE_CHECKING:  # importing it for real would start Prefect before it is told to be quiet
+    from flows.outcome import RunResult
 
 BETTER_ENCODERS = (
     "Encoder conse is embedded and needs no download. Better: "
@@ -37,7 +40,7 @@ def log_to_terminal(level: int) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def run_cluster(config: RunConfig, *, as_json: bool = False) -> RunResult:
+def run_cluster(config: RunConfig, *, as_json: bool = False) -> "RunResult":
     """Run the flow for a person at a terminal; the last line on stdout is the run id."""
     quiet_prefect()
     from flows.recluster import recluster
@@ -67,7 +70,7 @@ def show_plan(config: RunConfig, *, as_json: bool = False) -> None:
     print(text.rstrip())
 
 
-def show_result(result: RunResult, limit: int = 40) -> None:
+def show_result(result: "RunResult", limit: int = 40) -> None:
     """The clusters as a table, metrics where labels exist, and where the report is."""
     from storage.lake import Lake
     from storage.workspace import Workspace
@@ -100,10 +103,9 @@ def show_result(result: RunResult, limit: int = 40) -> None:
 
 def make_report(workspace: Path, run: str | None) -> None:
     """Make a run's report again from the lake and print its path."""
-    from tasks.report import publish_report
-
     from storage.lake import Lake
     from storage.workspace import Workspace
+    from tasks.report import publish_report
 
     room = Workspace(workspace.resolve())
     with Lake(room, read_only=True) as lake:
