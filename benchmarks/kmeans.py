@@ -10,7 +10,6 @@ is that of the labels (distances to the mean of each cluster), one measure for a
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -120,7 +119,9 @@ def child(engine: str, path: str, k: int, seed: int, max_iter: int) -> None:
 
 
 def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    """Peak resident memory in MiB; getrusage would count the parent's, from before the exec."""
+    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) // 1024
 
 
 def measure(arguments: argparse.Namespace, path: str, k: int) -> dict[str, list[dict]]:

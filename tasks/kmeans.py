@@ -96,7 +96,9 @@ def assign(
     for block in _blocks(rows, spherical):
         stop = start + len(block)
         labels[start:stop], squared = nearest(block, centres)
-        cosine = np.einsum("nd,nd->n", normalise(block), unit[labels[start:stop]])
+        cosine = np.einsum("nd,nd->n", block, unit[labels[start:stop]])
+        if not spherical:
+            cosine /= np.maximum(np.linalg.norm(block, axis=1), np.finfo(np.float32).tiny)
         distances[start:stop] = np.clip(1.0 - cosine, 0.0, 2.0)
         inertia += float(squared.sum(dtype=np.float64))
         start = stop
@@ -152,7 +154,7 @@ def _fit_rows(rows: Rows, spherical: bool, max_rows: int, rng: np.random.Generat
     start = filled = 0
     for block in _blocks(rows, spherical):
         inside = wanted[filled:][wanted[filled:] < start + len(block)] - start
-        out[filled : filled + len(inside)] = block[inside]
+        out[filled : filled + len(inside)] = block if len(inside) == len(block) else block[inside]
         start, filled = start + len(block), filled + len(inside)
     return out
 
