@@ -16,7 +16,7 @@ _BLOCK = 16384
 def normalise(vectors: FloatArray) -> FloatArray:
     """Rows of shape (n, d) scaled to unit length; a zero row stays zero."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(norms > 0, norms, 1.0).astype(np.float32)
+    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
 
 
 def mean_of(vectors: Rows | FloatArray) -> FloatArray:

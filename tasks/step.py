@@ -103,12 +103,11 @@ class Step:
             return self(workspace, **arguments)
 
         return task(
-            run,
             name=self.kind,
             cache_key_fn=cache_key,
             persist_result=True,
             result_serializer="json",
-        )
+        )(run)
 
 
 def step(

@@ -213,7 +213,7 @@ def transport_inputs(
     from tasks.embedding import open_vectors
 
     texts, keys = space_texts(workspace, space, centred)
-    rows = open_vectors(workspace, images)
+    rows: Rows = open_vectors(workspace, images)
     if centred:
         rows = Centred(rows, np.load(images.file(workspace, "mean.npy")))
     return rows, texts, keys
