@@ -71,7 +71,7 @@ def clip_like(n, m, folder, seed=0):
 
 
 def ours(x, y, epsilon, tol, budget):
-    """This library; the plan is never formed."""
+    """Sortal: the plan is never formed."""
     from tasks.transport import solve
 
     return solve(x, y, epsilon=epsilon, tol=tol, max_iter=5000, memory_budget=budget)
@@ -84,7 +84,7 @@ def pot(x, y, epsilon, tol, name):
 
     n, m = len(x), len(y)
     method = "sinkhorn_log" if "log" in name else "sinkhorn"
-    kind = (lambda a: torch.from_numpy(a)) if name.endswith("torch") else (lambda a: a)
+    kind = torch.from_numpy if name.endswith("torch") else np.asarray
     dtype = np.float32 if name.endswith("torch") else np.float64
     cost = -(kind(x.astype(dtype, copy=False)) @ kind(y.astype(dtype, copy=False)).T)
     if method == "sinkhorn":

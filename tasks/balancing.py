@@ -10,7 +10,7 @@ from tasks.anderson import Evaluation, Outcome, accelerate
 from tasks.kernel import Kept
 from tasks.sinkhorn import Problem, Sums, column_sums
 
-_LEASH = 10.0
+_LEASH = 20.0
 _INNER_TOL = 0.3
 _SHARE = 0.05
 _STALE = 0.5
