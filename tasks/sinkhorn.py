@@ -4,6 +4,7 @@ Works on torch tensors; `tasks/transport.py` is the front door, docs/transport.m
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +13,12 @@ import torch
 from configs.errors import UsageError
 from storage.rows import FloatArray, Rows
 from tasks.lanes import Lanes
+from tasks.progress import progress
 
 TINY = 1e-30
 SHIFT = 15 * 0.6931471805599453
 _BLOCK_ELEMENTS = 1 << 20
+_LONG = 1_000_000_000
 _DEVICE_ELEMENTS = 1 << 27
 
 
@@ -84,6 +87,13 @@ def finite_blocks(rows: Rows, size: int) -> Iterator[tuple[int, FloatArray]]:
         start += len(block)
 
 
+def _watched(n_rows: int, n_texts: int) -> AbstractContextManager[Callable[[int], None]]:
+    """Progress of a pass, where it is long enough to be watched."""
+    if n_rows * n_texts < _LONG:
+        return nullcontext(lambda _: None)
+    return progress("transport, one pass", n_rows, "images")
+
+
 def column_sums(
     problem: Problem, u: torch.Tensor, take: Callable[[int, torch.Tensor], None] | None = None
 ) -> Sums:
@@ -96,7 +106,7 @@ def column_sums(
     texts, n_rows, lanes = problem.texts, problem.rows.shape[0], problem.lanes
     u32 = u.float()
 
-    def part(item: tuple[int, FloatArray]) -> tuple[torch.Tensor, torch.Tensor]:
+    def part(item: tuple[int, FloatArray]) -> tuple[torch.Tensor, torch.Tensor, int]:
         start, block = item
         x = torch.from_numpy(np.require(block, requirements=["C", "W"])).to(texts.device)
         z = logits(x, texts, u32, lanes.scratch(len(x), len(texts)), problem.epsilon)
@@ -105,13 +115,15 @@ def column_sums(
         z.add_(SHIFT).exp_()
         if take:
             take(start, z)
-        return torch.mv(z.T, z.sum(dim=1).reciprocal_()), top
+        return torch.mv(z.T, z.sum(dim=1).reciprocal_()), top, len(x)
 
     sums = torch.zeros_like(u)
     top = torch.full_like(u, -torch.inf)
-    for sum_, top_ in lanes.map(part, finite_blocks(problem.rows, problem.block_size)):
-        sums += sum_
-        top = torch.maximum(top, top_)
+    with _watched(n_rows, len(texts)) as advance:
+        for sum_, top_, size in lanes.map(part, finite_blocks(problem.rows, problem.block_size)):
+            sums += sum_
+            top = torch.maximum(top, top_)
+            advance(size)
     sums /= n_rows
     # A column too faint for float32 is judged by its brightest entry, so log-domain at any epsilon.
     logs = torch.where(sums > TINY, sums.clamp_min(TINY).log(), top - np.log(n_rows))
