@@ -4,6 +4,7 @@ A killed run loses at most the shard it was writing; the next one goes on from t
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,7 @@ def _nothing(source: str, bad: Sequence[Failure]) -> str:
     return f"{rule}, got {len(bad)} in {source} that do not; the first: {first}"
 
 
+@lru_cache(maxsize=1)
 def _opened(config: EncoderConfig, encoder_fingerprint: str) -> Encoder:
     encoder = open_encoder(config)
     if encoder.fingerprint != encoder_fingerprint:

@@ -117,7 +117,11 @@ def read_batches(dataset: Batches, n_images: int, num_workers: int) -> Iterator[
         return
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     loader = DataLoader(
-        dataset, batch_size=None, num_workers=num_workers, multiprocessing_context=method
+        dataset,
+        batch_size=None,
+        collate_fn=_as_is,
+        num_workers=num_workers,
+        multiprocessing_context=method,
     )
     try:
         yield from loader
@@ -128,3 +132,7 @@ def read_batches(dataset: Batches, n_images: int, num_workers: int) -> Iterator[
             "processes that read images must stay alive, one ended (out of memory, or a script"
             " without `if __name__ == '__main__':`); set encoder.num_workers to 0 or fewer"
         ) from error
+
+
+def _as_is(batch: Any) -> Any:
+    return batch

