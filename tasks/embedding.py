@@ -136,7 +136,10 @@ def copy_vectors(store: VectorStore, folder: Path, missing: set[str]) -> None:
     """
     left = set(missing)
     for keys, block in vectors.image_blocks(folder) if left else ():
-        rows = {key: row for row, key in reversed(list(enumerate(keys))) if key in left}
+        rows: dict[str, int] = {}
+        for row, key in enumerate(keys):
+            if key in left:
+                rows.setdefault(key, row)
         left -= rows.keys()
         if rows:
             store.add(list(rows), block[list(rows.values())])
