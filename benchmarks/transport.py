@@ -125,8 +125,12 @@ def ott_jax(x, y, epsilon, tol):
 
 
 def peak_mb():
-    """Peak resident memory of this process, MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Peak resident memory of this process, MiB; getrusage would count its parent's at the fork."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    line = next(row for row in status.read_text().splitlines() if row.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 
 
 def contend(name, folder, epsilon, tol, budget):
@@ -183,21 +187,22 @@ def run(name, folder, args):
 def table(results):
     """Markdown: medians a contender, ratios to ours."""
     lines = [
-        "| solver | s | CPU s | x ours | iterations | L1 error | peak MB | added MB | of ours |"
+        "| solver | s | CPU s | x ours | iterations | passes | L1 error | peak MB | added MB | of ours |"
     ]
-    lines.append("|---" * 9 + "|")
+    lines.append("|---" * 10 + "|")
     middle = {}
     for name, rounds in results.items():
         good = [r for r in rounds if "seconds" in r]
         if not good:
-            lines.append(f"| {name} | {rounds[0]['note']} |" + " |" * 7)
+            lines.append(f"| {name} | {rounds[0]['note']} |" + " |" * 8)
             continue
         middle[name] = {k: statistics.median(r.get(k, np.nan) for r in good) for k in good[0]}
         mine, now = middle["ours"], middle[name]
         lines.append(
             f"| {name} | {now['seconds']:.1f} | {now['cpu']:.1f} "
             f"| {now['seconds'] / mine['seconds']:.1f} "
-            f"| {now.get('n_iter', float('nan')):.0f} | {now.get('error', float('nan')):.1e} "
+            f"| {now.get('n_iter', float('nan')):.0f} | {now.get('passes', float('nan')):.0f} "
+            f"| {now.get('error', float('nan')):.1e} "
             f"| {now['peak_mb']:.0f} | {now['added_mb']:.0f} "
             f"| {now['added_mb'] / max(mine['added_mb'], 1):.1f} |"
         )
