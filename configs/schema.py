@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from configs.identity import Runtime
 from configs.presets import load_preset, merge
 
-
 PHOTOGRAPHABLE = (
     "noun.Tops",
     "noun.animal",

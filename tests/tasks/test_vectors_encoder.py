@@ -11,7 +11,6 @@ import pytest
 from configs.errors import UsageError
 from tasks.encoders import vectors
 
-
 FLOAT = pa.float32()
 
 
