@@ -186,9 +186,8 @@ def run(name, folder, args):
 
 def table(results):
     """Markdown: medians a contender, ratios to ours."""
-    lines = [
-        "| solver | s | CPU s | x ours | iterations | passes | L1 error | peak MB | added MB | of ours |"
-    ]
+    heads = "solver, s, CPU s, x ours, iterations, passes, L1 error, peak MB, added MB, of ours"
+    lines = ["| " + heads.replace(", ", " | ") + " |"]
     lines.append("|---" * 10 + "|")
     middle = {}
     for name, rounds in results.items():
