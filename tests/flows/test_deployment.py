@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from service import ROOT, Service
 
 from storage.lake import Lake
 from storage.workspace import Workspace
-from tests.flows.conftest import ROOT, Service
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -1,0 +1,94 @@
+"""A real Prefect server with a process worker, run from an empty directory."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+START_UP = 120  # seconds a server or a worker may take on two busy cores
+
+
+class Service:
+    """A Prefect server with a worker, and the environment that reaches both."""
+
+    def __init__(self, folder: Path, wheel: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.folder = folder  # an empty directory: nothing of the checkout is beside it
+        self.url = f"http://127.0.0.1:{port}/api"
+        self.env = {
+            **os.environ,
+            "PYTHONPATH": str(wheel),
+            "PREFECT_HOME": str(folder / "home"),
+            "PREFECT_API_URL": self.url,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+            "HF_HUB_OFFLINE": "1",
+        }
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._start("server", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+        self._wait(lambda: self._answers("/health"), "server")
+
+    def prefect(self, *arguments: str, timeout: int = 300) -> str:
+        command = [sys.executable, "-m", "prefect", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.env, capture_output=True, text=True,
+            timeout=timeout, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr + self.logs()
+        return done.stdout
+
+    def start_worker(self, pool: str) -> None:
+        self._start("worker", "worker", "start", "--pool", pool, "--name", "tester")
+        self._wait(lambda: self._workers(pool), "worker")
+
+    def post(self, path: str, body: dict) -> list[dict]:
+        data = json.dumps(body).encode()
+        request = urllib.request.Request(
+            self.url + path, data, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text(errors="replace") for path in self.folder.glob("*.log"))
+
+    def stop(self) -> None:
+        for process in reversed(self._processes):
+            process.terminate()
+        for process in self._processes:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def _start(self, name: str, *arguments: str) -> None:
+        log = (self.folder / f"{name}.log").open("wb")
+        command = [sys.executable, "-m", "prefect", *arguments]
+        self._processes.append(
+            subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=log, stderr=log)
+        )
+
+    def _wait(self, ready, name: str) -> None:
+        end = time.monotonic() + START_UP
+        while not ready():
+            assert self._processes[-1].poll() is None, self.logs()
+            assert time.monotonic() < end, f"{name} did not start:\n{self.logs()}"
+            time.sleep(0.5)
+
+    def _answers(self, path: str) -> bool:
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=5) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _workers(self, pool: str) -> bool:
+        return bool(self.post(f"/work_pools/{pool}/workers/filter", {}))
