@@ -1,20 +1,16 @@
 """Embedding: only what is missing is done, and a killed run goes on where it was."""
 
-import json
 import shutil
 
 import numpy as np
-import open_clip
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 from image_files import CONFIG, run, write
+from tiny_clip import embed, tiny
 
-from configs.errors import RunError, UsageError
+from configs.errors import RunError
 from configs.schema import EncoderConfig
-from storage.artifacts import Written, publish
-from storage.hashing import hash_text
 from storage.rows import read_all
 from storage.vectors import VectorStore
 from tasks import embedding
@@ -22,25 +18,9 @@ from tasks.embedding import (
     Halving,
     count_missing,
     embed_images,
-    embed_texts,
     open_vectors,
-    text_vectors,
 )
 from tasks.encoders import describe, open_encoder
-
-TINY = {
-    "embed_dim": 8,
-    "vision_cfg": {"image_size": 16, "layers": 1, "width": 16, "head_width": 8, "patch_size": 8},
-    "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
-}
-
-
-def tiny(folder, seed=0):
-    folder.mkdir(parents=True)
-    torch.manual_seed(seed)
-    torch.save(open_clip.CLIP(**TINY).state_dict(), folder / "model.pth")
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY}))
-    return f"open_clip:local-dir:{folder}"
 
 
 @pytest.fixture(scope="module")
@@ -56,42 +36,8 @@ def source(tmp_path):
     return tmp_path / "in"
 
 
-def embed(workspace, source, config, images=CONFIG):
-    found = run(workspace, source)
-    fingerprint = describe(config.spec).fingerprint
-    return embed_images(
-        workspace,
-        scan=found,
-        source=str(source),
-        images=images,
-        encoder=config,
-        encoder_fingerprint=fingerprint,
-    )
-
-
 def shards(workspace, config):
     return VectorStore.of(workspace, describe(config.spec).fingerprint, "images").shards()
-
-
-def corpus(workspace, texts, name="nouns"):
-    table = pa.table({"key": [hash_text(text) for text in texts], "text": texts})
-
-    def body(folder):
-        pq.write_table(table, folder / "corpus.parquet")
-        return Written(rows=len(texts))
-
-    return publish(workspace, name, hash_text("|".join(texts)), body)
-
-
-def embed_corpus(workspace, texts, config, templates=("{}",)):
-    fingerprint = describe(config.spec).fingerprint
-    return embed_texts(
-        workspace,
-        corpus=corpus(workspace, texts),
-        encoder=config,
-        encoder_fingerprint=fingerprint,
-        templates=templates,
-    )
 
 
 def test_every_image_has_a_unit_vector_and_the_mean_is_theirs(workspace, source, config):
@@ -99,7 +45,7 @@ def test_every_image_has_a_unit_vector_and_the_mean_is_theirs(workspace, source,
     vectors = open_vectors(workspace, artifact)
     matrix = read_all(vectors)
     assert artifact.rows == 14
-    assert matrix.shape == vectors.shape == (14, 8)
+    assert matrix.shape == vectors.shape == (14, 16)
     np.testing.assert_allclose(np.linalg.norm(matrix, axis=1), 1, atol=2e-3)
     mean = np.load(artifact.file(workspace, "mean.npy"))
     np.testing.assert_allclose(mean, matrix.mean(axis=0), atol=1e-6)
@@ -243,84 +189,6 @@ def test_weights_that_change_during_a_run_stop_it(workspace, source, config):
             encoder=config,
             encoder_fingerprint="of other weights",
         )
-
-
-def test_texts_are_averaged_over_templates_before_they_are_normalised(config):
-    encoder = open_encoder(config)
-    templates = ("a {}", "the {} of a friend")
-    got = text_vectors(["cat", "dog"], templates, encoder)
-    raw = [encoder.encode_texts(["a dog"])[0], encoder.encode_texts(["the dog of a friend"])[0]]
-    mean = np.mean(raw, axis=0)
-    np.testing.assert_allclose(got[1], mean / np.linalg.norm(mean), atol=1e-5)
-
-
-def test_text_vectors_keep_the_order_of_the_texts(config, monkeypatch):
-    monkeypatch.setattr(embedding, "_TEXT_BLOCK", 3)
-    encoder = open_encoder(config)
-    texts = ["a long text of words", "b", "middling one", "c", "dd", "e {} brace", "f"]
-    got = text_vectors(texts, ("{}",), encoder)
-    for text, vector in zip(texts, got, strict=True):
-        np.testing.assert_allclose(vector, text_vectors([text], ("{}",), encoder)[0], atol=1e-5)
-
-
-def test_other_templates_or_weights_never_share_a_store(tmp_path, workspace, config):
-    plain = embed_corpus(workspace, ["cat", "dog"], config)
-    prompted = embed_corpus(workspace, ["cat", "dog"], config, ("a photo of a {}.",))
-    other = config.model_copy(update={"spec": tiny(tmp_path / "other", seed=1)})
-    others = embed_corpus(workspace, ["cat", "dog"], other)
-    assert len({a.facts["store"] for a in (plain, prompted, others)}) == 3
-    assert len({a.identity for a in (plain, prompted, others)}) == 3
-
-
-def test_only_new_texts_of_a_corpus_are_embedded(workspace, config, monkeypatch):
-    monkeypatch.setattr(embedding, "_TEXT_SHARD", 2)
-    first = embed_corpus(workspace, ["cat", "dog", "tree"], config)
-    seen = []
-    monkeypatch.setattr(
-        embedding,
-        "text_vectors",
-        lambda texts, *rest, real=embedding.text_vectors: seen.extend(texts) or real(texts, *rest),
-    )
-    second = embed_corpus(workspace, ["dog", "house", "cat"], config)
-    assert seen == ["house"]
-    assert first.rows == second.rows == 3
-    keys = open_vectors(workspace, second).keys
-    assert sorted(keys) == sorted(hash_text(text) for text in ("dog", "house", "cat"))
-
-
-def test_an_empty_corpus_stops_the_run(workspace, config):
-    with pytest.raises(RunError, match="nouns must hold a text, got none"):
-        embed_corpus(workspace, [], config)
-
-
-@pytest.fixture
-def ready(tmp_path):
-    folder = tmp_path / "ready"
-    folder.mkdir()
-    rows = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
-    keys = list("abcdef") + ["a"]
-    pq.write_table(pa.table({"key": keys, "vector": list(rows)}), folder / "images.parquet")
-    texts = {"text": ["cat", "dog"], "vector": list(rows[:2])}
-    pq.write_table(pa.table(texts), folder / "nouns.parquet")
-    return folder, rows
-
-
-def test_ready_made_vectors_are_copied_and_looked_up(workspace, ready):
-    folder, rows = ready
-    config = EncoderConfig(spec=f"vectors:{folder}")
-    artifact = embed(workspace, folder, config)
-    vectors = open_vectors(workspace, artifact)
-    assert vectors.keys == list("abcdef")
-    unit = rows[:6] / np.linalg.norm(rows[:6], axis=1, keepdims=True)
-    np.testing.assert_allclose(read_all(vectors), unit, atol=1e-3)
-    texts = embed_corpus(workspace, ["dog"], config)
-    np.testing.assert_allclose(read_all(open_vectors(workspace, texts)), unit[[1]], atol=1e-3)
-
-
-def test_images_without_a_ready_made_vector_are_refused(workspace, source, ready):
-    folder, _ = ready
-    with pytest.raises(UsageError, match="14 of 14 have none.*use the same folder"):
-        embed(workspace, source, EncoderConfig(spec=f"vectors:{folder}"))
 
 
 def test_a_batch_too_large_for_the_gpu_is_halved_from_then_on():

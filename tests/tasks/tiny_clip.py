@@ -1,0 +1,43 @@
+"""A CLIP of random weights, small enough to make in a test."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from image_files import CONFIG, run
+
+from configs.schema import EncoderConfig
+from storage.artifacts import Artifact
+from storage.workspace import Workspace
+from tasks.embedding import embed_images
+from tasks.encoders import describe
+
+TINY = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+}
+
+
+def tiny(folder: Path, seed: int = 0, preprocess: dict[str, Any] | None = None) -> str:
+    """Write a model folder as `local-dir:` wants it; returns its spec."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    torch.save(open_clip.CLIP(**TINY).state_dict(), folder / "model.pth")
+    stated = {"model_cfg": TINY, "preprocess_cfg": preprocess or {}}
+    (folder / "open_clip_config.json").write_text(json.dumps(stated))
+    return f"open_clip:local-dir:{folder}"
+
+
+def embed(workspace: Workspace, source: Path, config: EncoderConfig) -> Artifact:
+    """Scan a source and embed its images."""
+    return embed_images(
+        workspace,
+        scan=run(workspace, source),
+        source=str(source),
+        images=CONFIG,
+        encoder=config,
+        encoder_fingerprint=describe(config.spec).fingerprint,
+    )
