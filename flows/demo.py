@@ -7,7 +7,9 @@ from tasks.openmoji import KINDS, build
 
 QUESTION = """\
 SELECT name, size, round(mean_distance, 3) AS mean_distance
-FROM cluster_cards ORDER BY mean_distance LIMIT 5"""
+FROM cluster_cards
+WHERE run_id = (SELECT max(run_id) FROM runs)
+ORDER BY mean_distance LIMIT 5"""
 
 
 def demo_config(folder: Path, workspace: Path) -> dict[str, object]:

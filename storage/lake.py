@@ -20,7 +20,7 @@ import duckdb
 
 from configs.errors import RunError, UsageError
 from storage.atomic import TEMPORARY
-from storage.catalogue import attach, catalogue_of, literal
+from storage.catalogue import attach, catalogue_of, connect, literal
 from storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Lake:
         self._connection.close()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect(":memory:")
+        connection = connect()
         try:
             # Its own folder: DuckDB leaves the one it spills into open to every query, and two
             # processes that spill into the same files ruin each other's.
@@ -235,7 +235,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, read_only: bool) -> None:
     digest = hashlib.sha256("\n".join(views.values()).encode()).hexdigest()
     if read_only:
         if not version:
-            raise UsageError("the lake holds no runs yet; make one with `sortal run`")
+            raise UsageError("the lake holds no runs yet; make one with `sortal cluster`")
     elif version != SCHEMA_VERSION or found.get("views") != digest:
         _create(connection, views, digest)
 

@@ -346,3 +346,11 @@ def test_a_catalogue_that_is_not_postgresql_is_refused_without_its_password(work
     with pytest.raises(UsageError, match="postgresql://") as caught:
         Lake(workspace, catalogue="mysql://me:secret@host/db")
     assert "secret" not in str(caught.value)
+
+
+def test_users_sql_can_load_no_extension(workspace, tmp_path):
+    with Lake(workspace) as lake:
+        lake.confine()
+        (tmp_path / "evil.duckdb_extension").write_bytes(b"\0" * 1024)
+        with pytest.raises(duckdb.Error, match="disabled|Permission"):
+            lake.execute(f"LOAD '{tmp_path}/evil.duckdb_extension'")
