@@ -2,19 +2,18 @@
 
 from typing import Any
 
-from tasks.embedding import count_missing
-
 from configs.schema import RunConfig
+from flows.check import check
 from flows.recluster import check_size
 from storage.workspace import Workspace
-from tasks.encoders import describe
+from tasks.embedding import count_missing
 from tasks.images import scan
 
 
 def plan_of(config: RunConfig) -> dict[str, Any]:
     """Scan the source and describe the run; writes nothing but the scan itself."""
     workspace = Workspace(config.workspace).create()
-    encoder = describe(config.encoder.spec)
+    encoder = check(config)
     found = scan(workspace, source=config.source, config=config.images)
     check_size(config, found)
     return {

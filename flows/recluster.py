@@ -61,10 +61,13 @@ def recluster(config: RunConfig) -> RunResult:
 
     found = do(scan, source=config.source, config=config.images)
     check_size(config, found)
+    nouns = do(load_nouns, config=config.nouns, encoder=encoder.spec)
+    captions = do(load_captions, config=config.captions, encoder=encoder.spec)
     images = do(embed_images, scan=found, source=config.source, images=config.images, **encoding)
-    nouns = space_of(do, load_nouns, config.nouns, images, config, encoder)
-    captions = space_of(do, load_captions, config.captions, images, config, encoder)
-    spaces = {"noun": nouns, "caption": captions}
+    spaces = {
+        "noun": space_of(do, nouns, config.nouns, images, config, encoder),
+        "caption": space_of(do, captions, config.captions, images, config, encoder),
+    }
     fused = do(fuse, images=images, **fusing(config, spaces))
     clusters = do(
         partition,
@@ -93,14 +96,13 @@ def recluster(config: RunConfig) -> RunResult:
 
 def space_of(
     do: Steps,
-    load: Step,
+    corpus: Artifact,
     section: NounsConfig | CaptionsConfig,
     images: Artifact,
     config: RunConfig,
     encoder: EncoderInfo,
 ) -> Space:
-    """Load a corpus, embed it, select what suits the images, and solve their transport to it."""
-    corpus = do(load, config=section, encoder=config.encoder.spec)
+    """Embed a corpus, select what suits the images, and solve their transport to it."""
     texts = do(
         embed_texts,
         corpus=corpus,

@@ -43,6 +43,9 @@ def log_to_terminal(level: int) -> None:
 def run_cluster(config: RunConfig, *, as_json: bool = False) -> "RunResult":
     """Run the flow for a person at a terminal; the last line on stdout is the run id."""
     quiet_prefect()
+    from flows.check import check
+
+    check(config)
     from flows.recluster import recluster
 
     log_to_terminal(logging.WARNING if as_json else logging.INFO)
