@@ -3,9 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
-from storage.lake import RunRow
+from storage.catalogue import load_extension
+from storage.lake import RUN_TABLES, SCAN_TABLES, Lake, RunRow
+from storage.workspace import Workspace
 
 EPOCH = datetime(2026, 1, 1)
 
@@ -124,3 +127,24 @@ def tables(row: RunRow, acc: float = 0.75) -> dict[str, pa.Table]:
         "cluster_terms": terms(row, ["cat", "kitten"]),
         "metrics": metrics(row, acc=acc, nmi=0.5, ari=0.25),
     }
+
+
+def count(lake: Lake, table: str) -> int:
+    """Rows of a table of an open lake."""
+    return lake.query(f"SELECT count(*) AS n FROM {table}")["n"][0].as_py()
+
+
+def counts(workspace: Workspace) -> dict[str, int]:
+    """Rows of every table of a workspace's lake but `collections`."""
+    with Lake(workspace, read_only=True) as lake:
+        return {name: count(lake, name) for name in ("runs", *SCAN_TABLES, *RUN_TABLES)}
+
+
+def plain_duckdb(workspace: Workspace) -> duckdb.DuckDBPyConnection:
+    """A DuckDB that knows nothing of Sortal, with the lake attached."""
+    connection = duckdb.connect()
+    load_extension(connection, "sqlite_scanner")
+    load_extension(connection, "ducklake")
+    place = str(workspace.lake / "catalog.sqlite").replace("'", "''")
+    connection.execute(f"ATTACH 'ducklake:sqlite:{place}' AS lake")
+    return connection
