@@ -7,10 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from image_files import CONFIG, run, write
-from tiny_clip import embed, tiny
+from tiny_clip import embed
 
 from configs.errors import RunError
-from configs.schema import EncoderConfig
 from storage.rows import read_all
 from storage.vectors import VectorStore
 from tasks import embedding
@@ -21,19 +20,6 @@ from tasks.embedding import (
     open_vectors,
 )
 from tasks.encoders import describe, open_encoder
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory):
-    spec = tiny(tmp_path_factory.mktemp("clip") / "tiny")
-    return EncoderConfig(spec=spec, device="cpu", batch_size=4, shard_size=6, num_workers=0)
-
-
-@pytest.fixture
-def source(tmp_path):
-    for i in range(14):
-        write(tmp_path / "in" / f"{i:02}.png", seed=i)
-    return tmp_path / "in"
 
 
 def shards(workspace, config):

@@ -4,7 +4,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from image_files import write
 from tiny_clip import embed, tiny
 
 from configs.errors import RunError, UsageError
@@ -19,19 +18,6 @@ from tasks.embedding import (
     text_vectors,
 )
 from tasks.encoders import describe, open_encoder
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory):
-    spec = tiny(tmp_path_factory.mktemp("clip") / "tiny")
-    return EncoderConfig(spec=spec, device="cpu", batch_size=4, shard_size=6, num_workers=0)
-
-
-@pytest.fixture
-def source(tmp_path):
-    for i in range(14):
-        write(tmp_path / "in" / f"{i:02}.png", seed=i)
-    return tmp_path / "in"
 
 
 def corpus(workspace, texts, name="nouns"):
