@@ -6,11 +6,11 @@ import re
 from prefect.artifacts import create_markdown_artifact
 from prefect.context import FlowRunContext
 from pydantic import BaseModel
-from tasks.report import place_report, summary
 
 from configs.schema import RunConfig
 from storage.artifacts import Artifact
 from storage.workspace import Workspace
+from tasks.report import place_report, summary
 
 log = logging.getLogger("sortal")
 
