@@ -1,0 +1,59 @@
+"""The command line as a person meets it: real processes, their output and exit codes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from configs.load import make_config
+from flows.demo import demo_config
+
+RUN = "import sys; from flows.cli import main; sys.argv[0] = 'sortal'; main()"
+
+
+def sortal(*arguments: str, code: str = RUN) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["methods"], ["cluster", "--help"]]
+)
+def test_commands_that_only_tell_import_nothing_heavy(arguments):
+    code = (
+        "import sys, atexit\n"
+        "heavy = {'torch', 'prefect', 'sklearn', 'duckdb'}\n"
+        "atexit.register(lambda: print('HEAVY', sorted(heavy & set(sys.modules))))\n" + RUN
+    )
+    done = sortal(*arguments.split(), code=code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip().endswith("HEAVY []")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["cluster", "nowhere", "-k", "5"], ["source must exist", "nowhere"]),
+        (["cluster", "{tmp}", "-k", "1"], ["n_clusters", "got 1"]),
+        (["cluster", "{tmp}", "-k", "5", "--method", "caee"], ["did you mean cae?"]),
+        (["cluster", "{tmp}", "-k", "5", "--encoder", "clip"], ["encoder must be", "'clip'"]),
+        (["cluster", "{tmp}", "-k", "5", "--set", "fusion.gama=1"], ["did you mean fusion.gamma?"]),
+        (["sql", "SELECT 1", "-w", "{tmp}/none"], ["no runs", "sortal cluster"]),
+        (["runs", "-w", "{tmp}/none"], ["no runs", "sortal cluster"]),
+        (["report", "-w", "{tmp}/none"], ["no runs", "sortal cluster"]),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_status_2(tmp_path: Path, arguments, words):
+    done = sortal(*(argument.replace("{tmp}", str(tmp_path)) for argument in arguments))
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("sortal: ")]
+    assert all(word in line for word in words), line
+    assert "Traceback" not in done.stderr
+
+
+def test_the_demo_has_one_cluster_a_kind(tmp_path):
+    config = make_config(demo_config(tmp_path / "openmoji", tmp_path / "workspace"))
+    assert (config.n_clusters, config.method, config.encoder.spec) == (14, "cae", "conse")
