@@ -1,5 +1,6 @@
 """The main flow: a collection of images -> named clusters in the lake, and a report."""
 
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from prefect import flow
@@ -10,7 +11,7 @@ from flows.outcome import RunResult, announce
 from storage.artifacts import Artifact
 from storage.workspace import Workspace
 from tasks.captions import load_captions
-from tasks.commit import commit
+from tasks.commit import Clock, commit
 from tasks.embedding import embed_images, embed_texts
 from tasks.encoders import EncoderInfo, describe, templates_of
 from tasks.evaluation import evaluate
@@ -55,6 +56,7 @@ def recluster(config: RunConfig) -> RunResult:
     Every line is a cached step: what has not changed since an earlier run is not done again.
     Raises UsageError for a setting or source that cannot work, RunError when a run cannot go on.
     """
+    clock = Clock(started_at=datetime.now(UTC))
     do = Steps(Workspace(config.workspace).create())
     encoder = describe(config.encoder.spec)
     encoding = {"encoder": config.encoder, "encoder_fingerprint": encoder.fingerprint}
@@ -89,6 +91,7 @@ def recluster(config: RunConfig) -> RunResult:
         names=names,
         metrics=metrics,
         steps=list(do.done),
+        clock=clock,
     )
     report = do(write_report, run=run, source=config.source)
     return announce(do.workspace, config, run, report)

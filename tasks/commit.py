@@ -84,7 +84,7 @@ def commit(
             "collection": config.collection_name,
             "scan": scan.identity,
             "source": redact(config.source),
-            "method": config.method,
+            "method": config.method_name,
             "encoder": config.encoder.spec,
             "encoder_fingerprint": encoder_fingerprint,
             "n_clusters": config.n_clusters,
