@@ -137,6 +137,15 @@ def test_settings_that_matter_make_another_run_and_the_workers_do_not(workspace)
     assert commit(workspace, **arguments | {"config": elsewhere}) == first
 
 
+def test_a_method_file_is_recorded_by_its_name_and_not_its_path(workspace, tmp_path):
+    made_from = made(workspace)
+    path = tmp_path / "sharp.yaml"
+    path.write_text("extends: cae\n")
+    config = RunConfig(source="pets", n_clusters=2, method=str(path))
+    commit(workspace, **{**made_from, "config": config})
+    assert rows(workspace, "SELECT method FROM runs") == [("sharp",)]
+
+
 def test_no_password_is_kept(workspace):
     run = commit(workspace, **made(workspace))
     assert "hidden" not in str(rows(workspace, "FROM runs"))
