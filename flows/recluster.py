@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from prefect import flow
 
 from configs.errors import RunError, UsageError
-from configs.schema import CaptionsConfig, NounsConfig, RunConfig
+from configs.schema import RunConfig
 from flows.outcome import RunResult, announce
 from storage.artifacts import Artifact
 from storage.workspace import Workspace
@@ -39,13 +39,16 @@ class Steps:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        self.done: list[Artifact] = []
+        self.done: dict[str, Artifact] = {}
 
-    def __call__(self, step: Step, **arguments: Any) -> Artifact:
-        """The artifact of `step`: Cached in Prefect's view while it is sound and unchanged."""
+    def __call__(self, step: Step, role: str | None = None, **arguments: Any) -> Artifact:
+        """The artifact of `step`: Cached in Prefect's view while it is sound and unchanged.
+
+        `role` is what it is to the run (default: the step's kind), by which the lake knows it.
+        """
         task = step.task.with_options(result_storage=self.workspace.results)
         artifact: Artifact = task(self.workspace, arguments)
-        self.done.append(artifact)
+        self.done[role or step.kind] = artifact
         return artifact
 
 
@@ -59,7 +62,10 @@ def recluster(config: RunConfig) -> RunResult:
     clock = Clock(started_at=datetime.now(UTC))
     do = Steps(Workspace(config.workspace).create())
     encoder = describe(config.encoder.spec)
-    encoding = {"encoder": config.encoder, "encoder_fingerprint": encoder.fingerprint}
+    encoding: dict[str, Any] = {
+        "encoder": config.encoder,
+        "encoder_fingerprint": encoder.fingerprint,
+    }
 
     found = do(scan, source=config.source, config=config.images)
     check_size(config, found)
@@ -67,8 +73,8 @@ def recluster(config: RunConfig) -> RunResult:
     captions = do(load_captions, config=config.captions, encoder=encoder.spec)
     images = do(embed_images, scan=found, source=config.source, images=config.images, **encoding)
     spaces = {
-        "noun": space_of(do, nouns, config.nouns, images, config, encoder),
-        "caption": space_of(do, captions, config.captions, images, config, encoder),
+        "noun": space_of(do, "noun", nouns, images, config, encoder),
+        "caption": space_of(do, "caption", captions, images, config, encoder),
     }
     fused = do(fuse, images=images, **fusing(config, spaces))
     clusters = do(
@@ -90,7 +96,7 @@ def recluster(config: RunConfig) -> RunResult:
         partition=clusters,
         names=names,
         metrics=metrics,
-        steps=list(do.done),
+        steps=dict(do.done),
         clock=clock,
     )
     report = do(write_report, run=run, source=config.source)
@@ -99,15 +105,17 @@ def recluster(config: RunConfig) -> RunResult:
 
 def space_of(
     do: Steps,
+    name: str,
     corpus: Artifact,
-    section: NounsConfig | CaptionsConfig,
     images: Artifact,
     config: RunConfig,
     encoder: EncoderInfo,
 ) -> Space:
     """Embed a corpus, select what suits the images, and solve their transport to it."""
+    section = config.nouns if name == "noun" else config.captions
     texts = do(
         embed_texts,
+        role=f"{name}.text_vectors",
         corpus=corpus,
         templates=templates_of(section, encoder),
         encoder=config.encoder,
@@ -115,6 +123,7 @@ def space_of(
     )
     space = do(
         select,
+        role=f"{name}.space",
         images=images,
         texts=texts,
         corpus=corpus,
@@ -122,9 +131,14 @@ def space_of(
         n_clusters=config.n_clusters,
         random_state=config.random_state,
     )
-    return Space(
-        corpus, space, do(solve_transport, images=images, space=space, config=config.transport)
+    solved = do(
+        solve_transport,
+        role=f"{name}.transport",
+        images=images,
+        space=space,
+        config=config.transport,
     )
+    return Space(corpus, space, solved)
 
 
 def fusing(config: RunConfig, spaces: dict[str, Space]) -> dict[str, Any]:

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sortal")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SQL = Path(__file__).parent / "sql"
 SCAN_TABLES = ("images", "failures")
-RUN_TABLES = ("assignments", "clusters", "cluster_terms", "metrics")
+RUN_TABLES = ("assignments", "clusters", "cluster_terms", "metrics", "artifacts")
 VIEWS = (
     "latest_runs",
     "latest_assignments",
@@ -92,7 +92,7 @@ class Lake:
     """An open lake; use it as a context manager.
 
     `catalogue` is a PostgreSQL URL; None takes SORTAL_CATALOGUE, else the workspace's SQLite
-    file. Opening for writing creates the tables and refreshes views whose SQL has changed.
+    file. Opening for writing creates the tables and follows a schema or view whose SQL has changed.
     """
 
     def __init__(
@@ -225,25 +225,25 @@ def _prepare(connection: duckdb.DuckDBPyConnection, read_only: bool) -> None:
             f"the lake's schema is version {version}, this Sortal knows {SCHEMA_VERSION}; "
             "upgrade sortal"
         )
-    views = {name: sql(f"views/{name}") for name in VIEWS}
-    digest = hashlib.sha256("\n".join(views.values()).encode()).hexdigest()
+    tables = [sql(f"schema/{path.stem}") for path in sorted((SQL / "schema").glob("*.sql"))]
+    views = [f"CREATE OR REPLACE VIEW {name} AS {sql(f'views/{name}')}" for name in VIEWS]
+    digest = hashlib.sha256("\n".join([*tables, *views]).encode()).hexdigest()
     if read_only:
         if not version:
             raise UsageError("the lake holds no runs yet; make one with `sortal cluster`")
-    elif version != SCHEMA_VERSION or found.get("views") != digest:
-        _create(connection, views, digest)
+    elif version != SCHEMA_VERSION or found.get("schema") != digest:
+        _create(connection, [*tables, *views], digest)
 
 
-def _create(connection: duckdb.DuckDBPyConnection, views: dict[str, str], digest: str) -> None:
+def _create(connection: duckdb.DuckDBPyConnection, statements: list[str], digest: str) -> None:
     connection.execute("BEGIN")
     try:
-        connection.execute(sql("schema"))
-        for name, text in views.items():
-            connection.execute(f"CREATE OR REPLACE VIEW {name} AS {text}")
+        for statement in statements:
+            connection.execute(statement)
         commits = _meta(connection).get("commits", "0")
         connection.execute("DELETE FROM meta")
         connection.execute(
-            "INSERT INTO meta VALUES ('schema_version', $v), ('views', $d), ('commits', $c)",
+            "INSERT INTO meta VALUES ('schema_version', $v), ('schema', $d), ('commits', $c)",
             {"v": str(SCHEMA_VERSION), "d": digest, "c": commits},
         )
         connection.execute("COMMIT")

@@ -57,13 +57,14 @@ def commit(
     partition: Artifact,
     names: Artifact,
     metrics: Artifact | None,
-    steps: list[Artifact],
+    steps: dict[str, Artifact],
     labels_used: bool = False,
     clock: Clock | None = None,
 ) -> Written:
     """Publish the run and write `run.json`: its row in `runs` and its metrics.
 
-    `steps` are the artifacts the run stands on: their costs and numeric facts become metrics.
+    `steps` are the artifacts the run stands on, by role: their costs and numeric facts become
+    metrics, and the table `artifacts` says where they are.
     `labels_used` marks a method that saw labels; the views compare only the others.
     Facts: run_id, n_images, n_failed, metrics (those against the labels). What the lake already
     holds, from a run that was cut off after publishing, keeps its id.
@@ -94,12 +95,13 @@ def commit(
             "config": redact(json.dumps(identity_of(config), sort_keys=True, ensure_ascii=False)),
             "started_at": started.replace(tzinfo=None),
             "finished_at": finished.replace(tzinfo=None),
-            "seconds": sum(_cost(part, "seconds") for part in steps),
+            "seconds": sum(_cost(part, "seconds") for part in steps.values()),
             "sortal_version": version("sortal"),
             "labels_used": labels_used,
         }
-        figures = {**scores, **step_metrics(steps)}
-        row["run_id"] = lake.publish(row, _tables(row, files, figures))
+        figures = {**scores, **step_metrics(list(steps.values()))}
+        tables = {**_tables(row, files, figures), "artifacts": _places(row, steps)}
+        row["run_id"] = lake.publish(row, tables)
     shown = {**row, "started_at": str(started), "finished_at": str(finished), "metrics": figures}
     write_json(folder / "run.json", shown)
     facts = {"run_id": row["run_id"], "n_images": n_images, "n_failed": n_failed}
@@ -144,6 +146,18 @@ def _tables(
         "cluster_terms": Select(sql("commit/cluster_terms"), run | {"terms": files["terms"]}),
         "metrics": pa.table(metrics),
     }
+
+
+def _places(row: RunRow, steps: dict[str, Artifact]) -> pa.Table:
+    parts = list(steps.values())
+    columns = {
+        "run_id": [row["run_id"]] * len(parts),
+        "role": list(steps),
+        "kind": [part.kind for part in parts],
+        "fingerprint": [part.fingerprint for part in parts],
+        "identity": [part.identity for part in parts],
+    }
+    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
 
 
 def _count(lake: Lake, files: dict[str, str]) -> tuple[int, int]:

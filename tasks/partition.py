@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from configs.schema import PartitionConfig
 from storage.artifacts import Artifact, Written
+from storage.rows import FloatArray
 from storage.vectors import FileVectors
 from storage.workspace import Workspace
 from tasks.kmeans import KMeansResult, kmeans
@@ -37,6 +38,15 @@ def cluster_facts(result: KMeansResult) -> dict[str, object]:
     }
 
 
+def _centres(
+    workspace: Workspace, earlier: Artifact | None, shape: tuple[int, int]
+) -> FloatArray | None:
+    if earlier is None:
+        return None
+    centres: FloatArray = np.load(earlier.file(workspace, "centres.npy"))
+    return centres if centres.shape == shape else None
+
+
 @step("partition", version=1)
 def partition(
     folder: Path,
@@ -46,25 +56,30 @@ def partition(
     config: PartitionConfig,
     n_clusters: int,
     random_state: int,
+    earlier: Artifact | None = None,
 ) -> Written:
     """Write `assignments.parquet` (key, cluster, distance) and `centres.npy` (n_clusters, dim).
 
-    Cluster ids go by decreasing size. Raises `UsageError` when `n_clusters` is more than the
-    images that differ.
+    Cluster ids go by decreasing size. With `earlier`, a partition into as many clusters of as
+    many dimensions, k-means starts from its centres and they keep their ids.
+    Raises `UsageError` when `n_clusters` is more than the images that differ.
     """
     files = sorted(vectors.folder(workspace).glob("vectors-*.parquet"))
+    rows = FileVectors(files)
+    start = _centres(workspace, earlier, (n_clusters, rows.shape[1]))
     result = kmeans(
-        FileVectors(files),
+        rows,
         n_clusters,
         spherical=config.spherical,
         n_init=config.n_init,
         max_iter=config.max_iter,
         random_state=random_state,
         engine=config.engine,
+        centres=start,
     )
     keys = [
         key for file in files for key in pq.read_table(file, columns=["key"])["key"].to_pylist()
     ]
     pq.write_table(assignments_table(keys, result), folder / "assignments.parquet")
     np.save(folder / "centres.npy", result.centres)
-    return Written(rows=len(keys), facts=cluster_facts(result))
+    return Written(rows=len(keys), facts={**cluster_facts(result), "warm": start is not None})

@@ -236,9 +236,17 @@ def solve_transport(
     images: Artifact,
     space: Artifact,
     config: TransportConfig,
+    earlier: Artifact | None = None,
 ) -> Written:
-    """Write `potential.npz`: the potential of `images` on the texts of `space`."""
+    """Write `potential.npz`: the potential of `images` on the texts of `space`.
+
+    `earlier` is a transport artifact to start from, its texts matched by key.
+    """
     rows, texts, keys = transport_inputs(workspace, images, space, config.centred)
+    start = None
+    if earlier:
+        with np.load(earlier.file(workspace, POTENTIAL)) as file:
+            start = match_potential(file["g"], file["keys"].tolist(), keys)
     potential = solve(
         rows,
         texts,
@@ -246,10 +254,11 @@ def solve_transport(
         balance=config.balance,
         tol=config.tol,
         max_iter=config.max_iter,
+        g0=start,
         strict=config.strict,
         solver=config.solver,
         memory_budget=config.memory_budget,
         device="cuda" if torch.cuda.is_available() else "cpu",
     )
     potential.save(folder / POTENTIAL, keys)
-    return Written(rows=len(keys), facts=potential.facts)
+    return Written(rows=len(keys), facts={**potential.facts, "warm": start is not None})

@@ -127,6 +127,15 @@ def check_whole(quoted: Workspace) -> None:
     assert (rows, metrics) == (4 * runs, 3 * runs)
 
 
+def test_an_older_lake_gains_the_tables_it_lacks_and_keeps_its_runs(filled):
+    with Lake(filled) as lake:
+        runs = count(lake, "runs")
+        lake.execute("DROP TABLE artifacts")
+        lake.execute("UPDATE meta SET value = '1' WHERE name = 'schema_version'")
+    with Lake(filled) as lake:
+        assert (count(lake, "artifacts"), count(lake, "runs")) == (0, runs)
+
+
 def test_a_newer_lake_is_refused_in_one_line(filled):
     with Lake(filled) as lake:
         lake.execute("UPDATE meta SET value = '99' WHERE name = 'schema_version'")

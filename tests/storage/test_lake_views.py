@@ -9,7 +9,7 @@ from storage.lake import VIEWS, Lake
 def test_views_are_refreshed_when_their_sql_has_changed(filled):
     with Lake(filled) as lake:
         lake.execute("CREATE OR REPLACE VIEW leaderboard AS SELECT 1 AS old")
-        lake.execute("UPDATE meta SET value = 'old' WHERE name = 'views'")
+        lake.execute("UPDATE meta SET value = 'old' WHERE name = 'schema'")
     with Lake(filled) as lake:
         assert "acc" in lake.query("FROM leaderboard").column_names
     with Lake(filled) as lake:

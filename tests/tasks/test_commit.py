@@ -62,7 +62,7 @@ def made(workspace):
         "metrics": artifact(workspace, "metrics", {"metrics": pa.table(scores)}),
     }
     config = RunConfig(source="s3://me:hidden@host/pets", n_clusters=2, collection="pets")
-    arguments = {"config": config, "encoder_fingerprint": "e1", "steps": list(parts.values())}
+    arguments = {"config": config, "encoder_fingerprint": "e1", "steps": dict(parts)}
     return arguments | parts
 
 
@@ -77,6 +77,8 @@ def test_a_run_is_published_with_everything_its_steps_made(workspace):
     assert run_id.startswith("20261123-001530-") and len(run_id) == 22
     assert (run.facts["n_images"], run.facts["n_failed"]) == (3, 2)
     assert run.facts["metrics"] == {"acc": 0.75, "nmi": 0.5}
+    found = rows(workspace, "SELECT role, kind, fingerprint FROM artifacts ORDER BY role")
+    assert ("images", "image_vectors", "image_vectors-1") in found and len(found) == 6
     weighed = "SELECT path, name, distance, w_image, w_noun FROM latest_assignments ORDER BY path"
     assert rows(workspace, weighed) == [
         ("a", "cat", 0.25, 0.75, 0.25),

@@ -187,3 +187,25 @@ def test_more_clusters_than_images_is_a_usage_error(workspace, world):
             n_clusters=N_IMAGES + 1,
             random_state=0,
         )
+
+
+def test_an_earlier_run_is_where_transport_and_k_means_start(workspace, world):
+    space = selected(workspace, world)
+    config = TransportConfig(epsilon=0.05, tol=1e-6, balance=1.0)
+    first = solve_transport(workspace, images=world["images"], space=space, config=config)
+    again = solve_transport(
+        workspace, images=world["images"], space=space, config=config, earlier=first
+    )
+    assert (first.facts["warm"], again.facts["warm"]) == (False, True)
+    assert again.facts["n_iter"] < first.facts["n_iter"]
+    vectors = fused(workspace, world, {"noun": space})
+    options = {"vectors": vectors, "config": PartitionConfig(), "n_clusters": KINDS}
+    cold = partition(workspace, **options, random_state=0)
+    warm = partition(workspace, **options, random_state=1, earlier=cold)
+    tables = [
+        pq.read_table(found.file(workspace, "assignments.parquet"), columns=["key", "cluster"])
+        for found in (cold, warm)
+    ]
+    assert warm.facts["warm"] and tables[0] == tables[1]
+    three = partition(workspace, **{**options, "n_clusters": 3}, random_state=0, earlier=cold)
+    assert not three.facts["warm"]
