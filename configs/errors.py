@@ -10,3 +10,7 @@ class UsageError(ValueError):
 
 class RunError(RuntimeError):
     """A run cannot go on (an empty collection, a full disk). Printed alone; exit status 1."""
+
+
+class PassingError(RunError):
+    """A RunError that may be gone in a minute (a busy lake, a lost connection): worth a retry."""

@@ -118,17 +118,6 @@ def methods() -> None:
 
 
 @app.command()
-def runs(
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    output: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
-) -> None:
-    """List the runs, newest first."""
-    from flows.queries import list_runs
-
-    list_runs(workspace, output)
-
-
-@app.command()
 def sql(
     query: Annotated[
         str | None, typer.Argument(help="A SELECT; without one, tables and examples.")
@@ -177,3 +166,9 @@ def demo(workspace: WorkspaceOption = DEFAULT_WORKSPACE) -> None:
     from flows.demo import run_demo
 
     run_demo(workspace)
+
+
+# Commands of other areas; they take their options from the names above.
+from flows.commands import upkeep  # noqa: E402
+
+upkeep.register(app)

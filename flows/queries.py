@@ -15,7 +15,8 @@ from typing import IO, Any
 import duckdb
 
 from configs.errors import UsageError
-from storage.lake import Lake, one_line
+from storage.lake import Lake
+from storage.retry import one_line
 from storage.workspace import Workspace
 
 FORMATS = ("table", "csv", "json", "parquet")

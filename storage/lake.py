@@ -6,26 +6,26 @@ Readers never block and never see half a run; every past run stays queryable.
 import hashlib
 import logging
 import os
-import random
-import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
 
 import duckdb
 
 from configs.errors import RunError, UsageError
 from storage.atomic import TEMPORARY
 from storage.catalogue import attach, catalogue_of, connect, literal
+from storage.retry import retry
 from storage.workspace import Workspace
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 log = logging.getLogger("sortal")
+T = TypeVar("T")
 
 SCHEMA_VERSION = 2
 SQL = Path(__file__).parent / "sql"
@@ -39,16 +39,6 @@ VIEWS = (
     "ablation",
     "confusion",
     "failures_by_code",
-)
-_ATTEMPTS = 30
-_TRANSIENT = (
-    "conflict",
-    "is locked",
-    "already exists",
-    "could not serialize",
-    "deadlock",
-    "duplicate key",
-    "unique constraint",
 )
 
 
@@ -101,7 +91,7 @@ class Lake:
         self._workspace = Workspace(workspace.root.resolve())
         self._url = catalogue_of(catalogue)
         self._read_only = read_only
-        self._connection = _retry(self._open)
+        self._connection = retry(self._open)
 
     def __enter__(self) -> Self:
         return self
@@ -173,26 +163,40 @@ class Lake:
         unknown = set(tables) - {*SCAN_TABLES, *RUN_TABLES}
         if unknown:
             raise ValueError(f"unknown lake tables: {', '.join(sorted(unknown))}")
-        return _retry(lambda: self._publish(run, tables))
+        return self.transact(lambda: self._publish(run, tables))
+
+    def transact(self, work: Callable[[], T]) -> T:
+        """`work()` in a transaction; done again, from its start, on a conflict with others."""
+
+        def whole() -> T:
+            self.execute("BEGIN")
+            try:
+                result = work()
+                self.execute("COMMIT")
+            except BaseException:
+                _rollback(self._connection)
+                raise
+            return result
+
+        return retry(whole)
+
+    def mark(self) -> None:
+        """Change the row that every writer changes, so that two writers at once always conflict.
+
+        The later one then looks again at which runs and scans exist.
+        """
+        self.execute("UPDATE meta SET value = value::BIGINT + 1 WHERE name = 'commits'")
 
     def _publish(self, run: RunRow, tables: "Mapping[str, pa.Table | Select]") -> str:
-        self.execute("BEGIN")
-        try:
-            known = self.find_run(run["fingerprint"])
-            if known is None and self.has_run(run["run_id"]):
-                known = run["run_id"]
-            if known is None:
-                self._insert(run, tables)
-            self.execute("COMMIT")
-        except BaseException:
-            _rollback(self._connection)
-            raise
+        known = self.find_run(run["fingerprint"])
+        if known is None and self.has_run(run["run_id"]):
+            known = run["run_id"]
+        if known is None:
+            self._insert(run, tables)
         return known or run["run_id"]
 
     def _insert(self, run: RunRow, tables: "Mapping[str, pa.Table | Select]") -> None:
-        # Every writer changes this row, so that two writers at once always conflict and the
-        # later one looks again at which runs and scans exist.
-        self.execute("UPDATE meta SET value = value::BIGINT + 1 WHERE name = 'commits'")
+        self.mark()
         place = {"collection": run["collection"], "source": run["source"]}
         self.execute(sql("commit/collection"), {**place, "created_at": run["started_at"]})
         known = SCAN_TABLES if self._has_scan(run) else ()
@@ -264,22 +268,3 @@ def _rollback(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("ROLLBACK")
     except duckdb.Error:  # a failed COMMIT has already rolled back
         log.debug("nothing to roll back")
-
-
-def _retry(work: Any) -> Any:
-    for attempt in range(_ATTEMPTS):
-        try:
-            return work()
-        except duckdb.Error as error:
-            message = str(error).lower()
-            if not any(word in message for word in _TRANSIENT):
-                raise RunError(f"the lake refused: {one_line(error)}") from error
-            if attempt == _ATTEMPTS - 1:
-                raise RunError(f"the lake stayed busy: {one_line(error)}; run again") from error
-            time.sleep(random.uniform(0.01, min(2.0, 0.02 * 2**attempt)))
-    raise AssertionError("unreachable")
-
-
-def one_line(error: BaseException) -> str:
-    """An error's message without the line breaks."""
-    return " ".join(str(error).split())

@@ -1,0 +1,1 @@
+"""Commands of the command line, an area a file; each has `register(app)`."""

@@ -1,0 +1,82 @@
+"""Pruning: what the policy lets go is gone whole, and what it keeps is untouched."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from lakes import count, run_row, tables
+
+from configs.errors import UsageError
+from storage.history import Policy, prunable, prune
+from storage.lake import RUN_TABLES, SCAN_TABLES, Lake
+
+
+@pytest.fixture
+def history(quoted):
+    """Two series of five nightly runs, each on a scan of its own, and a run in another collection.
+
+    The series `cae` and `kmeans` share their scans.
+    """
+    now = datetime.now(UTC).replace(tzinfo=None)
+    with Lake(quoted) as lake:
+        for night in range(5):
+            for number, method in ((night, "cae"), (night + 10, "kmeans")):
+                finished = now - timedelta(days=9 - night)
+                row = run_row(number, method=method, random_state=0, scan=f"scan-{night}")
+                row |= {"finished_at": finished}
+                lake.publish(row, tables(row))
+        old = {"finished_at": now - timedelta(days=99)}
+        other = run_row(99, collection="birds", scan="scan-0", **old)
+        lake.publish(other, tables(other))
+        yield lake
+
+
+def ids(lake: Lake, table: str = "runs") -> set[str]:
+    return {run for (run,) in lake.execute(f"SELECT DISTINCT run_id FROM {table}").fetchall()}
+
+
+def test_the_newest_of_each_series_stay_and_the_rest_go_whole(history):
+    before = {table: count(history, table) for table in RUN_TABLES}
+    gone = prune(history, Policy(keep_last=2))
+    assert {run["run_id"] for run in gone} == {f"run-{n:04}" for n in (0, 1, 2, 10, 11, 12)}
+    kept = {f"run-{n:04}" for n in (3, 4, 13, 14, 99)}
+    assert ids(history) == kept
+    for table, rows in before.items():
+        assert ids(history, table) <= kept, table
+        assert count(history, table) == rows * 5 // 11, table
+
+
+def test_scans_go_with_their_last_run_in_their_collection(history):
+    prune(history, Policy(keep_last=2))
+    for table in SCAN_TABLES:
+        left = history.execute(f"SELECT DISTINCT collection, scan FROM {table}").fetchall()
+        assert set(left) == {("pets", "scan-3"), ("pets", "scan-4"), ("birds", "scan-0")}
+
+
+def test_a_run_goes_only_if_every_rule_lets_it_go(history):
+    def chosen(**rules):
+        return {run["run_id"] for run in prunable(history, Policy(**rules))}
+
+    assert chosen(older_than=7.5) == {f"run-{n:04}" for n in (0, 1, 10, 11)}
+    assert chosen(older_than=7.5, keep_last=4) == {"run-0000", "run-0010"}
+    assert chosen(older_than=0) == chosen(keep_last=1)
+    assert chosen(older_than=0, collection="birds") == set()
+    assert chosen(keep_last=5) == set()
+
+
+def test_what_is_kept_answers_as_before_and_pruning_again_does_nothing(history):
+    def shown():
+        query = "FROM latest_assignments ORDER BY collection, path"
+        return history.query(query).to_pylist(), history.query("FROM leaderboard").to_pylist()
+
+    before = shown()
+    assert prune(history, Policy(keep_last=1))
+    assert shown() == before
+    assert prune(history, Policy(keep_last=1)) == []
+
+
+@pytest.mark.parametrize(
+    "rules", [{}, {"keep_last": 0}, {"older_than": -1.0}, {"older_than": float("nan")}]
+)
+def test_a_policy_without_a_sound_rule_is_refused(rules):
+    with pytest.raises(UsageError):
+        Policy(**rules)
