@@ -139,6 +139,7 @@ class RunConfig(Section):
     n_clusters: int = Field(ge=2)
     collection: str | None = None  # default: the name of the source folder or file
     workspace: Path = Runtime(Path("sortal-workspace"))
+    lease_seconds: float = Runtime(60.0, ge=2, le=86400)  # a run that dies frees its collection
     method: str = "cae"  # a preset's name, or the path of a YAML file like one
     random_state: int = Field(0, ge=0, le=2**32 - 1)
     images: ImagesConfig = ImagesConfig()

@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from prefect import flow
+from prefect.context import FlowRunContext
 
 from configs.errors import RunError, UsageError
 from configs.schema import RunConfig
+from flows.guard import alone
 from flows.outcome import RunResult, announce
 from storage.artifacts import Artifact
 from storage.workspace import Workspace
@@ -35,7 +37,10 @@ class Space(NamedTuple):
 
 
 class Steps:
-    """Runs steps as Prefect tasks whose references are kept in the workspace, and notes them."""
+    """Runs steps as Prefect tasks whose references are kept in the workspace, and notes them.
+
+    Without a flow run (`recluster.fn(config)`) they run as plain functions.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -46,8 +51,11 @@ class Steps:
 
         `role` is what it is to the run (default: the step's kind), by which the lake knows it.
         """
-        task = step.task.with_options(result_storage=self.workspace.results)
-        artifact: Artifact = task(self.workspace, arguments)
+        if FlowRunContext.get() is None:
+            artifact = step(self.workspace, **arguments)
+        else:
+            task = step.task.with_options(result_storage=self.workspace.results)
+            artifact = task(self.workspace, arguments)
         self.done[role or step.kind] = artifact
         return artifact
 
@@ -56,11 +64,15 @@ class Steps:
 def recluster(config: RunConfig) -> RunResult:
     """Sort the collection at `config.source` into `config.n_clusters` named clusters.
 
-    Every line is a cached step: what has not changed since an earlier run is not done again.
     Raises UsageError for a setting or source that cannot work, RunError when a run cannot go on.
     """
-    clock = Clock(started_at=datetime.now(UTC))
-    do = Steps(Workspace(config.workspace).create())
+    started_at = datetime.now(UTC)
+    with alone(config) as (workspace, lease):
+        return sort(config, Steps(workspace), Clock(started_at=started_at, lease=lease))
+
+
+def sort(config: RunConfig, do: Steps, clock: Clock) -> RunResult:
+    """The line of steps, all cached: what has not changed since an earlier run is not redone."""
     encoder = describe(config.encoder.spec)
     encoding: dict[str, Any] = {
         "encoder": config.encoder,

@@ -3,13 +3,18 @@
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from storage.faults import point
+from storage.processes import Process, is_gone, this_process
+
 TEMPORARY = ".tmp-"
+_WEEK = 7 * 24 * 3600
 
 
 def _sync(path: Path) -> None:
@@ -20,51 +25,86 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _temporary(path: Path) -> Path:
+def temporary(path: Path) -> Path:
+    """A new sibling's name for `path` that says which process it belongs to."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.parent / f"{TEMPORARY}{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}"
+    owner = "-".join(map(str, this_process()))
+    return path.parent / f"{TEMPORARY}{owner}-{uuid.uuid4().hex[:8]}-{path.name}"
+
+
+def left_over(folder: Path) -> list[Path]:
+    """Temporary files and folders straight in `folder` whose process is gone.
+
+    Those of another machine count once they are a week old.
+    """
+    return [path for path in folder.glob(f"{TEMPORARY}*") if _is_left_over(path)]
+
+
+def _is_left_over(path: Path) -> bool:
+    parts = path.name.removeprefix(TEMPORARY).split("-", 3)
+    try:
+        old = time.time() - path.stat().st_mtime > _WEEK
+        return is_gone(Process(parts[0], int(parts[1]), parts[2])) or old
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder, whichever it is, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write; on success it is synced and renamed to `path`."""
-    temporary = _temporary(path)
+    fresh = temporary(path)
+    point("file.begun", path)
     try:
-        yield temporary
-        _sync(temporary)
-        temporary.replace(path)
+        yield fresh
+        point("file.half", path, fresh)
+        _sync(fresh)
+        point("file.synced", path)
+        fresh.replace(path)
+        point("file.renamed", path)
         _sync(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        fresh.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder to fill; on success it is synced and takes the place of `path`."""
-    temporary = _temporary(path)
-    temporary.mkdir()
+    fresh = temporary(path)
+    fresh.mkdir()
+    point("folder.begun", path)
     try:
-        yield temporary
-        for item in temporary.rglob("*"):
+        yield fresh
+        for item in fresh.rglob("*"):
             _sync(item)
-        _sync(temporary)
-        _swap(temporary, path)
+        _sync(fresh)
+        point("folder.synced", path)
+        _swap(fresh, path)
+        point("folder.renamed", path)
         _sync(path.parent)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _swap(temporary: Path, path: Path) -> None:
+def _swap(fresh: Path, path: Path) -> None:
     if path.exists():
-        old = _temporary(path)
+        old = temporary(path)
         path.replace(old)
-        temporary.replace(path)
+        point("folder.between", path)
+        fresh.replace(path)
         shutil.rmtree(old, ignore_errors=True)
     else:
-        temporary.replace(path)
+        fresh.replace(path)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
-    with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, sort_keys=True), encoding="utf-8")
+    with atomic_file(path) as fresh:
+        fresh.write_text(json.dumps(value, indent=1, sort_keys=True), encoding="utf-8")

@@ -44,6 +44,24 @@ def attach(
     connection.execute(f"USE {LAKE}")
 
 
+def attach_leases(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, url: str | None
+) -> None:
+    """Attach the database of the leases as `leases`: PostgreSQL's own, else a file of its own.
+
+    SQLite has one writer a file: renewals in the catalogue's would undo commits under way.
+    """
+    if url:
+        load_extension(connection, "postgres_scanner")
+        place, secret = _postgres(connection, url)
+        options = f"TYPE postgres{f', SECRET {secret}' if secret else ''}"
+    else:
+        load_extension(connection, "sqlite_scanner")
+        workspace.lake.mkdir(parents=True, exist_ok=True)
+        place, options = str(workspace.lake / "leases.sqlite"), "TYPE sqlite"
+    connection.execute(f"ATTACH {literal(place)} AS leases ({options})")
+
+
 def _attach_sqlite(
     connection: duckdb.DuckDBPyConnection, workspace: Workspace, read_only: bool
 ) -> None:
@@ -79,12 +97,18 @@ def _attach_postgres(
 ) -> None:
     load_extension(connection, "postgres_scanner")
     load_extension(connection, "ducklake")
-    place, password = split_password(url)
-    options = ""
-    if password:
-        connection.execute(f"CREATE SECRET {_SECRET} (TYPE postgres, PASSWORD {literal(password)})")
-        options = f"META_SECRET {literal(_SECRET)}"
+    place, secret = _postgres(connection, url)
+    options = f"META_SECRET {literal(secret)}" if secret else ""
     _attach(connection, f"postgres:{place}", workspace, options, read_only)
+
+
+def _postgres(connection: duckdb.DuckDBPyConnection, url: str) -> tuple[str, str]:
+    """libpq's words for a URL, and the name of the secret that holds its password, if any."""
+    place, password = split_password(url)
+    if not password:
+        return place, ""
+    connection.execute(f"CREATE SECRET {_SECRET} (TYPE postgres, PASSWORD {literal(password)})")
+    return place, _SECRET
 
 
 def _attach(

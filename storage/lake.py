@@ -5,8 +5,6 @@ Readers never block and never see half a run; every past run stays queryable.
 
 import hashlib
 import logging
-import os
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
 import duckdb
 
 from configs.errors import RunError, UsageError
-from storage.atomic import TEMPORARY
+from storage.atomic import temporary
 from storage.catalogue import attach, catalogue_of, connect, literal
+from storage.faults import point
 from storage.retry import retry
 from storage.workspace import Workspace
 
@@ -108,7 +107,7 @@ class Lake:
         try:
             # Its own folder: DuckDB leaves the one it spills into open to every query, and two
             # processes that spill into the same files ruin each other's.
-            spill = self._workspace.lake / f"{TEMPORARY}{os.getpid()}-{uuid.uuid4().hex[:8]}"
+            spill = temporary(self._workspace.lake / "spill")
             connection.execute("SET temp_directory = ?", [str(spill)])
             connection.execute("SET preserve_insertion_order = false")
             attach(connection, self._workspace, self._url, self._read_only)
@@ -152,18 +151,25 @@ class Lake:
         found = self.execute("SELECT count(*) FROM runs WHERE run_id = $run", {"run": run_id})
         return bool((found.fetchone() or (0,))[0])
 
-    def publish(self, run: RunRow, tables: "Mapping[str, pa.Table | Select]") -> str:
+    def publish(
+        self,
+        run: RunRow,
+        tables: "Mapping[str, pa.Table | Select]",
+        confirm: Callable[[], None] = lambda: None,
+    ) -> str:
         """Publish a run and its tables in one transaction; returns the run's id.
 
         `tables` maps names of SCAN_TABLES and RUN_TABLES to rows, matched by column name. A run
         whose fingerprint or id is already there is left as it is, and the id it has is
         returned; rows of a scan are written only once for a collection. Conflicts with other
-        writers are retried.
+        writers are retried. `confirm` is called last before the commit and may raise to stop it.
         """
         unknown = set(tables) - {*SCAN_TABLES, *RUN_TABLES}
         if unknown:
             raise ValueError(f"unknown lake tables: {', '.join(sorted(unknown))}")
-        return self.transact(lambda: self._publish(run, tables))
+        known = self.transact(lambda: self._publish(run, tables, confirm))
+        point("lake.committed")
+        return known
 
     def transact(self, work: Callable[[], T]) -> T:
         """`work()` in a transaction; done again, from its start, on a conflict with others."""
@@ -187,12 +193,20 @@ class Lake:
         """
         self.execute("UPDATE meta SET value = value::BIGINT + 1 WHERE name = 'commits'")
 
-    def _publish(self, run: RunRow, tables: "Mapping[str, pa.Table | Select]") -> str:
+    def _publish(
+        self,
+        run: RunRow,
+        tables: "Mapping[str, pa.Table | Select]",
+        confirm: Callable[[], None],
+    ) -> str:
         known = self.find_run(run["fingerprint"])
         if known is None and self.has_run(run["run_id"]):
             known = run["run_id"]
         if known is None:
+            point("lake.begun")
             self._insert(run, tables)
+            point("lake.written")
+            confirm()
         return known or run["run_id"]
 
     def _insert(self, run: RunRow, tables: "Mapping[str, pa.Table | Select]") -> None:

@@ -22,6 +22,7 @@ from storage.artifacts import Artifact, Written
 from storage.atomic import write_json
 from storage.hashing import fingerprint
 from storage.lake import Lake, RunRow, Select, sql
+from storage.lease import confirm
 from storage.workspace import Workspace
 from tasks.step import step
 
@@ -29,9 +30,10 @@ _USERINFO = re.compile(r"(?<=://)([^/@\s:\"]*):[^/@\s\"]*@")
 
 
 class Clock(BaseModel):
-    """When a run began; a runtime value, so that it never makes a run a different run."""
+    """When a run began and the lease it holds, which never make a run a different run."""
 
     started_at: AwareDatetime = Runtime(...)
+    lease: str | None = Runtime(None)
 
 
 def redact(text: str) -> str:
@@ -101,11 +103,16 @@ def commit(
         }
         figures = {**scores, **step_metrics(list(steps.values()))}
         tables = {**_tables(row, files, figures), "artifacts": _places(row, steps)}
-        row["run_id"] = lake.publish(row, tables)
+        row["run_id"] = lake.publish(row, tables, lambda: _confirm(workspace, row, clock))
     shown = {**row, "started_at": str(started), "finished_at": str(finished), "metrics": figures}
     write_json(folder / "run.json", shown)
     facts = {"run_id": row["run_id"], "n_images": n_images, "n_failed": n_failed}
     return Written(rows=n_images, facts={**facts, "metrics": scores})
+
+
+def _confirm(workspace: Workspace, row: RunRow, clock: Clock | None) -> None:
+    if clock and clock.lease:
+        confirm(workspace, row["collection"], clock.lease)
 
 
 def _files(

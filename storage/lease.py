@@ -1,0 +1,202 @@
+"""Leases: one run of a collection at a time, freed by expiry when its holder dies without a word.
+
+A row a collection in the catalogue's database, changed by compare-and-set, timed by its clock.
+"""
+
+import logging
+import os
+import platform
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Self, TypeVar
+
+import duckdb
+
+from configs.errors import RunError
+from storage.catalogue import attach_leases, catalogue_of, connect
+from storage.faults import point
+from storage.lake import sql
+from storage.processes import Process, is_gone, this_process
+from storage.retry import retry
+from storage.workspace import Workspace
+
+log = logging.getLogger("sortal")
+
+_CLOCK = "FROM postgres_query('leases', 'SELECT extract(epoch FROM clock_timestamp())::float8')"
+T = TypeVar("T")
+
+
+class Lease(NamedTuple):
+    """Who holds a collection; `token` is new with every holder, `expires_at` seconds of epoch."""
+
+    collection: str
+    holder: str
+    machine: str
+    pid: int
+    born: str
+    token: str
+    seconds: float
+    expires_at: float
+
+    def is_free(self, now: float) -> bool:
+        """Whether another may take it: it has expired, or its process on this machine is gone."""
+        return self.expires_at <= now or is_gone(Process(self.machine, self.pid, self.born))
+
+
+@contextmanager
+def hold(
+    workspace: Workspace, collection: str, seconds: float = 60.0, name: str = "a run"
+) -> Iterator[str]:
+    """Hold a collection's lease, renewed every third of `seconds`; yields its token.
+
+    Raises RunError at once, naming the holder and when the lease ends, while another holds it.
+    """
+    token = acquire(workspace, collection, seconds, name)
+    done = threading.Event()
+    keeper = threading.Thread(
+        target=_keep, args=(workspace, collection, token, seconds, done), daemon=True
+    )
+    keeper.start()
+    point("lease.held")
+    try:
+        yield token
+    finally:
+        done.set()
+        keeper.join()
+        _release(workspace, collection, token)
+
+
+def acquire(workspace: Workspace, collection: str, seconds: float, name: str = "a run") -> str:
+    """Take a collection's lease for `seconds` and return its token; RunError while it is held."""
+    holder = f"{name} (process {os.getpid()} on {platform.node()})"
+
+    def take(book: _Book) -> str:
+        now, held = book.now(), book.of(collection)
+        if held and not held.is_free(now):
+            raise RunError(_refusal(held, now))
+        if held:
+            book.execute("drop", collection=collection, token=held.token)
+        lease = Lease(collection, holder, *this_process(), uuid.uuid4().hex, seconds, now + seconds)
+        book.execute("take", **lease._asdict())
+        return lease.token
+
+    with _Book(workspace) as book:
+        return book.change(take)
+
+
+def _refusal(held: Lease, now: float) -> str:
+    ends = datetime.fromtimestamp(held.expires_at, UTC)
+    return (
+        f"one run a collection at a time: {held.collection} is being sorted by {held.holder}; "
+        f"wait for it, or stop it: its lease ends {held.expires_at - now:.0f} s from now, at "
+        f"{ends:%H:%M:%S} UTC, unless it is renewed"
+    )
+
+
+def confirm(workspace: Workspace, collection: str, token: str) -> None:
+    """Renew a lease just before what it protects; raises RunError when another has taken it."""
+
+    def renew(book: _Book) -> Lease | None:
+        held = book.of(collection)
+        if held and held.token == token:
+            expires_at = book.now() + held.seconds
+            book.execute("renew", collection=collection, token=token, expires_at=expires_at)
+        return held
+
+    with _Book(workspace) as book:
+        held = book.change(renew)
+    if held is None or held.token != token:
+        other = f"{held.holder} has taken it" if held else "it has been released"
+        raise RunError(
+            f"a run must hold the lease of {collection} to publish, and {other}; "
+            "nothing was published, run again"
+        )
+
+
+def active(workspace: Workspace) -> list[Lease]:
+    """The leases that are held now, by collection."""
+    with _Book(workspace) as book:
+        return book.change(lambda it: [each for each in it.all() if not each.is_free(it.now())])
+
+
+def _keep(
+    workspace: Workspace, collection: str, token: str, seconds: float, done: threading.Event
+) -> None:
+    while not done.wait(seconds / 3):
+        try:
+            confirm(workspace, collection, token)
+        except RunError as error:  # publishing will ask again, and stop the run if it must
+            log.warning("lease of %s: %s", collection, error)
+
+
+def _release(workspace: Workspace, collection: str, token: str) -> None:
+    try:
+        with _Book(workspace) as book:
+            book.change(lambda it: it.execute("drop", collection=collection, token=token))
+    except RunError as error:  # a full disk, say; it ends by itself
+        log.warning("lease of %s: %s", collection, error)
+
+
+class _Book:
+    """The table of leases, open; `change` runs a function in one transaction."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._url = catalogue_of(None)
+        self._workspace = Workspace(workspace.root.resolve())
+        self._connection = retry(self._open)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._connection.close()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        connection = connect()
+        try:
+            attach_leases(connection, self._workspace, self._url)
+            connection.execute(sql("lease/table"))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def change(self, work: Callable[["_Book"], T]) -> T:
+        """`work(self)`, whole or not at all, and again when another changed the table."""
+        return retry(lambda: self._transaction(work))
+
+    def _transaction(self, work: Callable[["_Book"], T]) -> T:
+        self._connection.execute("BEGIN")
+        try:
+            result = work(self)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            try:
+                self._connection.execute("ROLLBACK")
+            except duckdb.Error:  # a failed COMMIT has already rolled back
+                log.debug("nothing to roll back")
+            raise
+        return result
+
+    def now(self) -> float:
+        """Seconds of epoch by the database's clock; SQLite's is this machine's."""
+        if not self._url:
+            return time.time()
+        return float((self._connection.execute(_CLOCK).fetchone() or (0.0,))[0])
+
+    def of(self, collection: str) -> Lease | None:
+        """A collection's lease, expired or not."""
+        found = self._connection.execute(sql("lease/one"), {"collection": collection}).fetchone()
+        return Lease(*found) if found else None
+
+    def all(self) -> list[Lease]:
+        """Every lease, expired or not."""
+        return [Lease(*row) for row in self._connection.execute(sql("lease/all")).fetchall()]
+
+    def execute(self, name: str, **values: Any) -> None:
+        """Run `storage/sql/lease/<name>.sql` with bound values."""
+        self._connection.execute(sql(f"lease/{name}"), values)

@@ -1,0 +1,3 @@
+SELECT collection, holder, machine, pid, born, token, seconds, expires_at
+FROM leases.sortal_leases
+ORDER BY collection;

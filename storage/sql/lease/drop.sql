@@ -1,0 +1,1 @@
+DELETE FROM leases.sortal_leases WHERE collection = $collection AND token = $token;
