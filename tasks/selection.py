@@ -30,8 +30,11 @@ _FIT_ROWS_PER_CENTRE = 100  # ... unless these are more
 
 
 @dataclass(frozen=True)
-class _Ranked:
-    """Texts proposed for centres: three parallel arrays, at most top_k entries a centre."""
+class Ranked:
+    """Texts proposed for centres: three parallel arrays, at most top_k entries a centre.
+
+    `rank_texts` gives them by centre, and for each centre the best first.
+    """
 
     centre: NDArray[np.int64]
     text: NDArray[np.int64]
@@ -83,43 +86,56 @@ def select_texts(
     top_k: int = 5,
     block_size: int | None = None,
 ) -> NDArray[np.int64]:
-    """Row numbers, ascending, of the texts kept for centres of shape (k, dim).
+    """Row numbers, ascending, of the texts that `rank_texts` keeps for any centre."""
+    ranked = rank_texts(centres, texts, method=method, top_k=top_k, block_size=block_size)
+    return np.unique(ranked.text)
+
+
+def rank_texts(
+    centres: FloatArray,
+    texts: Rows | FloatArray,
+    *,
+    method: str = "nearest",
+    top_k: int = 5,
+    block_size: int | None = None,
+) -> Ranked:
+    """The texts kept for each centre of shape (k, dim), by their row numbers.
 
     "nearest": the `top_k` texts of the largest cosine to each centre (CAE, METHODS.md 3.1 A).
     "reverse_softmax": a softmax over centres (temperature 1) gives each text to its best centre;
     each centre keeps its `top_k` most confident (TAC, METHODS.md 2.1). Equal scores go to the
     earlier text. `block_size`: texts compared at once.
     """
-    propose: Callable[[FloatArray, int], _Ranked] = {
+    propose: Callable[[FloatArray, int], Ranked] = {
         "nearest": _nearest,
         "reverse_softmax": _reverse_softmax,
     }[method]
-    held = _Ranked(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+    held = Ranked(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
     start = 0
     for block in as_rows(texts).blocks(block_size or max(_BLOCK_ENTRIES // len(centres), 1)):
         found = propose(centres @ block.T, top_k)
         held = _best(held, replace(found, text=found.text + start), top_k)
         start += len(block)
-    return np.unique(held.text)
+    return held
 
 
-def _nearest(cosines: FloatArray, top_k: int) -> _Ranked:
+def _nearest(cosines: FloatArray, top_k: int) -> Ranked:
     """Every text that ties with or beats the top_k-th of its centre in `cosines` (k, block)."""
     worst = max(cosines.shape[1] - top_k, 0)
     limit = np.partition(cosines, worst, axis=1)[:, worst]
     centre, text = np.nonzero(cosines >= limit[:, None])
-    return _Ranked(centre, text, cosines[centre, text])
+    return Ranked(centre, text, cosines[centre, text])
 
 
-def _reverse_softmax(cosines: FloatArray, top_k: int) -> _Ranked:
+def _reverse_softmax(cosines: FloatArray, top_k: int) -> Ranked:
     """Each text of `cosines` (k, block) with its best centre and max_k softmax_k(cosines)."""
     centre = cosines.argmax(axis=0)
     text = np.arange(cosines.shape[1])
     confidence = 1.0 / np.exp(cosines - cosines[centre, text]).sum(axis=0)
-    return _Ranked(centre, text, confidence.astype(np.float32))
+    return Ranked(centre, text, confidence.astype(np.float32))
 
 
-def _best(held: _Ranked, found: _Ranked, top_k: int) -> _Ranked:
+def _best(held: Ranked, found: Ranked, top_k: int) -> Ranked:
     """The `top_k` best of both for each centre."""
     centre = np.concatenate([held.centre, found.centre])
     text = np.concatenate([held.text, found.text])
@@ -128,7 +144,7 @@ def _best(held: _Ranked, found: _Ranked, top_k: int) -> _Ranked:
     ordered = centre[order]
     rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)
     kept = order[rank < top_k]
-    return _Ranked(centre[kept], text[kept], score[kept])
+    return Ranked(centre[kept], text[kept], score[kept])
 
 
 def gather(rows: Rows | FloatArray, numbers: NDArray[np.int64]) -> FloatArray:

@@ -144,6 +144,28 @@ def descendants(table: pa.Table, synset: str) -> set[int]:
     return found
 
 
+def ancestors(table: pa.Table, synsets: set[str]) -> dict[str, frozenset[str]]:
+    """For each of `synsets` all synsets above it: hypernyms and what it is an instance of.
+
+    A synset that `table` does not hold has none above it.
+    """
+    rows = table.select(["offset", "synset", "hypernyms", "instance_of"]).to_pylist()
+    names = {row["offset"]: row["synset"] for row in rows}
+    parents = {
+        row["synset"]: [names[offset] for offset in row["hypernyms"] + row["instance_of"]]
+        for row in rows
+    }
+    above: dict[str, frozenset[str]] = {}
+
+    def climb(synset: str) -> frozenset[str]:
+        if synset not in above:
+            direct = parents.get(synset, [])
+            above[synset] = frozenset(direct).union(*(climb(parent) for parent in direct))
+        return above[synset]
+
+    return {synset: climb(synset) for synset in synsets}
+
+
 def write_embedded(path: Path) -> None:
     """Write the packaged table from NLTK's corpus; the bytes depend on the corpus alone."""
     table = read_nltk(require_nltk())

@@ -167,3 +167,14 @@ def test_the_table_agrees_with_nltks_own_reader(real: object, table: pa.Table) -
         assert {s.offset() for s in synset.instance_hypernyms()} == set(row["instance_of"])
         senses = [reader.synsets(word, "n").index(synset) + 1 for word in row["lemmas"]]
         assert senses == row["senses"]
+
+
+def test_ancestors_are_all_synsets_above_and_never_the_synset_itself() -> None:
+    table = wordnet.read_embedded()
+    above = wordnet.ancestors(table, {"poodle.n.01", "paris.n.01", "entity.n.01", "no.such.00"})
+    assert {"dog.n.01", "animal.n.01", "entity.n.01"} <= above["poodle.n.01"]
+    assert "national_capital.n.01" in above["paris.n.01"]  # an instance of it
+    assert above["entity.n.01"] == above["no.such.00"] == frozenset()
+    below = wordnet.descendants(table, "dog.n.01")
+    offset = dict(zip(table["synset"].to_pylist(), table["offset"].to_pylist(), strict=True))
+    assert offset["poodle.n.01"] in below and "poodle.n.01" not in above["poodle.n.01"]
