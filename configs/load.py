@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -12,17 +12,23 @@ from configs.errors import UsageError
 from configs.presets import merge
 from configs.schema import RunConfig
 
+M = TypeVar("M", bound=BaseModel)
+
 
 def make_config(values: Mapping[str, Any], settings: Iterable[str] = ()) -> RunConfig:
     """Validate `values` with `key=value` settings laid over them, over the method's preset.
 
     Raises UsageError with key, value and rule in one line.
     """
-    merged = merge(values, _parse(settings))
+    return checked(RunConfig, merge(values, _parse(settings)))
+
+
+def checked(model: type[M], values: Mapping[str, Any]) -> M:
+    """`values` as the config `model`; raises UsageError with key, value and rule in one line."""
     try:
-        return RunConfig(**merged)
+        return model(**values)
     except ValidationError as error:
-        raise UsageError(_explain(error.errors()[0])) from error
+        raise UsageError(_explain(error.errors()[0], model)) from error
 
 
 def _parse(settings: Iterable[str]) -> dict[str, Any]:
@@ -48,10 +54,10 @@ def _nested(path: list[str], value: Any) -> dict[str, Any]:
     return {path[0]: _nested(path[1:], value) if len(path) > 1 else value}
 
 
-def _explain(error: ErrorDetails) -> str:
+def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "config"
     if error["type"] == "extra_forbidden":
-        return f"unknown setting {key}{_suggest(key)}"
+        return f"unknown setting {key}{_suggest(key, model)}"
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, UsageError):
         return str(cause)
@@ -60,8 +66,8 @@ def _explain(error: ErrorDetails) -> str:
     return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"
 
 
-def _suggest(key: str) -> str:
-    known = list(setting_names(RunConfig))
+def _suggest(key: str, model: type[BaseModel]) -> str:
+    known = list(setting_names(model))
     close = get_close_matches(key, known, 1)
     if close:
         return f"; did you mean {close[0]}?"

@@ -1,7 +1,10 @@
 """Artifacts: immutable folders named by a fingerprint, complete when their manifest checks out."""
 
 import json
+import os
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -78,12 +81,38 @@ def publish(
             rows=written.rows,
             facts=written.facts,
         )
-        files = (p for p in sorted(folder.rglob("*")) if p.is_file())
-        own = {p.relative_to(folder).as_posix(): _entry(p) for p in files}
-        shared = {workspace.relative(p): _entry(p) for p in written.shared}
-        manifest = {"artifact": artifact.model_dump(), "files": own, "shared": shared}
-        write_json(folder / MANIFEST, manifest)
+        _seal(workspace, folder, artifact, written.shared)
     return artifact
+
+
+def restand(workspace: Workspace, artifact: Artifact, body: Callable[[Path], list[Path]]) -> None:
+    """Replace a sound artifact by one of the same content that stands on other shared files.
+
+    `body` rewrites what refers to them in a copy of the folder, and returns them.
+    """
+    final = artifact.folder(workspace)
+    with atomic_folder(final) as folder:
+        shutil.copytree(final, folder, dirs_exist_ok=True)
+        (folder / MANIFEST).unlink()
+        _seal(workspace, folder, artifact, body(folder))
+
+
+def _seal(workspace: Workspace, folder: Path, artifact: Artifact, shared: list[Path]) -> None:
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file())
+    own = {p.relative_to(folder).as_posix(): _entry(p) for p in files}
+    on = {workspace.relative(p): _entry(p) for p in shared}
+    manifest = {"artifact": artifact.model_dump(), "files": own, "shared": on}
+    write_json(folder / MANIFEST, manifest)
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of an artifact's folder, or None where there is none that can be read."""
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        Artifact(**manifest["artifact"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return manifest
 
 
 def find(workspace: Workspace, kind: str, fingerprint: str) -> Artifact | None:
@@ -93,16 +122,18 @@ def find(workspace: Workspace, kind: str, fingerprint: str) -> Artifact | None:
     process for an unchanged file is not computed again.
     """
     folder = workspace.artifacts / kind / fingerprint
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        artifact = Artifact(**manifest["artifact"])
-    except (OSError, ValueError, KeyError, TypeError):
+    manifest = read_manifest(folder)
+    if manifest is None:
         return None
     own = all(_sound(folder / name, entry) for name, entry in manifest["files"].items())
     shared = own and all(
         _sound(workspace.root / name, entry) for name, entry in manifest["shared"].items()
     )
-    return artifact if own and shared else None
+    if not (own and shared):
+        return None
+    with suppress(OSError):  # a workspace that may only be read
+        os.utime(folder / MANIFEST)  # its age is the time since it was last of use
+    return Artifact(**manifest["artifact"])
 
 
 def _sound(path: Path, entry: dict[str, Any]) -> bool:

@@ -1,13 +1,15 @@
 """Vector shards: Parquet files of (key, float16 vector), one store an encoder and modality.
 
-Adding images adds shards; no shard is ever rewritten. A shard counts once its small JSON
-sidecar (row count, hash) is there, so a killed run loses at most the shard it was writing.
+Adding images adds shards; no shard is ever rewritten, but small ones may be replaced by one
+(storage/compaction.py). A shard counts once its small JSON sidecar (row count, hash, place in the
+order) is there, so a killed run loses at most the shard it was writing.
 """
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -40,7 +42,10 @@ def vectors_of(table: pa.Table | pa.RecordBatch) -> FloatArray:
 
 def write_vectors(path: Path, keys: Sequence[str], vectors: np.ndarray) -> None:
     """Write one Parquet file of vectors (no compression: random bits do not shrink)."""
-    table = vector_table(keys, vectors)
+    _write(path, vector_table(keys, vectors))
+
+
+def _write(path: Path, table: pa.Table) -> None:
     pq.write_table(table, path, row_group_size=ROW_GROUP, compression="none", use_dictionary=False)
 
 
@@ -58,26 +63,64 @@ class VectorStore:
     def add(self, keys: Sequence[str], vectors: np.ndarray) -> Path:
         """Publish one shard of vectors of shape (len(keys), dim); returns its path."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{hash_strings(keys)[:16]}.parquet"
-        with atomic_file(path) as temporary:
-            write_vectors(temporary, keys, vectors)
-        order = len(list(self.folder.glob("*.json")))
-        sidecar = {"rows": len(keys), "hash": hash_file(path), "order": order}
-        write_json(path.with_suffix(".json"), sidecar)
+        orders = [facts["order"] for facts in self.sidecars().values()]
+        return self._publish(vector_table(keys, vectors), max(orders, default=-1) + 1, [])
+
+    def merge(self, shards: Sequence[Path]) -> Path:
+        """Publish one shard in place of `shards`, neighbours in the order; returns its path.
+
+        It holds the same rows in the same order, of equal keys the first. The old ones stay,
+        but count no more while the new one is sound.
+        """
+        table = pa.concat_tables([pq.read_table(shard) for shard in shards])
+        keys = table.column("key").to_pylist()
+        first = {key: row for row, key in reversed(list(enumerate(keys)))}
+        facts = self.sidecars()
+        old = [facts[shard.stem] for shard in shards]
+        replaced = {name for each in old for name in each.get("replaces", [])}
+        replaced |= {shard.stem for shard in shards}
+        order = min(each["order"] for each in old)
+        return self._publish(table.take(sorted(first.values())), order, sorted(replaced))
+
+    def _publish(self, table: pa.Table, order: int, replaces: list[str]) -> Path:
+        stem = hash_strings(table.column("key").to_pylist())[:16]
+        path = self.folder / f"{stem}.parquet"
+        if stem not in replaces:  # else one of them holds every key already
+            with atomic_file(path) as temporary:
+                _write(temporary, table)
+        sidecar = {"rows": table.num_rows, "hash": hash_file(path), "order": order}
+        replaces = [name for name in replaces if name != stem]
+        write_json(
+            path.with_suffix(".json"), sidecar | ({"replaces": replaces} if replaces else {})
+        )
         return path
 
-    def shards(self) -> list[Path]:
-        """Sound shards in the order they were added; damaged ones are passed over."""
-        found: list[tuple[int, str, Path]] = []
-        for sidecar in self.folder.glob("*.json"):
-            path = sidecar.with_suffix(".parquet")
+    def sidecars(self) -> dict[str, dict[str, Any]]:
+        """Name (without suffix) -> rows, hash, order and replaces of every shard there is."""
+        found: dict[str, dict[str, Any]] = {}
+        for path in self.folder.glob("*.json"):
             try:
-                facts = json.loads(sidecar.read_text())
-                if hash_file(path) == facts["hash"]:
-                    found.append((facts["order"], path.name, path))
-            except (OSError, ValueError, KeyError):
+                facts = json.loads(path.read_text())
+                found[path.stem] = facts | {"order": int(facts["order"])}
+            except (OSError, ValueError, KeyError, TypeError):
                 continue
-        return [path for _, _, path in sorted(found)]
+        return found
+
+    def shards(self) -> list[Path]:
+        """Sound shards in the order they were added; damaged and replaced ones are passed over."""
+        sound = {
+            name: facts for name, facts in self.sidecars().items() if self.is_sound(name, facts)
+        }
+        replaced = {old for facts in sound.values() for old in facts.get("replaces", [])}
+        found = sorted((facts["order"], name) for name, facts in sound.items())
+        return [self.folder / f"{name}.parquet" for _, name in found if name not in replaced]
+
+    def is_sound(self, name: str, facts: dict[str, Any]) -> bool:
+        """Whether the shard's file is what its sidecar says."""
+        try:
+            return hash_file(self.folder / f"{name}.parquet") == facts.get("hash")
+        except OSError:
+            return False
 
     def located(self) -> dict[str, tuple[Path, int]]:
         """key -> (shard, row) over all sound shards; the first place of a key counts."""
@@ -102,6 +145,11 @@ def write_index(folder: Path, store: VectorStore, keys: Sequence[str]) -> tuple[
     """
     wanted, places = set(keys), store.located()
     rows = [(key, *places[key]) for key in places if key in wanted]
+    return write_rows(folder, rows), hash_strings(key for key, _, _ in rows)
+
+
+def write_rows(folder: Path, rows: Sequence[tuple[str, Path, int]]) -> list[Path]:
+    """Write `index.parquet` of rows (key, shard, row in the shard); returns the shards in use."""
     shards = list(dict.fromkeys(shard for _, shard, _ in rows))
     number = {shard: i for i, shard in enumerate(shards)}
     table = pa.table(
@@ -113,7 +161,7 @@ def write_index(folder: Path, store: VectorStore, keys: Sequence[str]) -> tuple[
     )
     names = json.dumps([path.as_posix() for path in shards])
     pq.write_table(table.replace_schema_metadata({"shards": names}), folder / INDEX)
-    return shards, hash_strings(key for key, _, _ in rows)
+    return shards
 
 
 class VectorSet:
@@ -126,6 +174,12 @@ class VectorSet:
         self.keys: list[str] = table.column("key").to_pylist()
         self._shard = table.column("shard").to_numpy()
         self._row = table.column("row").to_numpy()
+
+    def places(self) -> list[tuple[str, Path, int]]:
+        """(key, shard, row in the shard) of every row, in order."""
+        numbers, rows = self._shard.tolist(), self._row.tolist()
+        shards = [self._shards[number] for number in numbers]
+        return list(zip(self.keys, shards, rows, strict=True))
 
     @property
     def shape(self) -> tuple[int, int]:

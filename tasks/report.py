@@ -126,7 +126,7 @@ def write_report(folder: Path, workspace: Workspace, *, run: Artifact, source: s
     """Write `report.html` of the committed run whose facts hold `run_id`."""
     page = build(workspace, run.facts["run_id"], source)
     (folder / PAGE).write_text(page, encoding="utf-8")
-    return Written(rows=1, facts={"bytes": len(page.encode())})
+    return Written(rows=1, facts={"run_id": run.facts["run_id"], "bytes": len(page.encode())})
 
 
 def place_report(workspace: Workspace, run_id: str, report: Artifact) -> Path:

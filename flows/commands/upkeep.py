@@ -10,6 +10,7 @@ from flows.cli import DEFAULT_WORKSPACE, WorkspaceOption
 def register(app: typer.Typer) -> None:
     """Add this area's commands."""
     app.command()(runs)
+    app.command()(maintain)
 
 
 def runs(
@@ -36,3 +37,30 @@ def runs(
     from flows.queries import list_runs
 
     list_runs(workspace, output)
+
+
+def maintain(
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    keep_snapshots_days: Annotated[
+        float | None, typer.Option(help="How far back the lake's time travel reaches. [7]")
+    ] = None,
+    grace_days: Annotated[
+        float | None, typer.Option(help="No file goes that was of use since. [7]")
+    ] = None,
+    shard_rows: Annotated[
+        int | None, typer.Option(help="Vector shards under half of this are merged. [65536]")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Only say what would go, and its bytes.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+) -> None:
+    """Merge small files and remove what nothing needs; safe beside a running run."""
+    from flows.upkeep import run_maintain
+
+    given = {
+        "workspace": workspace,
+        "keep_snapshots_days": keep_snapshots_days,
+        "grace_days": grace_days,
+        "shard_rows": shard_rows,
+        "dry_run": dry_run,
+    }
+    run_maintain({name: value for name, value in given.items() if value is not None}, as_json)

@@ -1,0 +1,132 @@
+"""What maintenance does, part by part; `sortal maintain` and the flow `maintain` call it."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from configs.errors import UsageError
+from configs.load import checked
+from configs.maintenance import MaintenanceConfig
+from storage import compaction, lake_files, orphans
+from storage.atomic import remove
+from storage.catalogue import catalogue_of
+from storage.lake import Lake
+from storage.lease import active
+from storage.leftovers import temporaries
+from storage.workspace import Workspace
+
+_DAY = 86_400.0
+
+
+class Item(BaseModel):
+    """One kind of thing that maintenance looks after: how many went (or would), their bytes."""
+
+    what: str
+    count: int
+    bytes: int = 0
+
+
+def tend(config: MaintenanceConfig) -> list[Item]:
+    """Compact and clean the workspace; with `dry_run` only say what would go.
+
+    Safe beside a running run: nothing goes that was of use within `grace_days`, what is replaced
+    keeps its content, and while a run holds a lease only the lake and what killed processes left
+    are tidied. Raises UsageError for a workspace without a lake.
+    """
+    workspace = Workspace(config.workspace)
+    if not workspace.root.is_dir():
+        raise UsageError(f"workspace must be an existing folder, got {config.workspace}")
+    workspace = workspace.create()
+    if catalogue_of(None) is None and not (workspace.lake / "catalog.sqlite").exists():
+        raise UsageError(
+            f"no runs in the workspace {workspace.root}; make one with `sortal cluster`"
+        )
+    running = active(workspace)
+    items = [Item(what="runs going on, shards and artifacts left alone", count=len(running))]
+    with Lake(workspace) as lake:
+        if not running:
+            items += _tend_shards(workspace, config)
+            items += _tend_artifacts(workspace, lake, config)
+        dead = temporaries(workspace)
+        items.append(_remove("leftovers of killed processes removed", dead, config.dry_run))
+        items += _tend_lake(workspace, lake, config)
+    return items
+
+
+def _tend_shards(workspace: Workspace, config: MaintenanceConfig) -> list[Item]:
+    merged = moved = 0
+    stores = compaction.stores(workspace)
+    for store in stores:
+        for group in compaction.small_groups(store, config.shard_rows):
+            merged += len(group)
+            if not config.dry_run:
+                store.merge(group)
+        if not config.dry_run:
+            moved += compaction.repoint(workspace, store)
+    grace = config.grace_days * _DAY
+    old = [path for store in stores for path in compaction.removable(workspace, store, grace)]
+    return [
+        Item(what="small vector shards merged", count=merged),
+        Item(what="sets of vectors moved to merged shards", count=moved),
+        _remove("replaced vector shards removed", old, config.dry_run, compaction.remove_shard),
+    ]
+
+
+def _tend_artifacts(workspace: Workspace, lake: Lake, config: MaintenanceConfig) -> list[Item]:
+    grace = config.grace_days * _DAY
+    unused = orphans.unused_artifacts(workspace, lake, grace)
+    artifacts = _remove("artifacts of no run removed", unused, config.dry_run)
+    stale = orphans.stale_references(workspace, grace)
+    return [artifacts, _remove("Prefect references removed", stale, config.dry_run)]
+
+
+def _tend_lake(workspace: Workspace, lake: Lake, config: MaintenanceConfig) -> list[Item]:
+    dry = config.dry_run
+    expired = lake_files.expire_snapshots(lake, config.keep_snapshots_days, dry)
+    merged = 0 if dry else lake_files.merge_files(lake)
+    items = [
+        Item(what="lake snapshots expired", count=expired),
+        Item(what="small lake files merged", count=merged),
+    ]
+    parts = {
+        "unused lake files removed": lake_files.unused_files,
+        "unknown lake files removed": lake_files.orphaned_files,
+    }
+    for what, part in parts.items():
+        paths = part(lake, config.grace_days, True)
+        n_bytes = sum(orphans.size_of(path) for path in paths if path.exists())
+        if paths and not dry:
+            part(lake, config.grace_days, False)
+        items.append(Item(what=what, count=len(paths), bytes=n_bytes))
+    return items
+
+
+def _remove(
+    what: str, paths: list[Path], dry_run: bool, discard: Callable[[Path], None] = remove
+) -> Item:
+    n_bytes = sum(orphans.size_of(path) for path in paths if path.exists())
+    for path in [] if dry_run else paths:
+        discard(path)
+    return Item(what=what, count=len(paths), bytes=n_bytes)
+
+
+def run_maintain(values: Mapping[str, Any], as_json: bool) -> None:
+    """`sortal maintain`: do it without Prefect, and print what went."""
+    config = checked(MaintenanceConfig, values)
+    items = tend(config)
+    if as_json:
+        shown = {"dry_run": config.dry_run, "items": [item.model_dump() for item in items]}
+        sys.stdout.write(f"{json.dumps(shown)}\n")
+        return
+    done = [item for item in items if item.count]
+    width = max((len(item.what) for item in done), default=0)
+    for item in done:
+        size = f"{item.bytes / 1e6:>10,.1f} MB" if item.bytes else ""
+        sys.stdout.write(f"{item.what:{width}}  {item.count:>8,}{size}\n")
+    note = "nothing was changed; leave out --dry-run to do it" if done else "nothing to do"
+    if config.dry_run or not done:
+        sys.stdout.write(f"{note}\n")

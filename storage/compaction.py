@@ -1,0 +1,114 @@
+"""Compaction: many small vector shards become few, and nothing downstream notices.
+
+Three passes, each of which a kill may interrupt and the next run takes up: merge neighbours, let
+artifacts stand on the merged shards, remove shards that nothing stands on any more.
+"""
+
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from storage.artifacts import Artifact, find, read_manifest, restand
+from storage.atomic import TEMPORARY
+from storage.vectors import VectorSet, VectorStore, write_rows
+from storage.workspace import Workspace
+
+
+def stores(workspace: Workspace) -> list[VectorStore]:
+    """Every vector store of the workspace."""
+    return [VectorStore(path) for path in sorted(workspace.vectors.glob("*/*")) if path.is_dir()]
+
+
+def small_groups(store: VectorStore, shard_rows: int) -> list[list[Path]]:
+    """Neighbours in the store's order to merge: each under half of `shard_rows`, together under it.
+
+    Rows keep their order, so a set of vectors over them keeps its identity.
+    """
+    facts = store.sidecars()
+    groups: list[list[Path]] = [[]]
+    total = 0
+    for shard in store.shards():
+        rows = int(facts[shard.stem]["rows"])
+        small = rows * 2 < shard_rows
+        if not small or total + rows > shard_rows:
+            groups.append([])
+            total = 0
+        if small:
+            groups[-1].append(shard)
+            total += rows
+    return [group for group in groups if len(group) > 1]
+
+
+def repoint(workspace: Workspace, store: VectorStore) -> int:
+    """Let artifacts that stand on replaced shards stand on what replaced them; returns how many.
+
+    An artifact whose rows would change their order stays as it is, and its shards with it.
+    """
+    instead = _replacements(store)
+    moved = 0
+    for artifact, shards in _standing(workspace):
+        if shards & instead.keys() and find(workspace, artifact.kind, artifact.fingerprint):
+            moved += _repoint(workspace, artifact, store, instead)
+    return moved
+
+
+def removable(workspace: Workspace, store: VectorStore, grace: float) -> list[Path]:
+    """Replaced shards that no artifact stands on, replaced more than `grace` seconds ago."""
+    in_use = {shard for _, shards in _standing(workspace) for shard in shards}
+    old = time.time() - grace
+    found = []
+    for shard, by in _replacements(store).items():
+        if shard.exists() and shard not in in_use and by.with_suffix(".json").stat().st_mtime < old:
+            found.append(shard)
+    return found
+
+
+def remove_shard(shard: Path) -> None:
+    """Remove a shard: first the sidecar, without which it does not count."""
+    shard.with_suffix(".json").unlink(missing_ok=True)
+    shard.unlink(missing_ok=True)
+
+
+def _replacements(store: VectorStore) -> dict[Path, Path]:
+    """Replaced shard -> the shard that holds its rows now."""
+    facts = store.sidecars()
+    return {
+        store.folder / f"{name}.parquet": shard
+        for shard in store.shards()
+        for name in facts[shard.stem].get("replaces", [])
+    }
+
+
+def _standing(workspace: Workspace) -> Iterator[tuple[Artifact, set[Path]]]:
+    for folder in sorted(workspace.artifacts.glob("*/*")):
+        manifest = None if folder.name.startswith(TEMPORARY) else read_manifest(folder)
+        if manifest and manifest["shared"]:
+            shards = {workspace.root / name for name in manifest["shared"]}
+            yield Artifact(**manifest["artifact"]), shards
+
+
+def _repoint(
+    workspace: Workspace, artifact: Artifact, store: VectorStore, instead: dict[Path, Path]
+) -> bool:
+    places = VectorSet(artifact.folder(workspace), store).places()
+    number: dict[Path, dict[str, int]] = {}
+    rows: list[tuple[str, Path, int]] = []
+    for key, shard, row in places:
+        new = instead.get(shard)
+        if new is not None and new not in number:
+            keys = pq.read_table(new, columns=["key"]).column("key").to_pylist()
+            number[new] = {key: at for at, key in enumerate(keys)}
+        rows.append((key, shard, row) if new is None else (key, new, number[new][key]))
+    if not _in_order(rows):
+        return False
+    restand(workspace, artifact, lambda folder: write_rows(folder, rows))
+    return True
+
+
+def _in_order(rows: list[tuple[str, Path, int]]) -> bool:
+    """Whether a pass over the shards meets the rows in this order."""
+    number = {shard: i for i, shard in enumerate(dict.fromkeys(shard for _, shard, _ in rows))}
+    return all((number[a[1]], a[2]) < (number[b[1]], b[2]) for a, b in pairwise(rows))

@@ -1,0 +1,61 @@
+"""The lake's files: small ones are merged, old snapshots expire, unused files go.
+
+DuckLake does the work; every statement is a transaction of its own, safe beside a running run.
+"""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from storage.lake import Lake
+from storage.retry import retry
+
+_EXPIRE = "CALL ducklake_expire_snapshots('lake', dry_run => $dry_run, older_than => $before)"
+_UNUSED = "CALL ducklake_cleanup_old_files('lake', dry_run => $dry_run, older_than => $before)"
+_ORPHANS = "CALL ducklake_delete_orphaned_files('lake', dry_run => $dry_run, older_than => $before)"
+
+
+def expire_snapshots(lake: Lake, keep_days: float, dry_run: bool) -> int:
+    """Forget snapshots older than `keep_days` (never the newest); returns how many.
+
+    Time travel is lost, no row of a table is.
+    """
+    return len(_call(lake, _EXPIRE, keep_days, dry_run))
+
+
+def merge_files(lake: Lake) -> int:
+    """Write rows kept in the catalogue to files, merge small files and drop deleted rows.
+
+    Returns how many files were replaced.
+    """
+    _done(lake, "ducklake_flush_inlined_data")
+    merged = _done(lake, "ducklake_merge_adjacent_files")
+    merged += _done(lake, "ducklake_rewrite_data_files")
+    return sum(int(each["files_processed"]) for each in merged)
+
+
+def unused_files(lake: Lake, grace_days: float, dry_run: bool) -> list[Path]:
+    """Files of expired snapshots, unneeded for `grace_days`; removed unless `dry_run`."""
+    return _paths(_call(lake, _UNUSED, grace_days, dry_run))
+
+
+def orphaned_files(lake: Lake, grace_days: float, dry_run: bool) -> list[Path]:
+    """Files in the lake's folder that it knows nothing of, such as a killed commit's.
+
+    Only those older than `grace_days`: a commit going on has files the lake will know of.
+    """
+    return _paths(_call(lake, _ORPHANS, grace_days, dry_run))
+
+
+def _done(lake: Lake, function: str) -> list[dict[str, Any]]:
+    return retry(lambda: lake.query(f"CALL {function}('lake')")).to_pylist()
+
+
+def _call(lake: Lake, statement: str, days: float, dry_run: bool) -> list[dict[str, Any]]:
+    before = datetime.now(UTC) - timedelta(days=days)
+    bound = {"dry_run": dry_run, "before": before}
+    return retry(lambda: lake.query(statement, bound)).to_pylist()
+
+
+def _paths(rows: list[dict[str, Any]]) -> list[Path]:
+    return [Path(row["path"]) for row in rows]

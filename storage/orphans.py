@@ -1,0 +1,48 @@
+"""Orphans: artifacts that no run refers to, and Prefect's references to what is gone."""
+
+import time
+from pathlib import Path
+
+from storage.artifacts import MANIFEST, read_manifest
+from storage.atomic import TEMPORARY
+from storage.lake import Lake
+from storage.workspace import Workspace
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of everything in a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.lstat().st_size for file in files if not file.is_dir())
+
+
+def unused_artifacts(workspace: Workspace, lake: Lake, grace: float) -> list[Path]:
+    """Artifacts that no run in the lake refers to, of no use to any run for `grace` seconds.
+
+    A lake without a run says nothing about what is needed: then there are none.
+    """
+    runs = {run for (run,) in lake.execute("SELECT run_id FROM runs").fetchall()}
+    used = set(lake.execute("SELECT DISTINCT kind, fingerprint FROM artifacts").fetchall())
+    found = []
+    for folder in sorted(workspace.artifacts.glob("*/*")) if runs else []:
+        manifest = read_manifest(folder)
+        if folder.name.startswith(TEMPORARY) or not _older(folder / MANIFEST, grace):
+            continue
+        facts = manifest["artifact"].get("facts", {}) if manifest else {}
+        of_run = facts.get("run_id") in runs
+        if not of_run and (folder.parent.name, folder.name) not in used:
+            found.append(folder)
+    return found
+
+
+def stale_references(workspace: Workspace, grace: float) -> list[Path]:
+    """Prefect's references to artifacts that are not there any more."""
+    there = {folder.name for folder in workspace.artifacts.glob("*/*")}
+    files = workspace.results.glob("*") if workspace.results.is_dir() else ()
+    return [path for path in files if path.name not in there and _older(path, grace)]
+
+
+def _older(path: Path, seconds: float) -> bool:
+    try:
+        return path.lstat().st_mtime < time.time() - seconds
+    except OSError:  # an artifact without a manifest, or gone meanwhile
+        return path.name == MANIFEST and _older(path.parent, seconds)

@@ -1,0 +1,165 @@
+"""Maintenance: what nothing needs goes, what anything needs stays, and no answer changes."""
+
+import os
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from lakes import assignments, counts, metrics, run_row, tables
+
+from configs.maintenance import MaintenanceConfig
+from flows.upkeep import Item, tend
+from storage import lake_files, orphans
+from storage.artifacts import Written, find, publish
+from storage.history import Policy, prune
+from storage.lake import VIEWS, Lake
+from storage.lease import hold
+from storage.workspace import Workspace
+
+HOUR = 3600.0
+
+
+def age(path: Path, hours: float = 24.0) -> None:
+    """Make a file, or everything in a folder, `hours` old."""
+    then = time.time() - hours * HOUR
+    for item in [path, *path.rglob("*")]:
+        os.utime(item, (then, then))
+
+
+def make(workspace: Workspace, kind: str, name: str, **facts) -> Path:
+    def body(folder: Path) -> Written:
+        (folder / "data").write_text(name)
+        return Written(facts=facts)
+
+    return publish(workspace, kind, name, body).folder(workspace)
+
+
+def big_run(number: int) -> tuple:
+    """A run large enough that DuckLake writes files for it."""
+    row = run_row(number, random_state=0, scan=f"scan-{number}")
+    paths = [str(path) for path in range(200)]
+    large = {
+        "assignments": assignments(row, paths, [0] * 200),
+        "metrics": metrics(row, acc=0.5, **{f"m{i}": 1.0 for i in range(20)}),
+        "artifacts": pa.table(
+            {
+                "run_id": [row["run_id"]],
+                "role": ["fused"],
+                "kind": ["fused"],
+                "fingerprint": [f"used-{number}"],
+                "identity": ["i"],
+            }
+        ),
+    }
+    return row, tables(row) | large
+
+
+@pytest.fixture
+def workspace(quoted: Workspace) -> Workspace:
+    """Four runs of one series."""
+    with Lake(quoted) as lake:
+        for number in range(4):
+            lake.publish(*big_run(number))
+    return quoted
+
+
+def answers(workspace: Workspace) -> list:
+    def rows(lake: Lake, view: str) -> list[str]:
+        return sorted(map(str, lake.query(f"FROM {view}").to_pylist()))
+
+    with Lake(workspace, read_only=True) as lake:
+        return [rows(lake, view) for view in VIEWS]
+
+
+def total(items: list[Item], what: str) -> int:
+    (item,) = [item for item in items if item.what.startswith(what)]
+    return item.count
+
+
+def files(workspace: Workspace) -> set[Path]:
+    return set((workspace.lake / "data").rglob("*.parquet"))
+
+
+def test_artifacts_go_only_when_no_run_refers_to_them_and_they_are_old(workspace):
+    used = make(workspace, "fused", "used-1")
+    of_run = make(workspace, "report", "r1", run_id="run-0002")
+    of_gone = make(workspace, "report", "r2", run_id="run-9999")
+    young = make(workspace, "fused", "young")
+    old = make(workspace, "fused", "old")
+    again = make(workspace, "fused", "again")
+    for folder in (used, of_run, of_gone, old, again):
+        age(folder)
+    assert find(workspace, "fused", "again")  # a run that finds it makes use of it
+    with Lake(workspace) as lake:
+        assert set(orphans.unused_artifacts(workspace, lake, HOUR)) == {old, of_gone}
+        prune(lake, Policy(keep_last=1))
+        assert set(orphans.unused_artifacts(workspace, lake, HOUR)) == {old, of_gone, used, of_run}
+    assert young.exists()
+
+
+def test_a_lake_without_runs_condemns_nothing(quoted):
+    age(make(quoted, "fused", "old"))
+    with Lake(quoted) as lake:
+        assert orphans.unused_artifacts(quoted, lake, HOUR) == []
+
+
+def test_while_a_run_goes_on_shards_and_artifacts_are_left_alone(workspace):
+    old = make(workspace, "fused", "old")
+    age(old)
+    config = MaintenanceConfig(workspace=workspace.root, grace_days=0.5)
+    with hold(workspace, "pets"):
+        assert total(tend(config), "runs going on") == 1
+        assert old.exists()
+    assert total(tend(config), "artifacts") == 1
+    assert not old.exists()
+
+
+def test_a_dry_run_changes_nothing_and_says_what_a_real_one_does(workspace):
+    age(make(workspace, "fused", "old"))
+    stray = workspace.lake / "data" / "main" / "metrics" / "stray.parquet"
+    stray.write_bytes(b"of a commit that was killed")
+    age(stray)
+    everything = {p: p.stat().st_mtime_ns for p in workspace.root.rglob("*.parquet")}
+    settings = {"workspace": workspace.root, "grace_days": 0.5, "keep_snapshots_days": 0}
+    said = tend(MaintenanceConfig(**settings, dry_run=True))
+    assert {p: p.stat().st_mtime_ns for p in workspace.root.rglob("*.parquet")} == everything
+    done = tend(MaintenanceConfig(**settings))
+    for what in ("artifacts", "unknown lake files", "lake snapshots"):
+        assert total(said, what) == total(done, what) > 0, what
+    assert not stray.exists()
+    assert next(i for i in said if i.what.startswith("unknown")).bytes == 27
+
+
+def test_merged_files_answer_as_before_and_the_old_ones_go_after_the_grace(workspace):
+    before, had = answers(workspace), files(workspace)
+    with Lake(workspace) as lake:
+        lake_files.expire_snapshots(lake, 0, False)
+        assert lake_files.merge_files(lake) > 0
+        lake_files.expire_snapshots(lake, 0, False)
+        assert files(workspace) >= had
+        assert lake_files.unused_files(lake, 1, False) == []
+        assert lake_files.unused_files(lake, 0, False)
+    assert answers(workspace) == before
+    assert had - files(workspace)
+
+
+def test_pruned_runs_leave_the_disk(workspace):
+    with Lake(workspace) as lake:
+        prune(lake, Policy(keep_last=1))
+    settings = {"workspace": workspace.root, "grace_days": 0, "keep_snapshots_days": 0}
+    for _ in range(2):
+        tend(MaintenanceConfig(**settings))
+    left = {p.parent.name for p in files(workspace) if p.parent.name.startswith("run_id=")}
+    assert left == {"run_id=run-0003"}
+    assert counts(workspace)["assignments"] == 200
+
+
+def test_a_reader_keeps_its_answers_through_maintenance(workspace):
+    with Lake(workspace, read_only=True) as reader:
+        reader.execute("BEGIN")
+        before = reader.query("SELECT count(*) AS n FROM assignments").to_pylist()
+        tend(MaintenanceConfig(workspace=workspace.root))
+        assert reader.query("SELECT count(*) AS n FROM assignments").to_pylist() == before
+        reader.execute("COMMIT")
+        assert reader.query("SELECT count(*) AS n FROM assignments").to_pylist() == before
