@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -115,17 +115,24 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return manifest
 
 
-def find(workspace: Workspace, kind: str, fingerprint: str) -> Artifact | None:
+def find(
+    workspace: Workspace, kind: str, fingerprint: str, only: Collection[str] | None = None
+) -> Artifact | None:
     """The finished and undamaged artifact, or None when it must be (re)built.
 
     Every file's size and hash is compared with the manifest; a hash already computed by this
-    process for an unchanged file is not computed again.
+    process for an unchanged file is not computed again. `only` names the files that a reader
+    needs, all of which must be there: the others, and shared ones, are then not looked at.
     """
     folder = workspace.artifacts / kind / fingerprint
     manifest = read_manifest(folder)
     if manifest is None:
         return None
-    own = all(_sound(folder / name, entry) for name, entry in manifest["files"].items())
+    files = manifest["files"]
+    if only is not None:
+        sound = all(name in files and _sound(folder / name, files[name]) for name in only)
+        return artifact if sound else None
+    own = all(_sound(folder / name, entry) for name, entry in files.items())
     shared = own and all(
         _sound(workspace.root / name, entry) for name, entry in manifest["shared"].items()
     )

@@ -29,7 +29,7 @@ T = TypeVar("T")
 SCHEMA_VERSION = 2
 SQL = Path(__file__).parent / "sql"
 SCAN_TABLES = ("images", "failures")
-RUN_TABLES = ("assignments", "clusters", "cluster_terms", "metrics", "artifacts")
+RUN_TABLES = ("assignments", "clusters", "cluster_terms", "metrics", "artifacts", "placements")
 VIEWS = (
     "latest_runs",
     "latest_assignments",
@@ -216,7 +216,7 @@ class Lake:
         known = SCAN_TABLES if self._has_scan(run) else ()
         for name in (*SCAN_TABLES, *RUN_TABLES):
             if name in tables and name not in known:
-                self._append(name, tables[name])
+                self.append(name, tables[name])
         self.execute(sql("commit/run"), dict(run))
 
     def _has_scan(self, run: RunRow) -> bool:
@@ -224,7 +224,8 @@ class Lake:
         place = {"scan": run["scan"], "collection": run["collection"]}
         return bool((self.execute(query, place).fetchone() or (0,))[0])
 
-    def _append(self, name: str, rows: "pa.Table | Select") -> None:
+    def append(self, name: str, rows: "pa.Table | Select") -> None:
+        """Add rows to a table, matched by column name; for use inside `transact`."""
         if isinstance(rows, Select):
             self.execute(f"INSERT INTO {name} BY NAME {rows.sql}", rows.parameters)
             return

@@ -51,6 +51,26 @@ def embed_images(
     """
     store = VectorStore.of(workspace, encoder_fingerprint, "images")
     table = readable(scan.file(workspace, "images.parquet"))
+    bad = embed_missing(workspace, store, table, source, images, encoder, encoder_fingerprint)
+    good = [key for key in table["key"].to_pylist() if key not in bad]
+    if not good:
+        raise RunError(_nothing(source, list(bad.values())))
+    pq.write_table(failure_table(bad.values()), folder / "failures.parquet")
+    n_unread = sum(not failure.lasting for failure in bad.values())
+    facts = {"n_failed": len(bad), "n_unread": n_unread}
+    return _written(folder, store, good, encoder_fingerprint, facts)
+
+
+def embed_missing(
+    workspace: Workspace,
+    store: VectorStore,
+    table: pa.Table,
+    source: str,
+    images: ImagesConfig,
+    encoder: EncoderConfig,
+    encoder_fingerprint: str,
+) -> dict[str, Failure]:
+    """Embed the images of a table (see `readable`) that `store` lacks; what failed, by key."""
     keys = table["key"].to_pylist()
     missing = set(store.missing(keys))
     known = KnownBad.of(workspace, images)
@@ -62,14 +82,7 @@ def embed_images(
         if todo.num_rows:
             model = _opened(encoder, encoder_fingerprint)
             embed_rows(store, todo, source, images, encoder, model, known)
-    bad = known.among([key for key in keys if key in missing])
-    good = [key for key in keys if key not in bad]
-    if not good:
-        raise RunError(_nothing(source, list(bad.values())))
-    pq.write_table(failure_table(bad.values()), folder / "failures.parquet")
-    n_unread = sum(not failure.lasting for failure in bad.values())
-    facts = {"n_failed": len(bad), "n_unread": n_unread}
-    return _written(folder, store, good, encoder_fingerprint, facts)
+    return known.among([key for key in keys if key in missing])
 
 
 def _nothing(source: str, bad: Sequence[Failure]) -> str:

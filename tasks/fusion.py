@@ -108,6 +108,45 @@ def open_view(
     )
 
 
+@dataclass(frozen=True)
+class Fuser:
+    """Makes fused vectors of a run's images, and of images that it has not seen.
+
+    `mean` (d,) is that of the run's images, whatever images are fused; `views` are in the order
+    of MODALITIES.
+    """
+
+    mean: FloatArray
+    views: Sequence[View]
+    transport: TransportConfig
+    config: FusionConfig
+
+    def __call__(self, block: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Fused unit vectors (b, d') and weights (b, m) of image vectors (b, d)."""
+        seen = centre(block, self.mean if self.transport.centred else None)
+        image = centre(block, self.mean if self.config.centred else None)
+        counterparts = [view.counterparts(seen) for view in self.views]
+        rule = self.config
+        return fuse_block(image, counterparts, rule.mode, rule.weights, rule.gamma)
+
+
+def open_fuser(
+    workspace: Workspace,
+    images: Artifact,
+    spaces: dict[str, Artifact],
+    transports: dict[str, Artifact],
+    transport: TransportConfig,
+    config: FusionConfig,
+) -> Fuser:
+    """The fuser of a run, from its stored mean, spaces and potentials."""
+    views = [
+        open_view(workspace, spaces[name], transports[name], transport, config)
+        for name in MODALITIES
+        if name in spaces
+    ]
+    return Fuser(np.load(images.file(workspace, "mean.npy")), views, transport, config)
+
+
 def write_shards(
     folder: Path, keys: Sequence[str], blocks: Iterable[FloatArray], shard_blocks: int = 16
 ) -> None:
@@ -154,19 +193,13 @@ def fuse(
     rows = open_vectors(workspace, images)
     if not rows.shape[0]:
         raise RunError("fusion needs at least one readable image, got 0; check the source")
-    mean = np.load(images.file(workspace, "mean.npy"))
+    fuser = open_fuser(workspace, images, spaces, transports, transport, config)
     names = [name for name in MODALITIES if name in spaces]
-    views = [
-        open_view(workspace, spaces[name], transports[name], transport, config) for name in names
-    ]
     shares: list[FloatArray] = []
 
     def fused() -> Iterator[FloatArray]:
         for block in rows.blocks(ROW_GROUP):
-            seen = centre(block, mean if transport.centred else None)
-            image = centre(block, mean if config.centred else None)
-            counterparts = [view.counterparts(seen) for view in views]
-            out, share = fuse_block(image, counterparts, config.mode, config.weights, config.gamma)
+            out, share = fuser(block)
             shares.append(share)
             yield out
 

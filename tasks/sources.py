@@ -75,7 +75,9 @@ def open_source(source: str) -> ImageSource:
         if vector_files(path) and not any(is_image(e.path) for e in folder.entries()):
             return VectorsSource(path)
         return folder
-    return TarSource.checked(path)
+    return (
+        SingleFile(path.parent, name=path.name) if is_image(path.name) else TarSource.checked(path)
+    )
 
 
 def _suggestion(path: Path) -> str:
@@ -249,6 +251,22 @@ class VectorsSource(FolderSource):
         for path in vector_files(self.root):
             info = path.stat()
             yield Entry(path.name, info.st_size, info.st_mtime_ns, mode=info.st_mode)
+
+
+@dataclass(frozen=True)
+class SingleFile(FolderSource):
+    """One image file; its name is its path."""
+
+    name: str = ""
+
+    @property
+    def location(self) -> Path:
+        """The file."""
+        return self.root / self.name
+
+    def entries(self) -> Iterator[Entry]:
+        """The file alone."""
+        yield self.entry(self.name)
 
 
 def read_all(file: BinaryIO) -> bytes:

@@ -1,0 +1,12 @@
+"""Settings of `sortal assign`: when an image is unlike anything its run has seen."""
+
+from pydantic import Field
+
+from configs.schema import Section
+
+
+class AssignConfig(Section):
+    """The flag `unlike`: farther from the centre than nearly all of the run's own images."""
+
+    quantile: float = Field(0.99, gt=0.0, lt=1.0)  # of the run's distances, by cluster [infer]
+    min_images: int = Field(100, ge=1)  # fewer in a cluster: the quantile of the whole run [infer]

@@ -1,0 +1,234 @@
+"""`sortal assign`: new images into the clusters of a run that is there, at once.
+
+Plain functions: the steps are called without Prefect, and nothing is solved or fitted.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from configs.assign import AssignConfig
+from configs.errors import RunError, UsageError
+from configs.load import make_config
+from configs.presets import preset_names
+from configs.schema import RunConfig
+from storage.artifacts import Artifact, find
+from storage.atomic import TEMPORARY
+from storage.lake import Lake
+from storage.placements import record
+from storage.rows import FloatArray
+from storage.vectors import ROW_GROUP, VectorSet, VectorStore, write_index
+from storage.workspace import Workspace
+from tasks.embedding import embed_missing, readable
+from tasks.encoders import describe, vectors
+from tasks.images import scan
+from tasks.placing import PLACED, Placer, check_dim, files_needed, open_placer
+from tasks.progress import progress
+from tasks.sources import VectorsSource, open_source
+
+_VECTORS = "vectors:"
+_RUN = """\
+SELECT * FROM runs
+WHERE ($run IS NULL OR run_id = $run) AND ($collection IS NULL OR collection = $collection)
+ORDER BY finished_at DESC, run_id DESC
+LIMIT 1"""
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as the lake knows it: its row, its settings, its clusters, its artifacts by role."""
+
+    row: dict[str, Any]
+    config: RunConfig
+    clusters: pa.Table
+    places: dict[str, dict[str, str]]
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return str(self.row["run_id"])
+
+
+def assign(
+    workspace: Workspace,
+    source: str,
+    run: str | None = None,
+    collection: str | None = None,
+    settings: AssignConfig | None = None,
+    keep: bool = True,
+) -> tuple[StoredRun, pa.Table]:
+    """Put the images of `source` into the clusters of a run (default: the newest).
+
+    Returns the run and a row for every input, in the order of the source: path, key, cluster,
+    name, stable_id where the run has them, distance, next_cluster, next_distance, threshold,
+    unlike, status, error_code. `keep` also writes them to the lake's table `placements`.
+
+    Raises UsageError for a run, source or encoder that cannot work, RunError when what the run
+    stored is gone.
+    """
+    opened = open_source(source)
+    stored = load_run(workspace, run, collection)
+    encoder_fits(stored, isinstance(opened, VectorsSource), source)
+    placer = open_placer(
+        workspace, artifacts(workspace, stored), stored.config, settings or AssignConfig()
+    )
+    found = scan(workspace, source=source, config=stored.config.images)
+    inputs = pq.read_table(
+        found.file(workspace, "images.parquet"), columns=["path", "key", "status", "error_code"]
+    )
+    failed: dict[str, str] = {}
+    if isinstance(opened, VectorsSource):
+        check_dim(stored.config, vectors.dim_of(opened.root), placer)
+        placed = place(placer, vectors.image_blocks(opened.root), inputs.num_rows)
+    else:
+        placed, failed = embed_and_place(workspace, stored, placer, found, source)
+    rows = joined(inputs, placed, failed, stored.clusters)
+    if keep:
+        now = datetime.now(UTC).replace(tzinfo=None)
+        record(workspace, stored.run_id, str(opened.location), rows, now)
+    return stored, rows
+
+
+def load_run(workspace: Workspace, run: str | None, collection: str | None) -> StoredRun:
+    """The run of this id, or the newest (of a collection); raises UsageError when there is none."""
+    with Lake(workspace, read_only=True) as lake:
+        rows = lake.query(_RUN, {"run": run, "collection": collection}).to_pylist()
+        if not rows:
+            wanted = f"run {run!r}" if run else "run"
+            of = f" of collection {collection!r}" if collection else ""
+            raise UsageError(f"no {wanted}{of} in {workspace.root}; `sortal runs` lists them")
+        run_id = [rows[0]["run_id"]]
+        clusters = lake.query("SELECT * FROM clusters WHERE run_id = ?", run_id)
+        places = lake.query("SELECT * FROM artifacts WHERE run_id = ?", run_id).to_pylist()
+    config = config_of(rows[0])
+    return StoredRun(rows[0], config, clusters, {place["role"]: place for place in places})
+
+
+def config_of(row: dict[str, Any]) -> RunConfig:
+    """The settings of a run in the lake; every one was written, so no method file is read."""
+    values = json.loads(row["config"])
+    if values.get("method") not in preset_names():
+        values.pop("method", None)
+    try:
+        return make_config(values)
+    except UsageError as error:
+        rule = f"run {row['run_id']} was made by another version of Sortal"
+        raise UsageError(
+            f"{rule} ({error}); run `{command(row)}` anew and assign to that"
+        ) from error
+
+
+def artifacts(workspace: Workspace, run: StoredRun) -> dict[str, Artifact]:
+    """The artifacts that placing needs, by role; raises RunError when one is gone or damaged."""
+    parts: dict[str, Artifact] = {}
+    for role, files in files_needed(run.config).items():
+        place = run.places.get(role)
+        part = place and find(workspace, place["kind"], place["fingerprint"], only=files)
+        if not part:
+            raise RunError(
+                f"the artifact {role} of run {run.run_id} must be in {workspace.root}, and is "
+                f"gone or damaged; `{command(run.row)}` with the run's settings rebuilds it"
+            )
+        parts[role] = part
+    return parts
+
+
+def command(row: dict[str, Any]) -> str:
+    """The command that made a run, but for its further settings."""
+    encoder = "" if row["encoder"] == "conse" else f" --encoder {row['encoder']}"
+    return (
+        f"sortal cluster {row['source']} -k {row['n_clusters']} --method {row['method']}{encoder}"
+    )
+
+
+def encoder_fits(run: StoredRun, ready: bool, source: str) -> None:
+    """Refuse a source whose vectors would not be of the run's space; raises UsageError."""
+    spec = run.config.encoder.spec
+    if spec.startswith(_VECTORS):
+        if not ready:
+            raise UsageError(
+                f"source must be a folder with *images*.parquet (key, vector) made by the model of "
+                f"{spec}, since run {run.run_id} has ready-made vectors; got {source!r}"
+            )
+        return
+    if ready:
+        raise UsageError(
+            f"source must hold images, since run {run.run_id} embeds them with {spec}; "
+            f"got ready-made vectors in {source!r}"
+        )
+    if describe(spec).fingerprint != run.row["encoder_fingerprint"]:
+        raise UsageError(
+            f"encoder {spec} must be the one of run {run.run_id}, and its weights or preprocessing "
+            f"differ here; make a new run with `{command(run.row)}`"
+        )
+
+
+def embed_and_place(
+    workspace: Workspace, run: StoredRun, placer: Placer, found: Artifact, source: str
+) -> tuple[pa.Table, dict[str, str]]:
+    """Rows of the images that have vectors, embedded where missing; error codes of the others."""
+    config, fingerprint = run.config, run.row["encoder_fingerprint"]
+    store = VectorStore.of(workspace, fingerprint, "images")
+    table = readable(found.file(workspace, "images.parquet"))
+    bad = embed_missing(workspace, store, table, source, config.images, config.encoder, fingerprint)
+    keys = [key for key in table["key"].to_pylist() if key not in bad]
+    failed = {key: failure.error_code for key, failure in bad.items()}
+    if not keys:
+        return PLACED.empty_table(), failed
+    with TemporaryDirectory(prefix=TEMPORARY, dir=workspace.root) as room:
+        write_index(Path(room), store, keys)
+        return place(placer, stored_blocks(VectorSet(Path(room), store)), len(keys)), failed
+
+
+def stored_blocks(rows: VectorSet) -> Iterator[tuple[list[str], FloatArray]]:
+    """(keys, vectors) of a set of stored vectors, a block at a time."""
+    done = 0
+    for block in rows.blocks(ROW_GROUP):
+        yield rows.keys[done : done + len(block)], block
+        done += len(block)
+
+
+def place(placer: Placer, blocks: Iterator[tuple[list[str], FloatArray]], total: int) -> pa.Table:
+    """The rows of all blocks, with progress."""
+    with progress("assigning", total, unit="images") as advance:
+
+        def counted() -> Iterator[tuple[list[str], FloatArray]]:
+            for keys, block in blocks:
+                yield keys, block
+                advance(len(keys))
+
+        return placer.place_all(counted())
+
+
+def joined(
+    inputs: pa.Table, placed: pa.Table, failed: dict[str, str], clusters: pa.Table
+) -> pa.Table:
+    """One row an input, in its order: where it was placed, or why it was not."""
+    row_of: dict[str, int] = {}
+    for row, key in enumerate(placed["key"].to_pylist()):
+        row_of.setdefault(key, row)
+    keys = inputs["key"].to_pylist()
+    ok = pc.equal(inputs["status"], "ok").to_pylist()
+    where = pa.array(
+        [row_of.get(key) if good else None for key, good in zip(keys, ok, strict=True)], pa.int64()
+    )
+    codes = [
+        code or failed.get(key)
+        for key, code in zip(keys, inputs["error_code"].to_pylist(), strict=True)
+    ]
+    found = placed.take(where)
+    named = clusters.take(pc.index_in(found["cluster"], clusters["cluster"].combine_chunks()))
+    columns = {"path": inputs["path"], "key": inputs["key"], "cluster": found["cluster"]}
+    columns |= {n: named[n] for n in ("name", "stable_id") if n in named.column_names}
+    columns |= {name: found[name] for name in PLACED.names[2:]}
+    columns["status"] = pc.if_else(pc.is_valid(where), "ok", "failed")
+    columns["error_code"] = pa.array(codes, pa.string())
+    return pa.table(columns)

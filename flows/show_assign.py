@@ -1,0 +1,99 @@
+"""What `sortal assign` prints: the rows on stdout or into a file, what they say on stderr."""
+
+import logging
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.table import Table
+
+from configs.assign import AssignConfig
+from configs.errors import UsageError
+from flows.assign import StoredRun, assign
+from flows.queries import FORMATS, write
+from flows.show import log_to_terminal
+from storage.workspace import Workspace
+
+_SHOWN = 40  # clusters in the summary
+_IDS = {"key", "next_cluster", "next_distance", "status"}  # columns left out of a table
+
+
+def run_assign(
+    workspace: Path,
+    source: str,
+    run: str | None,
+    collection: str | None,
+    quantile: float | None,
+    output: str,
+    file: Path | None,
+    keep: bool,
+) -> None:
+    """Assign for a person at a terminal; a bad format is refused before any work."""
+    if output not in FORMATS or (output == "parquet" and file is None):
+        raise UsageError(
+            f"--format must be one of {', '.join(FORMATS)}, and parquet needs --output FILE; "
+            f"got {output}"
+        )
+    if quantile is not None and not 0 < quantile < 1:
+        raise UsageError(f"--quantile must be between 0 and 1, both left out; got {quantile}")
+    log_to_terminal(logging.INFO)
+    settings = AssignConfig() if quantile is None else AssignConfig(quantile=quantile)
+    room = Workspace(workspace.resolve())
+    stored, rows = assign(room, source, run, collection, settings, keep)
+    print_rows(rows, output, file)
+    print_summary(stored, rows, settings, keep)
+
+
+def print_rows(rows: pa.Table, output: str, file: Path | None) -> None:
+    """Write the rows in one of FORMATS; a table has the columns that a person reads."""
+    if output == "table":
+        rows = rows.select([name for name in rows.column_names if name not in _IDS])
+    with duckdb.connect() as connection:
+        connection.register("placed", rows)
+        write(connection.execute("FROM placed"), output, file)
+
+
+def print_summary(stored: StoredRun, rows: pa.Table, settings: AssignConfig, keep: bool) -> None:
+    """How many went where, how many are unlike anything seen, and what that means."""
+    console = Console(stderr=True)
+    good = rows.filter(pc.equal(rows["status"], "ok"))
+    console.print(_by_cluster(stored, good))
+    n_unlike = int(pc.sum(good["unlike"]).as_py() or 0)
+    share = n_unlike / max(good.num_rows, 1)
+    console.print(
+        f"{n_unlike:,} of {good.num_rows:,} ({share:.1%}) are unlike anything seen: farther from "
+        f"their cluster's centre than {settings.quantile:.4g} of the run's own images of that "
+        f"cluster, the column threshold (of all its images, where a cluster has fewer than "
+        f"{settings.min_images}). Of images like the run's, about {1 - settings.quantile:.2g} are.",
+        soft_wrap=True,
+    )
+    if good.num_rows < rows.num_rows:
+        console.print(f"{rows.num_rows - good.num_rows:,} inputs failed; error_code says why")
+    if keep:
+        console.print('recorded: sortal sql "FROM placements"', soft_wrap=True)
+
+
+def _by_cluster(stored: StoredRun, good: pa.Table) -> Table:
+    run = stored.row
+    table = Table(
+        title=f"{good.num_rows:,} images placed in run {stored.run_id} ({run['collection']}, "
+        f"{run['method']})",
+        title_justify="left",
+    )
+    for column in ("id", "name", "placed", "unlike", "mean distance"):
+        table.add_column(column, justify="left" if column == "name" else "right")
+    figures = [("key", "count"), ("unlike", "sum"), ("distance", "mean")]
+    counts = good.group_by(["cluster", "name"]).aggregate(figures)
+    for row in counts.sort_by([("key_count", "descending"), ("cluster", "ascending")]).to_pylist()[
+        :_SHOWN
+    ]:
+        table.add_row(
+            str(row["cluster"]),
+            row["name"],
+            f"{row['key_count']:,}",
+            f"{row['unlike_sum']:,}",
+            f"{row['distance_mean']:.3f}",
+        )
+    return table

@@ -1,0 +1,155 @@
+"""Placing: images that a run has not seen go to its clusters, from what the run stored.
+
+Nothing is solved or fitted: counterparts come from the stored potentials, and the mean that is
+removed is that of the run's images, so an image of the run gets the cluster it has.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from configs.assign import AssignConfig
+from configs.errors import UsageError
+from configs.schema import RunConfig
+from storage.artifacts import Artifact
+from storage.rows import FloatArray
+from storage.workspace import Workspace
+from tasks.centring import normalise
+from tasks.fusion import Fuser, open_fuser
+
+PLACED = pa.schema(
+    {
+        "key": pa.string(),
+        "cluster": pa.int32(),
+        "distance": pa.float32(),
+        "next_cluster": pa.int32(),
+        "next_distance": pa.float32(),
+        "threshold": pa.float32(),
+        "unlike": pa.bool_(),
+    }
+)
+
+
+def files_needed(config: RunConfig) -> dict[str, tuple[str, ...]]:
+    """The files that placing reads, by the role of their artifact in the run."""
+    files: dict[str, tuple[str, ...]] = {
+        "image_vectors": ("mean.npy",),
+        "partition": ("assignments.parquet", "centres.npy"),
+    }
+    for name in spaces_fused(config):
+        files |= {f"{name}.space": ("space.parquet",), f"{name}.transport": ("potential.npz",)}
+    return files
+
+
+def spaces_fused(config: RunConfig) -> list[str]:
+    """The spaces whose counterparts the method fuses; the others only name clusters."""
+    used = {"noun": config.nouns.fuse, "caption": config.captions.fuse}
+    return [name for name, fused in used.items() if fused]
+
+
+def two_nearest(
+    block: FloatArray, centres: FloatArray, spherical: bool
+) -> tuple[NDArray[np.int64], FloatArray]:
+    """The two nearest centres of each row: ids (b, 2) and cosine distances (b, 2).
+
+    Nearest as k-means measures it: by cosine where `spherical`, else by Euclidean distance.
+    """
+    unit = normalise(block)
+    _, labels = faiss.knn(unit if spherical else block, np.ascontiguousarray(centres), 2)
+    cosines = np.einsum("bd,bkd->bk", unit, normalise(centres)[labels])
+    return labels, np.clip(1.0 - cosines, 0.0, 2.0)
+
+
+def thresholds(
+    clusters: NDArray[np.integer], distances: FloatArray, n_clusters: int, config: AssignConfig
+) -> FloatArray:
+    """The distance above which an image is unlike its cluster, shape (n_clusters,).
+
+    It is the quantile `config.quantile` of the distances of the run's own images of that
+    cluster; of all its images for a cluster of fewer than `config.min_images`.
+    """
+    found = np.full(n_clusters, np.quantile(distances, config.quantile), dtype=np.float32)
+    order = np.argsort(clusters, kind="stable")
+    ends = np.cumsum(np.bincount(clusters, minlength=n_clusters))
+    for cluster, rows in enumerate(np.split(order, ends[:-1])):
+        if len(rows) >= config.min_images:
+            found[cluster] = np.quantile(distances[rows], config.quantile)
+    return found
+
+
+@dataclass(frozen=True)
+class Placer:
+    """Puts image vectors into the clusters of a run.
+
+    `centres` (n_clusters, d') and `thresholds` (n_clusters,) are the run's.
+    """
+
+    fuser: Fuser
+    centres: FloatArray
+    spherical: bool
+    thresholds: FloatArray
+
+    def place(self, keys: list[str], vectors: FloatArray) -> pa.Table:
+        """Where image vectors (b, d) belong, a row each.
+
+        Columns PLACED: distances are cosine distances to the centres, `next_cluster` is the
+        second nearest, `unlike` says that the distance is above the threshold.
+        """
+        fused, _ = self.fuser(_stored(vectors))
+        labels, distances = two_nearest(_stored(fused), self.centres, self.spherical)
+        limits = self.thresholds[labels[:, 0]]
+        columns = {
+            "key": keys,
+            "cluster": labels[:, 0].astype(np.int32),
+            "distance": distances[:, 0],
+            "next_cluster": labels[:, 1].astype(np.int32),
+            "next_distance": distances[:, 1],
+            "threshold": limits,
+            "unlike": distances[:, 0] > limits,
+        }
+        return pa.table(columns, schema=PLACED)
+
+    def place_all(self, blocks: Iterable[tuple[list[str], FloatArray]]) -> pa.Table:
+        """`place` over blocks of (keys, vectors); holds one block beside the rows."""
+        parts = [self.place(keys, vectors) for keys, vectors in blocks]
+        return pa.concat_tables([PLACED.empty_table(), *parts])
+
+
+def open_placer(
+    workspace: Workspace, parts: dict[str, Artifact], config: RunConfig, assign: AssignConfig
+) -> Placer:
+    """The placer of a run from its artifacts by role (see `files_needed`) and configuration."""
+    names = spaces_fused(config)
+    fuser = open_fuser(
+        workspace,
+        parts["image_vectors"],
+        {name: parts[f"{name}.space"] for name in names},
+        {name: parts[f"{name}.transport"] for name in names},
+        config.transport,
+        config.fusion,
+    )
+    partition = parts["partition"]
+    centres: FloatArray = np.load(partition.file(workspace, "centres.npy"))
+    own = pq.read_table(partition.file(workspace, "assignments.parquet"))
+    limits = thresholds(own["cluster"].to_numpy(), own["distance"].to_numpy(), len(centres), assign)
+    return Placer(fuser, centres, config.partition.spherical, limits)
+
+
+def _stored(vectors: FloatArray) -> FloatArray:
+    """Rounded as a run's vectors are when they are kept, so that equal images stay equal."""
+    return vectors.astype(np.float16).astype(np.float32)
+
+
+def check_dim(config: RunConfig, dim: int, placer: Placer) -> None:
+    """Refuse ready-made vectors that cannot be of the run's model; raises UsageError."""
+    expected = len(placer.fuser.mean)
+    if dim != expected:
+        raise UsageError(
+            f"vectors must have the {expected} dimensions of the run's ({config.encoder.spec}), "
+            f"got {dim}; make them with the same model"
+        )
