@@ -59,7 +59,7 @@ def test_an_error_in_the_middle_of_publishing_leaves_nothing(filled):
 
 def test_an_interrupt_in_the_middle_of_publishing_leaves_nothing(filled, monkeypatch):
     before = counts(filled)
-    append = Lake._append
+    append = Lake.append
 
     def interrupted(self, name, rows):
         append(self, name, rows)
@@ -67,7 +67,7 @@ def test_an_interrupt_in_the_middle_of_publishing_leaves_nothing(filled, monkeyp
             raise KeyboardInterrupt
 
     with Lake(filled) as lake, monkeypatch.context() as patch:
-        patch.setattr(Lake, "_append", interrupted)
+        patch.setattr(Lake, "append", interrupted)
         with pytest.raises(KeyboardInterrupt):
             lake.publish(run_row(5), tables(run_row(5)))
     assert counts(filled) == before
