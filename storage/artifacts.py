@@ -129,14 +129,11 @@ def find(
     if manifest is None:
         return None
     files = manifest["files"]
-    if only is not None:
-        sound = all(name in files and _sound(folder / name, files[name]) for name in only)
-        return artifact if sound else None
-    own = all(_sound(folder / name, entry) for name, entry in files.items())
-    shared = own and all(
-        _sound(workspace.root / name, entry) for name, entry in manifest["shared"].items()
-    )
-    if not (own and shared):
+    wanted = files if only is None else dict.fromkeys(only)
+    if not all(name in files and _sound(folder / name, files[name]) for name in wanted):
+        return None
+    shared = manifest["shared"] if only is None else {}
+    if not all(_sound(workspace.root / name, entry) for name, entry in shared.items()):
         return None
     with suppress(OSError):  # a workspace that may only be read
         os.utime(folder / MANIFEST)  # its age is the time since it was last of use
