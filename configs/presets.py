@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from configs.errors import UsageError
 
+_FRONT = ("description", "paper", "needs", "switches")  # what a preset says of itself
 _FOLDER = Path(__file__).parent / "presets"
 
 
@@ -22,13 +23,25 @@ def load_preset(method: str) -> dict[str, Any]:
     """The nested settings of a preset name or of a YAML file, with what it extends merged in."""
     values = _read(_locate(method))
     base = values.pop("extends", None)
-    values.pop("description", None)
+    values = {key: value for key, value in values.items() if key not in _FRONT}
     return merge(load_preset(base), values) if base else values
 
 
 def describe_preset(name: str) -> str:
     """The one-line description in the preset's file."""
     return str(_read(_FOLDER / f"{name}.yaml").get("description", ""))
+
+
+def preset_card(name: str) -> dict[str, Any]:
+    """What a preset says of itself: description, paper, needs, switches (settings), extends.
+
+    What it does not say is said by the preset it extends.
+    """
+    values = _read(_FOLDER / f"{name}.yaml")
+    base = values.get("extends")
+    inherited = preset_card(base) if base else {}
+    own = {key: values[key] for key in _FRONT if key in values}
+    return {"switches": [], "needs": "", "paper": "", **inherited, **own, "extends": base}
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,10 +7,12 @@ our choice, documented in docs/methods.md.
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from configs.heads import HeadConfig
 from configs.identity import Runtime
 from configs.presets import load_preset, merge
+from configs.section import Section
 
 PHOTOGRAPHABLE = (
     "noun.Tops",
@@ -24,12 +26,6 @@ PHOTOGRAPHABLE = (
     "noun.plant",
     "noun.substance",
 )
-
-
-class Section(BaseModel):
-    """A frozen section; unknown keys, NaN and infinity are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ImagesConfig(Section):
@@ -150,6 +146,7 @@ class RunConfig(Section):
     transport: TransportConfig = TransportConfig()
     fusion: FusionConfig = FusionConfig()
     partition: PartitionConfig = PartitionConfig()
+    head: HeadConfig = HeadConfig()
     naming: NamingConfig = NamingConfig()
 
     @model_validator(mode="before")

@@ -18,6 +18,7 @@ from tasks.embedding import embed_images, embed_texts
 from tasks.encoders import EncoderInfo, describe, templates_of
 from tasks.evaluation import evaluate
 from tasks.fusion import fuse
+from tasks.heads.head import head
 from tasks.images import scan
 from tasks.naming import name_clusters
 from tasks.nouns import load_nouns
@@ -29,9 +30,10 @@ from tasks.transport import solve_transport
 
 
 class Space(NamedTuple):
-    """A corpus, the part of it that suits the collection, and its solved transport."""
+    """A corpus, its vectors, the part that suits the collection, and its solved transport."""
 
     corpus: Artifact
+    vectors: Artifact
     texts: Artifact
     transport: Artifact
 
@@ -89,12 +91,11 @@ def sort(config: RunConfig, do: Steps, clock: Clock) -> RunResult:
         "caption": space_of(do, "caption", captions, images, config, encoder),
     }
     fused = do(fuse, images=images, **fusing(config, spaces))
-    clusters = do(
-        partition,
-        vectors=fused,
-        config=config.partition,
-        n_clusters=config.n_clusters,
-        random_state=config.random_state,
+    into: dict[str, Any] = {"n_clusters": config.n_clusters, "random_state": config.random_state}
+    clusters = (
+        do(partition, vectors=fused, config=config.partition, **into)
+        if config.head.method == "none"
+        else do(head, "partition", fused=fused, **training(config, found, images, spaces), **into)
     )
     names = do(name_clusters, images=images, partition=clusters, **naming(config, spaces))
     metrics = do(evaluate, scan=found, partition=clusters) if found.facts["n_labelled"] else None
@@ -109,6 +110,7 @@ def sort(config: RunConfig, do: Steps, clock: Clock) -> RunResult:
         names=names,
         metrics=metrics,
         steps=dict(do.done),
+        labels_used=config.head.selection == "paper" and config.head.method != "none",
         clock=clock,
     )
     report = do(write_report, run=run, source=config.source)
@@ -125,7 +127,7 @@ def space_of(
 ) -> Space:
     """Embed a corpus, select what suits the images, and solve their transport to it."""
     section = config.nouns if name == "noun" else config.captions
-    texts = do(
+    vectors = do(
         embed_texts,
         role=f"{name}.text_vectors",
         corpus=corpus,
@@ -137,7 +139,7 @@ def space_of(
         select,
         role=f"{name}.space",
         images=images,
-        texts=texts,
+        texts=vectors,
         corpus=corpus,
         config=config.selection,
         n_clusters=config.n_clusters,
@@ -150,7 +152,7 @@ def space_of(
         space=space,
         config=config.transport,
     )
-    return Space(corpus, space, solved)
+    return Space(corpus, vectors, space, solved)
 
 
 def fusing(config: RunConfig, spaces: dict[str, Space]) -> dict[str, Any]:
@@ -162,6 +164,23 @@ def fusing(config: RunConfig, spaces: dict[str, Space]) -> dict[str, Any]:
         "transports": {name: space.transport for name, space in chosen.items()},
         "transport": config.transport,
         "config": config.fusion,
+    }
+
+
+def training(
+    config: RunConfig, found: Artifact, images: Artifact, spaces: dict[str, Space]
+) -> dict[str, Any]:
+    """Arguments of a head: all a method may read; the labels only where they pick the epoch."""
+    return {
+        "images": images,
+        "corpora": {name: space.corpus for name, space in spaces.items()},
+        "text_vectors": {name: space.vectors for name, space in spaces.items()},
+        "spaces": {name: space.texts for name, space in spaces.items()},
+        "transports": {name: space.transport for name, space in spaces.items()},
+        "transport": config.transport,
+        "fusion": config.fusion,
+        "config": config.head,
+        "scan": found if config.head.selection == "paper" else None,
     }
 
 
@@ -189,3 +208,4 @@ def check_size(config: RunConfig, found: Artifact) -> None:
             f"n_clusters must be in [2, {n_unique:,}], got {config.n_clusters:,}; "
             f"the collection has {n_unique:,} distinct readable images"
         )
+    config.head.check(n_unique, config.n_clusters)

@@ -29,7 +29,15 @@ T = TypeVar("T")
 SCHEMA_VERSION = 2
 SQL = Path(__file__).parent / "sql"
 SCAN_TABLES = ("images", "failures")
-RUN_TABLES = ("assignments", "clusters", "cluster_terms", "metrics", "artifacts", "placements")
+RUN_TABLES = (
+    "assignments",
+    "clusters",
+    "cluster_terms",
+    "metrics",
+    "artifacts",
+    "placements",
+    "training",
+)
 VIEWS = (
     "latest_runs",
     "latest_assignments",

@@ -31,6 +31,11 @@ class Workspace:
         return self.root / "reports"
 
     @property
+    def training(self) -> Path:
+        """Checkpoints and flat vectors of unfinished trainings: `training/<fingerprint>/`."""
+        return self.root / "training"
+
+    @property
     def results(self) -> Path:
         """Prefect's small references to artifacts."""
         return self.root / "prefect"

@@ -127,6 +127,7 @@ def _files(
         "images": str(scan.file(workspace, "images.parquet")),
         "undecodable": str(images.file(workspace, "failures.parquet")),
         "assignments": str(partition.file(workspace, "assignments.parquet")),
+        "history": str(partition.file(workspace, "history.parquet")),
         "weights": str(fused.file(workspace, "weights.parquet")),
         "clusters": str(names.file(workspace, "clusters.parquet")),
         "terms": str(names.file(workspace, "terms.parquet")),
@@ -145,7 +146,9 @@ def _tables(
         "name": pa.array(list(figures), pa.string()),
         "value": pa.array(list(figures.values()), pa.float64()),
     }
+    history = {"training": Select(sql("commit/training"), run | {"history": files["history"]})}
     return {
+        **(history if Path(files["history"]).exists() else {}),  # only a trained head has one
         "images": Select(sql("commit/images"), place | broken),
         "failures": Select(sql("commit/failures"), place | broken),
         "assignments": Select(sql("commit/assignments"), run | joined),

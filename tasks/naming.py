@@ -172,7 +172,7 @@ def labels_of(keys: pa.Array | pa.ChunkedArray, assignments: pa.Table) -> NDArra
     return pc.fill_null(labels, -1).to_numpy().astype(np.int64)
 
 
-def _texts(workspace: Workspace, space: Artifact, corpus: Artifact | None) -> pa.Table:
+def space_table(workspace: Workspace, space: Artifact, corpus: Artifact | None) -> pa.Table:
     """The space's texts in their order, with what the corpus knows of them."""
     texts = pq.read_table(space.file(workspace, "space.parquet"), columns=["key", "text"])
     if corpus is None:
@@ -207,7 +207,7 @@ def name_clusters(
         rows, texts, _ = transport_inputs(workspace, images, space, transport.centred)
         potential = Potential.load(transports[name].file(workspace, POTENTIAL))
         mass = cluster_mass(rows, texts, potential, labels, n_clusters)
-        table = _texts(workspace, space, corpora.get(name))
+        table = space_table(workspace, space, corpora.get(name))
         if name == "noun":
             scores[name] = score_nouns(table, mass, len(keys))
         else:

@@ -1,0 +1,82 @@
+"""Settings of trained heads: one trainer, and a section a method.
+
+Defaults of the trainer are TAC's; the presets of other methods say where they differ.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from configs.errors import UsageError
+from configs.identity import Runtime
+from configs.section import Section
+
+
+class TrainerConfig(Section):
+    """How a head is trained, whatever the method (TAC's values, METHODS.md 2.4)."""
+
+    epochs: int = Field(20, ge=1, le=10_000)
+    batch_size: int = Field(512, ge=2)  # the last, smaller batch of an epoch is dropped
+    n_neighbours: int = Field(50, ge=1, le=1000)
+    optimiser: Literal["adam", "adamw"] = "adam"
+    lr: float = Field(1e-3, gt=0.0)
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = Field(0.0, ge=0.0)
+    schedule: Literal["constant", "linear", "cosine"] = "constant"  # of lr, down to 0
+    warmup: float = Field(0.0, ge=0.0, lt=1.0)  # share of the steps in which lr rises from 0
+    patience: int = Field(5, ge=1)  # `selection: paper` stops after so many epochs without a gain
+    device: Literal["auto", "cpu", "cuda", "mps"] = Runtime("auto")
+    checkpoint_every: int = Runtime(1, ge=1)  # epochs
+
+
+class TacConfig(Section):
+    """TAC's losses (METHODS.md 2.4); switches for its ablations."""
+
+    distillation: Literal["both", "text_to_image", "image_to_text", "none"] = "both"
+    temperature: float = Field(0.5, gt=0.0)  # 5.0 for UCF-101 and ImageNet
+    confidence: bool = True
+    balance: float = Field(5.0, ge=0.0)  # weight of the entropy of the mean; 0 = off
+    width: int = Field(512, ge=1)  # hidden units; the papers' heads keep CLIP's 512 dimensions
+
+
+class SicConfig(Section):
+    """SIC's losses and its semantic space (METHODS.md 7); switches for its ablations."""
+
+    consistency: bool = True
+    balance: float = Field(5.0, ge=0.0)  # lambda; 0 = off
+    pseudo_labels: float = Field(0.1, ge=0.0)  # beta; 0 = no semantic pseudo-labels
+    uniqueness: float = Field(0.05, ge=0.0, lt=1.0)  # gamma_u: nouns of cosine >= 1 - it are out
+    top_images: float = Field(0.9, gt=0.0, le=1.0)  # xi_c: share of N / C images behind a centre
+    top_nouns: int = Field(30, ge=1)  # xi_a: nouns behind a semantic centre
+    initialise: Literal["centres", "random"] = "centres"  # both are SIC's; its default is unknown
+    sharpness: float = Field(0.05, gt=0.0)  # a of the initialisation (2 a mu, -a |mu|^2)
+    # SIC reads CLIP's features as they are, of norm about 10; ours have unit length [infer].
+    scale: float = Field(10.0, gt=0.0)
+    n_init: int = Field(20, ge=1)  # restarts of the k-means behind the initialisation
+
+
+class HeadConfig(Section):
+    """The head trained on the frozen vectors; "none" partitions by k-means instead."""
+
+    method: Literal["none", "tac", "sic"] = "none"
+    # fixed: the last epoch counts. paper: the epoch that agrees best with the labels, as SIC's
+    # and SAC's scripts do; for reproduction only, and the lake says so.
+    selection: Literal["fixed", "paper"] = "fixed"
+    trainer: TrainerConfig = TrainerConfig()
+    tac: TacConfig = TacConfig()
+    sic: SicConfig = SicConfig()
+
+    def check(self, n_images: int, n_clusters: int) -> None:
+        """Raise `UsageError` where training could not take a step or would surely collapse."""
+        size = self.trainer.batch_size
+        if self.method == "none" or n_clusters <= size <= n_images:
+            return
+        why = "an epoch would take no step" if size > n_images else "smaller batches collapse"
+        rule = (
+            f"at least n_clusters = {n_clusters:,} images are needed, got {n_images:,}"
+            if n_images < n_clusters
+            else f"head.trainer.batch_size must be in [{n_clusters:,}, {n_images:,}] (clusters to "
+            f"images), got {size:,}: {why}; --set head.trainer.batch_size="
+            f"{max(n_clusters, min(n_images // 4, size)) if size > n_images else n_clusters * 4}"
+        )
+        raise UsageError(rule)

@@ -1,0 +1,127 @@
+"""What heads are trained on: float16 matrices in memory-mapped files, read by row or by block.
+
+Parquet shards are written once into flat files in a scratch folder, so that a mini-batch costs
+only its own rows, whatever the size of the collection.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from storage.atomic import atomic_file
+from storage.rows import FloatArray
+from tasks.heads.neighbours import nearest_neighbours
+from tasks.kernel import free_memory
+
+BLOCK = 8192
+
+
+class Matrix:
+    """Vectors of shape (n_rows, dim), float16 in a file; satisfies `Rows`."""
+
+    def __init__(self, path: Path, device: str = "cpu") -> None:
+        array = np.load(path, mmap_mode="c")
+        self._rows = torch.from_numpy(array)
+        self._device = device
+        if device != "cpu" and array.nbytes < free_memory(device) // 2:
+            self._rows = self._rows.to(device)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_rows, dim)."""
+        return self._rows.shape[0], self._rows.shape[1]
+
+    def take(self, numbers: Tensor) -> Tensor:
+        """Rows `numbers` (b,) int64 as float32 (b, dim) on the training device."""
+        rows = self._rows.index_select(0, numbers.to(self._rows.device))
+        return rows.to(self._device).float()
+
+    def slice(self, start: int, stop: int) -> Tensor:
+        """Rows start to stop as float32 on the training device."""
+        return self._rows[start:stop].to(self._device).float()
+
+    def blocks(self, size: int) -> Iterator[FloatArray]:
+        """Consecutive blocks of at most `size` rows, float32, in host memory."""
+        for start in range(0, self.shape[0], size):
+            yield self._rows[start : start + size].float().cpu().numpy()
+
+
+def write_matrix(path: Path, shape: tuple[int, int], blocks: Iterable[FloatArray]) -> None:
+    """Write blocks of rows as one float16 .npy file, whole or not at all; a file that is stays."""
+    if path.exists():
+        return
+    with atomic_file(path) as temporary:
+        out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+        start = 0
+        for block in blocks:
+            out[start : start + len(block)] = block
+            start += len(block)
+        out.flush()
+
+
+@dataclass(frozen=True)
+class TextSpace:
+    """The texts of a semantic space.
+
+    `vectors` (M, dim) float32 unit rows as fusion sees them, on the training device; `generality`
+    (M,) float32, each text's cosine with the mean of its whole corpus; `table` has key, text and
+    the corpus's columns (synset, depth, ... for nouns), row for row.
+    """
+
+    vectors: Tensor
+    generality: FloatArray
+    table: pa.Table
+
+
+@dataclass(frozen=True)
+class Data:
+    """A collection as heads see it: `views` by name ("image", "noun", ...), row for row alike."""
+
+    n_clusters: int
+    views: Mapping[str, Matrix]
+    spaces: Mapping[str, TextSpace]
+    scratch: Path
+    random_state: int = 0
+    device: str = "cpu"
+
+    @property
+    def n_images(self) -> int:
+        """Rows of every view."""
+        return next(iter(self.views.values())).shape[0]
+
+    def generator(self, *purpose: int) -> np.random.Generator:
+        """A generator for one purpose, such as an epoch: the same after a kill and a resume."""
+        return np.random.default_rng([self.random_state, *purpose])
+
+    def torch_generator(self, *purpose: int) -> torch.Generator:
+        """The same for initial weights, on the CPU."""
+        return torch.Generator().manual_seed(int(self.generator(*purpose).integers(2**63)))
+
+    def neighbours(self, view: str, count: int, *, include_self: bool = False) -> NDArray[np.int32]:
+        """`nearest_neighbours` in a view, kept in the scratch folder for a resume."""
+        name = f"neighbours-{view}-{count}{'-self' if include_self else ''}"
+        rows = self.views[view]
+        return self.cached(name, lambda: nearest_neighbours(rows, count, include_self=include_self))
+
+    def cached(self, name: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """The array `make` gives, from the scratch folder where it was made before."""
+        path = self.scratch / f"{name}.npy"
+        if not path.exists():
+            with atomic_file(path) as temporary, temporary.open("wb") as file:
+                np.save(file, make())
+        return np.load(path, mmap_mode="r")
+
+
+def draw_neighbours(
+    neighbours: NDArray[np.int32], batch: NDArray[np.int64], draw: np.random.Generator
+) -> Tensor:
+    """One random neighbour (b,), int64, for each row of `batch` (b,)."""
+    chosen = draw.integers(neighbours.shape[1], size=len(batch))
+    return torch.from_numpy(neighbours[batch, chosen].astype(np.int64))

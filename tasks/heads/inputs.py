@@ -1,0 +1,92 @@
+"""From artifacts to what a method is trained on: each image as fusion sees it, and the texts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from configs.schema import FusionConfig, TransportConfig
+from storage.artifacts import Artifact
+from storage.rows import FloatArray
+from storage.vectors import ROW_GROUP
+from storage.workspace import Workspace
+from tasks.centring import centre, normalise
+from tasks.embedding import open_vectors
+from tasks.fusion import open_view
+from tasks.heads.data import Data, Matrix, TextSpace, write_matrix
+from tasks.heads.method import Method
+from tasks.naming import space_table
+from tasks.transport import space_texts
+
+
+class Inputs(NamedTuple):
+    """The artifacts behind a training; the dictionaries are by corpus: "noun", "caption"."""
+
+    images: Artifact
+    corpora: dict[str, Artifact]
+    text_vectors: dict[str, Artifact]
+    spaces: dict[str, Artifact]
+    transports: dict[str, Artifact]
+    transport: TransportConfig
+    fusion: FusionConfig
+
+
+def open_data(
+    workspace: Workspace,
+    inputs: Inputs,
+    method: type[Method],
+    scratch: Path,
+    *,
+    n_clusters: int,
+    random_state: int,
+    device: str,
+) -> Data:
+    """The views and spaces that `method` reads; views are written to `scratch` once."""
+    return Data(
+        n_clusters=n_clusters,
+        views={
+            view: _matrix(workspace, inputs, view, scratch / f"view-{view}.npy", device)
+            for view in method.views
+        },
+        spaces={name: _space(workspace, inputs, name, device) for name in method.spaces},
+        scratch=scratch,
+        random_state=random_state,
+        device=device,
+    )
+
+
+def _matrix(workspace: Workspace, inputs: Inputs, view: str, path: Path, device: str) -> Matrix:
+    image = view == "image"
+    blocks = _images(workspace, inputs) if image else _counterparts(workspace, inputs, view)
+    write_matrix(path, open_vectors(workspace, inputs.images).shape, blocks)
+    return Matrix(path, device)
+
+
+def _images(workspace: Workspace, inputs: Inputs) -> Iterator[FloatArray]:
+    mean = np.load(inputs.images.file(workspace, "mean.npy")) if inputs.fusion.centred else None
+    for block in open_vectors(workspace, inputs.images).blocks(ROW_GROUP):
+        yield centre(block, mean)
+
+
+def _counterparts(workspace: Workspace, inputs: Inputs, name: str) -> Iterator[FloatArray]:
+    """Counterparts in one space, from the transport's stored potential."""
+    space, solved = inputs.spaces[name], inputs.transports[name]
+    view = open_view(workspace, space, solved, inputs.transport, inputs.fusion)
+    centred = inputs.transport.centred
+    mean = np.load(inputs.images.file(workspace, "mean.npy")) if centred else None
+    for block in open_vectors(workspace, inputs.images).blocks(ROW_GROUP):
+        yield view.counterparts(centre(block, mean))
+
+
+def _space(workspace: Workspace, inputs: Inputs, name: str, device: str) -> TextSpace:
+    space = inputs.spaces[name]
+    plain, _ = space_texts(workspace, space, centred=False)
+    seen, _ = space_texts(workspace, space, inputs.fusion.centred)
+    mean = np.load(inputs.text_vectors[name].file(workspace, "mean.npy"))
+    return TextSpace(
+        vectors=torch.tensor(seen, device=device),
+        generality=plain @ normalise(mean[None, :])[0],
+        table=space_table(workspace, space, inputs.corpora[name]),
+    )

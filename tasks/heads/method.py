@@ -1,0 +1,40 @@
+"""What a method of training is: a module with losses; the trainer knows nothing else of it."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tasks.heads.data import Data
+
+
+class Method(nn.Module):
+    """Base of the methods. The trainer calls `prepare`, then each epoch `start_epoch` and `loss`.
+
+    What changes from epoch to epoch is a parameter or a buffer (`register_buffer`), so that it is
+    in the checkpoints, or is made anew by `start_epoch` from those; a resumed training is then
+    the same as an uninterrupted one. Randomness comes only from `data.torch_generator`,
+    `data.generator` and `draw`.
+    """
+
+    views: ClassVar[tuple[str, ...]] = ("image",)  # what it reads of each image
+    spaces: ClassVar[tuple[str, ...]] = ()  # the semantic spaces whose texts it reads
+
+    def prepare(self, data: Data) -> None:
+        """Make the networks and what is fixed: neighbours, centres. Called again on a resume."""
+        raise NotImplementedError
+
+    def start_epoch(self, epoch: int) -> dict[str, float]:
+        """Renew pseudo-labels and the like; what is returned goes into the history."""
+        return {}
+
+    def loss(
+        self, batch: NDArray[np.int64], epoch: int, draw: np.random.Generator
+    ) -> dict[str, Tensor]:
+        """Weighted terms by name, whose sum is descended, for images `batch` (b,)."""
+        raise NotImplementedError
+
+    def probabilities(self, block: dict[str, Tensor]) -> Tensor:
+        """(b, n_clusters), rows summing to 1, of images given by their views, each (b, dim)."""
+        raise NotImplementedError

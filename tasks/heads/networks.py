@@ -1,0 +1,43 @@
+"""The networks of heads: from a vector to a distribution over clusters."""
+
+import torch
+from torch import Tensor, nn
+
+
+def mlp_head(
+    dim: int, n_clusters: int, generator: torch.Generator, width: int = 512
+) -> nn.Sequential:
+    """TAC's head: Linear - BatchNorm - ReLU - Linear - softmax, rows (b, dim) -> (b, n_clusters).
+
+    Weights are drawn from a truncated normal of deviation 0.02 (METHODS.md 2.4); biases are 0
+    [infer].
+    """
+    first, last = nn.Linear(dim, width), nn.Linear(width, n_clusters)
+    for layer in (first, last):
+        nn.init.trunc_normal_(layer.weight, std=0.02, generator=generator)
+        nn.init.zeros_(layer.bias)
+    return nn.Sequential(first, nn.BatchNorm1d(width), nn.ReLU(), last, nn.Softmax(dim=1))
+
+
+def linear_head(
+    dim: int,
+    n_clusters: int,
+    generator: torch.Generator,
+    centres: Tensor | None = None,
+    sharpness: float = 0.05,
+) -> nn.Sequential:
+    """SIC's head: Linear - softmax, rows (b, dim) -> (b, n_clusters).
+
+    With `centres` mu (n_clusters, dim) it starts as softmax_l(-a |x - mu_l|^2), a = `sharpness`:
+    weight 2 a mu, bias -a |mu|^2 (METHODS.md 7.3). Otherwise weights are uniform as in PyTorch.
+    """
+    layer = nn.Linear(dim, n_clusters)
+    with torch.no_grad():
+        if centres is None:
+            bound = dim**-0.5
+            layer.weight.uniform_(-bound, bound, generator=generator)
+            layer.bias.uniform_(-bound, bound, generator=generator)
+        else:
+            layer.weight.copy_(2 * sharpness * centres)
+            layer.bias.copy_(-sharpness * centres.square().sum(dim=1))
+    return nn.Sequential(layer, nn.Softmax(dim=1))
