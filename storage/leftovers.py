@@ -9,6 +9,7 @@ _PLACES = (
     "artifacts/*",
     "artifacts/*/*",
     "vectors/*/*",
+    "training/*",
     "scans",
     "lake",
     "prefect",
