@@ -1,6 +1,6 @@
 """The lake's catalogue: which database keeps it, and how DuckDB attaches it.
 
-A SQLite file in the workspace by default; a PostgreSQL URL for teams.
+A SQLite file in the workspace by default; a PostgreSQL URL for teams, who share the data files.
 """
 
 import atexit
@@ -14,9 +14,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import duckdb
 
 from configs.errors import RunError, UsageError
+from storage.hashing import hash_text
 from storage.workspace import Workspace
 
 CATALOGUE_VARIABLE = "SORTAL_CATALOGUE"
+DATA_VARIABLE = "SORTAL_LAKE_DATA"
 LAKE = "lake"
 _SECRET = "sortal_catalogue"
 _BUSY_MS = 10_000
@@ -77,7 +79,7 @@ def _attach_sqlite(
     journal = "" if read_only else ", META_JOURNAL_MODE 'WAL'"
     options = f"OVERRIDE_DATA_PATH true, META_BUSY_TIMEOUT {_BUSY_MS}{journal}"
     place = _readable(catalog) if read_only else catalog
-    _attach(connection, f"sqlite:{place}", workspace, options, read_only)
+    _attach(connection, f"sqlite:{place}", f"{workspace.lake}/data/", options, read_only)
 
 
 def _readable(catalog: Path) -> Path:
@@ -99,7 +101,33 @@ def _attach_postgres(
     load_extension(connection, "ducklake")
     place, secret = _postgres(connection, url)
     options = f"META_SECRET {literal(secret)}" if secret else ""
-    _attach(connection, f"postgres:{place}", workspace, options, read_only)
+    given = os.environ.get(DATA_VARIABLE)
+    if given:
+        options = ", ".join(filter(None, ["OVERRIDE_DATA_PATH true", options]))
+    # Not `data/`: those files are of the SQLite catalogue, and would be orphans to this one.
+    data = given or f"{workspace.lake}/data-{hash_text(place)[:8]}"
+    if given and not Path(given).is_dir():
+        raise UsageError(f"{DATA_VARIABLE} must be a folder that exists, got {given}; mount it")
+    _attach(connection, f"postgres:{place}", f"{data.rstrip('/')}/", options, read_only)
+    _check_data(connection)
+
+
+def data_folder(connection: duckdb.DuckDBPyConnection) -> str:
+    """Where the attached lake keeps its data files, with a slash at the end."""
+    found = connection.execute(f"SELECT data_path FROM ducklake_settings('{LAKE}')").fetchone()
+    return f"{str((found or ('',))[0]).rstrip('/')}/"
+
+
+def _check_data(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse a folder that is not where the files are: a share that is not mounted, another one."""
+    folder = data_folder(connection)
+    first = f"SELECT 1 FROM __ducklake_metadata_{LAKE}.ducklake_data_file LIMIT 1"
+    if (Path(folder) / "main").is_dir() or not connection.execute(first).fetchone():
+        return
+    raise UsageError(
+        f"the lake's data files must be in {folder}, which has none; mount the folder there, or "
+        f"set {DATA_VARIABLE} to where this machine sees it"
+    )
 
 
 def _postgres(connection: duckdb.DuckDBPyConnection, url: str) -> tuple[str, str]:
@@ -114,11 +142,11 @@ def _postgres(connection: duckdb.DuckDBPyConnection, url: str) -> tuple[str, str
 def _attach(
     connection: duckdb.DuckDBPyConnection,
     target: str,
-    workspace: Workspace,
+    folder: str,
     options: str,
     read_only: bool,
 ) -> None:
-    data = f"DATA_PATH {literal(f'{workspace.lake}/data/')}"
+    data = f"DATA_PATH {literal(folder)}"
     mode = "READ_ONLY" if read_only else ""
     clause = ", ".join(option for option in (data, options, mode) if option)
     try:

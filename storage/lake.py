@@ -15,7 +15,7 @@ import duckdb
 
 from configs.errors import RunError, UsageError
 from storage.atomic import temporary
-from storage.catalogue import attach, catalogue_of, connect, literal
+from storage.catalogue import attach, catalogue_of, connect, data_folder, literal
 from storage.faults import point
 from storage.retry import retry
 from storage.workspace import Workspace
@@ -127,8 +127,9 @@ class Lake:
 
     def confine(self) -> None:
         """From now on: no file outside the lake, no setting, no extension, for users' SQL."""
-        folder = literal(f"{self._workspace.lake}/")
-        self._connection.execute(f"SET allowed_directories = [{folder}]")
+        folders = sorted({f"{self._workspace.lake}/", data_folder(self._connection)})
+        allowed = ", ".join(map(literal, folders))
+        self._connection.execute(f"SET allowed_directories = [{allowed}]")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
 

@@ -19,6 +19,7 @@ _TRANSIENT = (
     "deadlock",
     "duplicate key",
     "unique constraint",
+    "transaction is aborted",  # by another writer, while inlined rows were flushed
 )
 _LOST = (
     "unable to connect",

@@ -15,11 +15,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from configs.identity import identity_of
+from configs.passing import may_pass
 from storage.artifacts import Artifact, Written, find, publish
 from storage.hashing import fingerprint
 from storage.workspace import Workspace
 
 log = logging.getLogger("sortal")
+RETRY_AFTER: list[float] = [
+    5,
+    30,
+    120,
+]  # seconds: a lost connection, a restarting server, a remounted share
 
 
 def _identity(value: Any) -> Any:
@@ -107,6 +113,10 @@ class Step:
             cache_key_fn=cache_key,
             persist_result=True,
             result_serializer="json",
+            retries=len(RETRY_AFTER),
+            retry_delay_seconds=RETRY_AFTER,
+            retry_jitter_factor=0.5,
+            retry_condition_fn=_worth_a_retry,
         )(run)
 
 
@@ -118,6 +128,12 @@ def step(
 ) -> Callable[[Callable[..., Written]], Step]:
     """Decorator: make `body(folder, workspace, **arguments) -> Written` a `Step`."""
     return lambda body: Step(body, kind, version, state, check)
+
+
+async def _worth_a_retry(_task: Any, _run: Any, state: Any) -> bool:
+    """A step is tried again only when what failed may pass: never for a mistake or a full disk."""
+    result = await state.aresult(raise_on_failure=False)
+    return isinstance(result, BaseException) and may_pass(result)
 
 
 def _peak_mb() -> int:

@@ -32,10 +32,12 @@ def deployed(service: Service, photos, tmp_path_factory):
     return service, {"config": config}
 
 
-def _run(service: Service, parameters: dict) -> dict[str, str]:
+def _run(
+    service: Service, parameters: dict, deployment: str = "recluster/nightly"
+) -> dict[str, str]:
     """Run the deployment and wait; returns the state's name of every task run."""
     service.prefect(
-        "deployment", "run", "recluster/nightly", "--params", json.dumps(parameters), "--watch",
+        "deployment", "run", deployment, "--params", json.dumps(parameters), "--watch",
         timeout=600,
     )  # fmt: skip
     (flow,) = service.post("/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})
@@ -81,3 +83,16 @@ def test_a_rerun_is_cached_and_damage_rebuilds_exactly_what_is_damaged(deployed)
     assert sorted(_names(mended, "Completed")) == ["names", "partition"]
     with Lake(workspace, read_only=True) as lake:
         assert lake.query("SELECT count(*) AS n FROM runs").to_pylist() == [{"n": 1}]
+
+    # Maintenance takes nothing that the next run needs.
+    tidy = {"workspace": str(workspace.root), "grace_days": 0, "keep_snapshots_days": 0}
+    _run(service, {"config": tidy}, "maintain/maintenance")
+    after = _run(service, parameters, "recluster/on-demand")
+    assert set(after.values()) == {"Cached"} and len(after) == len(first)
+
+
+def test_the_schedules_are_those_of_the_file(deployed):
+    service, _ = deployed
+    found = service.post("/deployments/filter", {})
+    crons = {each["name"]: [one["schedule"]["cron"] for one in each["schedules"]] for each in found}
+    assert crons == {"nightly": ["15 2 * * *"], "on-demand": [], "maintenance": ["30 5 * * 0"]}

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lakes import run_row, tables
+from lakes import assignments, run_row, tables
 
-from configs.errors import RunError
-from storage.catalogue import CATALOGUE_VARIABLE
+from configs.errors import RunError, UsageError
+from storage.catalogue import CATALOGUE_VARIABLE, DATA_VARIABLE
 from storage.lake import VIEWS, Lake
+from storage.lake_files import expire_snapshots, merge_files, orphaned_files
 from storage.workspace import Workspace
 
 PASSWORD = "it's a s3cret/@"
@@ -93,11 +94,60 @@ def test_runs_are_published_and_read_through_postgresql(workspace, catalogue, mo
             assert count(lake, view) > 0, view
 
 
-def test_a_second_workspace_finds_the_data_where_the_first_put_it(workspace, catalogue, tmp_path):
+def on_disk(number: int = 0, scan: str = "shared") -> tuple:
+    """A run with enough rows that DuckLake writes files for them."""
+    row = run_row(number, scan=scan)
+    paths = [str(path) for path in range(100)]
+    return row, tables(row) | {"assignments": assignments(row, paths, [0] * 100)}
+
+
+def files(root: Path) -> list[Path]:
+    return sorted(root.rglob("*.parquet"))
+
+
+def test_workspaces_share_the_folder_of_the_first_also_for_users_sql(
+    workspace, catalogue, tmp_path
+):
+    other = Workspace(tmp_path / "other").create()
+    for number, place in enumerate((workspace, other)):
+        with Lake(place, catalogue=catalogue) as lake:
+            lake.publish(*on_disk(number))
+    assert len(files(workspace.lake)) == 2 and not files(other.lake)
+    for place in (workspace, other):
+        with Lake(place, read_only=True, catalogue=catalogue) as lake:
+            lake.confine()
+            assert lake.query("SELECT count(key) AS n FROM assignments")["n"][0].as_py() == 200
+
+
+def test_a_machine_that_sees_the_shared_folder_elsewhere_says_where(
+    workspace, catalogue, tmp_path, monkeypatch
+):
+    share = tmp_path / "share"
+    share.mkdir()
+    monkeypatch.setenv(DATA_VARIABLE, str(share))
     with Lake(workspace, catalogue=catalogue) as lake:
-        lake.publish(run_row(), tables(run_row()))
-    with Lake(Workspace(tmp_path / "other").create(), catalogue=catalogue) as lake:
-        assert count(lake, "latest_assignments") == 4
+        lake.publish(*on_disk(0))
+    assert len(files(share)) == 1 and not files(workspace.root)
+    moved = share.rename(tmp_path / "mounted elsewhere")
+    for place in (str(share), None, str(workspace.root)):
+        monkeypatch.setenv(DATA_VARIABLE, place) if place else monkeypatch.delenv(DATA_VARIABLE)
+        with pytest.raises(UsageError, match="mount"):
+            Lake(workspace, catalogue=catalogue)
+    monkeypatch.setenv(DATA_VARIABLE, str(moved))
+    with Lake(workspace, catalogue=catalogue) as lake:
+        lake.publish(*on_disk(1))
+        assert lake.query("SELECT count(key) AS n FROM assignments")["n"][0].as_py() == 200
+    assert len(files(moved)) == 2
+
+
+def test_a_postgresql_catalogue_leaves_the_files_of_the_sqlite_one_alone(workspace, catalogue):
+    with Lake(workspace) as lake:
+        lake.publish(*on_disk(0))
+    before = files(workspace.lake)
+    with Lake(workspace, catalogue=catalogue) as lake:
+        lake.publish(*on_disk(1))
+        orphaned_files(lake, 0, False)
+    assert before and set(before) < set(files(workspace.lake))
 
 
 def test_a_reader_keeps_its_snapshot_while_a_run_is_published(workspace, catalogue):
@@ -112,25 +162,39 @@ def test_a_reader_keeps_its_snapshot_while_a_run_is_published(workspace, catalog
             assert (count(reader, "runs"), count(reader, "assignments")) == (2, 8)
 
 
-def publish_some(root: Path, catalogue: str, first: int) -> None:
+def publish_and_read(root: Path, catalogue: str, first: int) -> None:
+    """Publish five runs; every look at the lake in between sees whole runs only."""
     with Lake(Workspace(root), catalogue=catalogue) as lake:
         for number in range(first, first + 5):
-            row = run_row(number, scan="shared")
-            lake.publish(row, tables(row))
+            lake.publish(*on_disk(number))
+            (seen,) = lake.query(
+                "SELECT (SELECT count(*) FROM runs) AS runs, count(key) AS rows FROM assignments"
+            ).to_pylist()
+            assert seen["rows"] == 100 * seen["runs"] >= 100, seen
 
 
-def test_two_processes_publish_each_run_and_scan_once(workspace, catalogue):
+def tidy(root: Path, catalogue: str) -> None:
+    with Lake(Workspace(root), catalogue=catalogue) as lake:
+        for _ in range(3):
+            expire_snapshots(lake, 1, False)
+            merge_files(lake)
+            orphaned_files(lake, 1, False)
+
+
+def test_two_workspaces_write_read_and_are_tidied_at_once(workspace, catalogue, tmp_path):
     spawn = multiprocessing.get_context("spawn")
-    arguments = [(workspace.root, catalogue, first) for first in (0, 3)]
-    writers = [spawn.Process(target=publish_some, args=each) for each in arguments]
+    other = Workspace(tmp_path / "other").create()
+    both = [(workspace.root, catalogue, 0), (other.root, catalogue, 3)]
+    writers = [spawn.Process(target=publish_and_read, args=each) for each in both]
+    writers.append(spawn.Process(target=tidy, args=(other.root, catalogue)))
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
-    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
     with Lake(workspace, catalogue=catalogue) as lake:
         found = [count(lake, name) for name in ("runs", "images", "collections", "assignments")]
-    assert found == [8, 4, 1, 32]
+    assert found == [8, 4, 1, 800]
 
 
 def test_the_password_shows_nowhere(workspace, catalogue):
