@@ -7,8 +7,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +19,7 @@ from configs.load import make_config
 from configs.presets import preset_names
 from configs.schema import RunConfig
 from storage.artifacts import Artifact, find
-from storage.atomic import TEMPORARY
+from storage.atomic import passing_folder
 from storage.lake import Lake
 from storage.placements import record
 from storage.rows import FloatArray
@@ -183,9 +181,9 @@ def embed_and_place(
     failed = {key: failure.error_code for key, failure in bad.items()}
     if not keys:
         return PLACED.empty_table(), failed
-    with TemporaryDirectory(prefix=TEMPORARY, dir=workspace.root) as room:
-        write_index(Path(room), store, keys)
-        return place(placer, stored_blocks(VectorSet(Path(room), store)), len(keys)), failed
+    with passing_folder(store.folder / "index") as room:
+        write_index(room, store, keys)
+        return place(placer, stored_blocks(VectorSet(room, store)), len(keys)), failed
 
 
 def stored_blocks(rows: VectorSet) -> Iterator[tuple[list[str], FloatArray]]:

@@ -93,6 +93,17 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
+@contextmanager
+def passing_folder(beside: Path) -> Iterator[Path]:
+    """Yield a temporary sibling folder of `beside` that is gone afterwards."""
+    fresh = temporary(beside)
+    fresh.mkdir()
+    try:
+        yield fresh
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
 def _swap(fresh: Path, path: Path) -> None:
     if path.exists():
         old = temporary(path)

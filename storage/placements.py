@@ -1,13 +1,11 @@
 """Placements in the lake: images put into a run's clusters after the run, one row a path."""
 
 from datetime import datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.atomic import TEMPORARY
+from storage.atomic import passing_folder
 from storage.lake import Lake, Select, sql
 from storage.workspace import Workspace
 
@@ -19,8 +17,8 @@ def record(workspace: Workspace, run_id: str, source: str, rows: pa.Table, at: d
     same files again doubles nothing. `at` is UTC without a zone.
     """
     place = {"run": run_id, "source": source}
-    with Lake(workspace) as lake, TemporaryDirectory(prefix=TEMPORARY, dir=workspace.lake) as room:
-        file = Path(room) / "rows.parquet"
+    with Lake(workspace) as lake, passing_folder(workspace.lake / "placements") as room:
+        file = room / "rows.parquet"
         pq.write_table(rows, file)
         new = Select(sql("placements/rows"), {**place, "placed_at": at, "file": str(file)})
 
