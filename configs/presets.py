@@ -1,6 +1,6 @@
 """Presets: one small YAML file a method; `extends` names the one it differs from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -32,16 +32,14 @@ def describe_preset(name: str) -> str:
     return str(_read(_FOLDER / f"{name}.yaml").get("description", ""))
 
 
-def preset_card(name: str) -> dict[str, Any]:
-    """What a preset says of itself: description, paper, needs, switches (settings), extends.
-
-    What it does not say is said by the preset it extends.
-    """
-    values = _read(_FOLDER / f"{name}.yaml")
-    base = values.get("extends")
-    inherited = preset_card(base) if base else {}
-    own = {key: values[key] for key in _FRONT if key in values}
-    return {"switches": [], "needs": "", "paper": "", **inherited, **own, "extends": base}
+def preset_lines() -> Iterator[str]:
+    """The methods for people: each with its description, and what its own file says besides."""
+    for name in preset_names():
+        yield f"{name:22} {describe_preset(name)}"
+        values = _read(_FOLDER / f"{name}.yaml")
+        for key in ("paper", "needs", "switches"):
+            if said := values.get(key):
+                yield f"{'':22}   {key}: {', '.join(said) if isinstance(said, list) else said}"
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -110,11 +110,11 @@ def cluster(
 
 @app.command()
 def methods() -> None:
-    """List the methods: every preset with what it is."""
-    from configs.presets import describe_preset, preset_names
+    """List the methods: every preset with what it is, its paper, what it needs, its switches."""
+    from configs.presets import preset_lines
 
-    for name in preset_names():
-        print(f"{name:16} {describe_preset(name)}")
+    for line in preset_lines():
+        print(line)
 
 
 @app.command()

@@ -52,6 +52,14 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def curve(figures: list[float], width: int = 200, height: int = 60) -> str:
+    """`figures` as the points of an SVG polyline that fills the box, the lowest at the bottom."""
+    low, high = min(figures), max(figures)
+    across, span = max(len(figures) - 1, 1), (high - low) or 1.0
+    points = ((i / across, 1.0 - (value - low) / span) for i, value in enumerate(figures))
+    return " ".join(f"{width * x:.1f},{height * y:.1f}" for x, y in points)
+
+
 def quoted(text: str) -> str:
     """`text` as a SQL literal, for the queries a reader is invited to copy."""
     return "'" + text.replace("'", "''") + "'"
@@ -71,6 +79,7 @@ def _environment() -> jinja2.Environment:
         "percent": percent,
         "duration": duration,
         "quoted": quoted,
+        "curve": curve,
         "yaml": lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True).rstrip(),
     }
     return environment

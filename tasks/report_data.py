@@ -1,6 +1,7 @@
 """What a report says, gathered from the lake by run id: small tables, never N rows."""
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +46,8 @@ class ReportData:
     """Everything on the page. `run` is the row of `runs`, with `config` parsed.
 
     `clusters` go by size; only the first `n_cards` have pictures. `weights` are the mean fusion
-    weights that are above zero. `metrics` holds all of the run's figures by name.
+    weights that are above zero. `metrics` holds all of the run's figures by name; `training`
+    those of a trained head, epoch by epoch.
     """
 
     run: dict[str, Any]
@@ -56,11 +58,17 @@ class ReportData:
     weights: dict[str, float]
     failures: list[dict[str, Any]]
     metrics: dict[str, float]
+    training: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def labelled(self) -> bool:
         """Whether the clusters could be compared with labels."""
         return "acc" in self.metrics
+
+    @property
+    def entropy_limit(self) -> float:
+        """Entropy in nats when all clusters are used alike."""
+        return math.log(max(self.run["n_clusters"], 1))
 
     @property
     def costs(self) -> list[tuple[str, float, float]]:
@@ -128,6 +136,9 @@ def gather(lake: Lake, run_id: str) -> ReportData:
     keys = {key for keys in shown.values() for key in keys} | {row["key"] for row in extremes}
     pictures = _pictures(lake, run_id, sorted(keys))
 
+    metrics = {row["name"]: row["value"] for row in _rows(lake, "metrics", run=run_id)}
+    trained = _rows(lake, "training", run=run_id) if "head.epochs" in metrics else []
+
     def of_kind(kind: str) -> list[Picture]:
         found = [pictures[row["key"]] for row in extremes if row["kind"] == kind]
         return sorted(found, key=lambda p: (p.distance, p.place.key), reverse=kind == "unusual")
@@ -140,7 +151,8 @@ def gather(lake: Lake, run_id: str) -> ReportData:
         unusual=of_kind("unusual"),
         weights={k: w for k, w in _rows(lake, "weights", run=run_id)[0].items() if w},
         failures=_rows(lake, "failures", run=run_id),
-        metrics={row["name"]: row["value"] for row in _rows(lake, "metrics", run=run_id)},
+        metrics=metrics,
+        training={row["name"]: row["figures"] for row in trained},
     )
 
 

@@ -40,7 +40,7 @@ class Groups(NamedTuple):
     """Clusters of a trained head, by decreasing size.
 
     `order` (n_clusters,): the head's output behind each cluster. `labels`, `probabilities`,
-    `distances` (n,); `centres` (n_clusters, dim), unit, zero for an empty cluster.
+    `distances` (n,); `centres` (n_clusters, dim), unit.
     """
 
     order: NDArray[np.int64]
@@ -128,12 +128,16 @@ def grouped(method: Method, data: Data, vectors: FileVectors) -> Groups:
 
 
 def unit_means(vectors: FileVectors, labels: Labels, n_clusters: int) -> FloatArray:
-    """Unit means (n_clusters, dim) of the rows of each label, accumulated in float64."""
+    """Unit means (n_clusters, dim) of the rows of each label, accumulated in float64.
+
+    An empty cluster's is opposite to the mean of all rows, so that no new image is near it.
+    """
     sums = np.zeros((n_clusters, vectors.shape[1]))
     start = 0
     for block in vectors.blocks(BLOCK):
         np.add.at(sums, labels[start : start + len(block)], block)
         start += len(block)
+    sums[np.bincount(labels, minlength=n_clusters) == 0] = -sums.sum(axis=0)
     return normalise(sums.astype(np.float32))
 
 

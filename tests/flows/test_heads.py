@@ -1,0 +1,168 @@
+"""Trained heads through the flow's own steps: clusters with names, probabilities and a history."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from configs.errors import UsageError
+from configs.load import make_config
+from flows.recluster import check_size, fusing, naming, space_of, training
+from storage.lake import Lake
+from storage.workspace import Workspace
+from tasks.captions import load_captions
+from tasks.commit import commit
+from tasks.embedding import embed_images
+from tasks.encoders import describe
+from tasks.evaluation import evaluate
+from tasks.fusion import fuse
+from tasks.heads.head import head
+from tasks.images import scan
+from tasks.naming import name_clusters
+from tasks.nouns import load_nouns
+from tasks.report import build
+
+KINDS, DIM, N_IMAGES = 3, 16, 120
+TRAINER = ["epochs=3", "batch_size=30", "n_neighbours=5", "lr=0.01"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Vectors of three kinds with labels, and nouns of the same kinds."""
+    folder = tmp_path_factory.mktemp("vectors")
+    rng = np.random.default_rng(0)
+    kinds = rng.standard_normal((KINDS, DIM))
+
+    def write(name, labels, spread, **columns):
+        rows = kinds[labels] + spread * rng.standard_normal((len(labels), DIM))
+        vectors = pa.array(rows.astype(np.float32).tolist(), pa.list_(pa.float32(), DIM))
+        pq.write_table(pa.table({**columns, "vector": vectors}), folder / f"{name}.parquet")
+
+    labels = np.arange(N_IMAGES) % KINDS
+    names = np.array(["cat", "boat", "tree"])
+    write("images", labels, 0.2, key=[f"i{i:03}" for i in range(N_IMAGES)], label=names[labels])
+    words = ["cat", "boat", "tree", "kitten", "ship", "oak", "lion", "raft", "elm"]
+    write("nouns", np.arange(9) % KINDS, 0.1, text=words)
+    write("captions", np.arange(6) % KINDS, 0.1, text=[f"a {word} somewhere" for word in words[:6]])
+    return folder
+
+
+class Run:
+    """The flow's steps without Prefect, up to the report."""
+
+    def __init__(self, root, folder, method, *settings):
+        self.workspace = Workspace(root).create()
+        self.done = {}
+        values = {"source": str(folder), "n_clusters": KINDS, "method": method}
+        values |= {"encoder": {"spec": f"vectors:{folder}"}, "workspace": root}
+        chosen = [*(f"head.trainer.{setting}" for setting in TRAINER), *settings]
+        self.config = config = make_config(values, chosen)
+        encoder = describe(config.encoder.spec)
+        encoding = {"encoder": config.encoder, "encoder_fingerprint": encoder.fingerprint}
+        self.found = self(scan, source=config.source, config=config.images)
+        check_size(config, self.found)
+        nouns = self(load_nouns, config=config.nouns, encoder=encoder.spec)
+        captions = self(load_captions, config=config.captions, encoder=encoder.spec)
+        read = {"source": config.source, "images": config.images}
+        images = self(embed_images, scan=self.found, **read, **encoding)
+        corpora = {"noun": nouns, "caption": captions}
+        spaces = {
+            name: space_of(self, name, corpus, images, config, encoder)
+            for name, corpus in corpora.items()
+        }
+        fused = self(fuse, images=images, **fusing(config, spaces))
+        arguments = training(config, self.found, images, spaces)
+        into = {"n_clusters": KINDS, "random_state": 0}
+        self.clusters = self(head, "partition", fused=fused, **arguments, **into)
+        names = self(
+            name_clusters, images=images, partition=self.clusters, **naming(config, spaces)
+        )
+        self.metrics = self(evaluate, scan=self.found, partition=self.clusters)
+        self.run = self(
+            commit,
+            config=config,
+            encoder_fingerprint=encoder.fingerprint,
+            scan=self.found,
+            images=images,
+            fused=fused,
+            partition=self.clusters,
+            names=names,
+            metrics=self.metrics,
+            steps=dict(self.done),
+            labels_used=config.head.selection == "paper",
+        )
+
+    def __call__(self, step, role=None, **arguments):
+        artifact = step(self.workspace, **arguments)
+        self.done[role or step.kind] = artifact
+        return artifact
+
+    def table(self, name):
+        return pq.read_table(self.clusters.file(self.workspace, name))
+
+
+@pytest.fixture(scope="module", params=["tac", "sic"])
+def run(request, tmp_path_factory, folder):
+    return Run(tmp_path_factory.mktemp("workspace"), folder, request.param)
+
+
+def test_the_kinds_are_found_and_each_image_has_a_distance_and_a_probability(run):
+    assert run.metrics.facts["ari"] == 1.0
+    table = run.table("assignments.parquet")
+    types = [str(field.type) for field in table.schema]
+    assert types == ["string", "int32", "float", "float"]
+    assert np.all(np.bincount(table["cluster"].to_numpy()) == run.clusters.facts["sizes"])
+    distance, probability = (table[name].to_numpy() for name in ("distance", "probability"))
+    assert np.all((distance >= 0) & (distance < 0.5))
+    assert np.all((probability > 1 / KINDS) & (probability <= 1))
+
+
+def test_probabilities_sum_to_one_and_the_largest_is_the_clusters(run):
+    table, assigned = run.table("probabilities-00000.parquet"), run.table("assignments.parquet")
+    rows = np.array(table["probabilities"].to_pylist())
+    np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-5)
+    assert table["key"] == assigned["key"]
+    np.testing.assert_array_equal(rows.argmax(axis=1), assigned["cluster"].to_numpy())
+    np.testing.assert_allclose(rows.max(axis=1), assigned["probability"].to_numpy(), atol=1e-6)
+
+
+def test_centres_are_unit_means_of_the_fused_vectors(run):
+    centres = np.load(run.clusters.file(run.workspace, "centres.npy"))
+    dim = {"tac": 2 * DIM, "sic": DIM}[run.config.head.method]
+    assert centres.shape == (KINDS, dim)
+    np.testing.assert_allclose(np.linalg.norm(centres, axis=1), 1, atol=1e-5)
+
+
+def test_the_lake_has_names_probabilities_and_curves_and_the_report_shows_them(run):
+    run_id = run.run.facts["run_id"]
+    with Lake(run.workspace, read_only=True) as lake:
+        names = lake.execute("SELECT name FROM clusters WHERE run_id = ?", [run_id]).fetchall()
+        assert len({name for (name,) in names}) == KINDS
+        query = "SELECT count(probability) FROM assignments WHERE run_id = ?"
+        assert lake.execute(query, [run_id]).fetchall() == [(N_IMAGES,)]
+        query = "SELECT count(*) FROM training WHERE run_id = ? AND name = 'loss'"
+        assert lake.execute(query, [run_id]).fetchall() == [(3,)]
+        role = "SELECT kind FROM artifacts WHERE run_id = ? AND role = 'partition'"
+        assert lake.execute(role, [run_id]).fetchall() == [("head",)]
+        assert lake.execute("SELECT labels_used FROM runs").fetchall() == [(False,)]
+    page = build(run.workspace, run_id, run.config.source)
+    assert "How the head was trained" in page and page.count("<polyline") >= 6
+
+
+def test_nothing_of_the_training_is_left_behind(run):
+    assert not list(run.workspace.training.glob("*"))
+
+
+def test_an_epoch_picked_by_labels_is_marked_in_the_lake(tmp_path, folder):
+    run = Run(tmp_path, folder, "tac", "head.selection=paper")
+    with Lake(run.workspace, read_only=True) as lake:
+        assert lake.execute("SELECT labels_used FROM runs").fetchall() == [(True,)]
+        assert not lake.query("FROM leaderboard").num_rows
+
+
+def test_a_batch_larger_than_the_collection_is_refused_before_anything_is_embedded(
+    tmp_path, folder
+):
+    with pytest.raises(UsageError, match=r"batch_size must be in \[3, 120\].*got 512"):
+        Run(tmp_path, folder, "tac", "head.trainer.batch_size=512")
+    assert not Workspace(tmp_path).vectors.exists()
