@@ -55,16 +55,36 @@ class SicConfig(Section):
     n_init: int = Field(20, ge=1)  # restarts of the k-means behind the initialisation
 
 
+class McaConfig(SicConfig):
+    """MCA's three alignments and its semantic space over SIC's terms (METHODS.md 4).
+
+    No equation and no value of the paper is known beyond SIC's: all that follows is [infer], and
+    a weight of 0 switches its level off. Of SIC's settings, `pseudo_labels` is the weight of the
+    semantic level (b3) and `top_nouns` is k_p, for the instance level too.
+    """
+
+    instance: float = Field(0.1, ge=0.0)  # b1: an image and the nouns it attends to
+    prototype: float = Field(0.1, ge=0.0)  # b2: prototypes of images and of nouns
+    top_nouns: int = Field(10, ge=1)  # k_p
+    attention: float = Field(0.01, gt=0.0)  # tau, temperature over an image's k_p nouns
+    temperature: float = Field(0.1, gt=0.0)  # of the prototypes' InfoNCE
+    hierarchy: bool = True  # drop nouns that WordNet puts above another one of the same centre
+    centre_nouns: int = Field(500, ge=1)  # gamma_r: nouns of a centre that the filter sees
+    kept_nouns: int = Field(200, ge=1)  # k_S: nouns kept for a centre
+    trim: Literal["nearest", "shallowest"] = "nearest"  # which of them, if there are more
+
+
 class HeadConfig(Section):
     """The head trained on the frozen vectors; "none" partitions by k-means instead."""
 
-    method: Literal["none", "tac", "sic"] = "none"
+    method: Literal["none", "tac", "sic", "mca"] = "none"
     # fixed: the last epoch counts. paper: the epoch that agrees best with the labels, as SIC's
     # and SAC's scripts do; for reproduction only, and the lake says so.
     selection: Literal["fixed", "paper"] = "fixed"
     trainer: TrainerConfig = TrainerConfig()
     tac: TacConfig = TacConfig()
     sic: SicConfig = SicConfig()
+    mca: McaConfig = McaConfig()
 
     def check(self, n_images: int, n_clusters: int) -> None:
         """Raise `UsageError` where training could not take a step or would surely collapse."""

@@ -26,13 +26,14 @@ from tasks.encoders.base import device_of
 from tasks.evaluation import accuracy, confusion
 from tasks.heads.data import BLOCK, Data
 from tasks.heads.inputs import Inputs, open_data
+from tasks.heads.mca import Mca
 from tasks.heads.method import Method
 from tasks.heads.sic import Sic
 from tasks.heads.tac import Tac
 from tasks.heads.trainer import History, Labels, Score, probability_blocks, survey, train
 from tasks.step import step
 
-METHODS: dict[str, type[Method]] = {"tac": Tac, "sic": Sic}
+METHODS: dict[str, type[Method]] = {"tac": Tac, "sic": Sic, "mca": Mca}
 _SHARD = 8  # blocks of probabilities a file
 
 
@@ -109,7 +110,7 @@ def head(
     pq.write_table(history_table(history), folder / "history.parquet")
     shutil.rmtree(scratch, ignore_errors=True)
     sizes = np.bincount(found.labels, minlength=n_clusters).tolist()
-    return Written(rows=len(rows.keys), facts={**last_figures(history), "sizes": sizes})
+    return Written(rows=len(rows.keys), facts={**method.facts(), **last_figures(history), "sizes": sizes})
 
 
 _PLACES = ("folder", "workspace")

@@ -1,9 +1,9 @@
 """MCA's three alignments of images and nouns, as functions of tensors (METHODS.md 4.2).
 
 Symbols: images u (B, d) and nouns v (M, d), unit rows; probabilities q (B, C) of images and
-p (M, C) of nouns, rows sum to 1. What MCA shares with SIC is in `losses.py`: L_I and the instance
-level are its `consistency` (of q with a neighbour's q, and with the soft target), the semantic
-level is its `cross_entropy`, for q and for p.
+p (M, C) of nouns, rows sum to 1. What MCA shares with SIC is in `losses.py`: L_I and the
+instance level are its `consistency` (of q with a neighbour's q, and with the soft target), the
+semantic level is its `cross_entropy`, for q and for p.
 """
 
 from typing import NamedTuple
@@ -33,11 +33,6 @@ def soft_target(weights: Tensor, nouns: Tensor) -> Tensor:
     return torch.einsum("bk,bkc->bc", weights, nouns)
 
 
-def nearest_nouns(queries: Tensor, nouns: Tensor, k: int) -> Tensor:
-    """Numbers (n, k) of the nouns of the largest cosine, the nearest first; k <= M."""
-    return (queries @ nouns.T).topk(min(k, len(nouns)), dim=1).indices
-
-
 def confident(probabilities: Tensor, share: float) -> Tensor:
     """Mask (B, C) of the floor(share * B / C) rows, at least 1, of the largest q_il of each l.
 
@@ -59,19 +54,13 @@ def image_prototypes(images: Tensor, probabilities: Tensor, chosen: Tensor) -> T
     return normalize((probabilities * chosen).T @ images, dim=1)
 
 
-def noun_prototypes(nouns: Tensor, probabilities: Tensor, near: Tensor) -> Tensor:
+def noun_prototypes(nouns: Tensor, probabilities: Tensor) -> Tensor:
     """h_l = normalise(sum over the nouns j near m_l of p_jl v_j), (C, d).
 
-    `near` (C, k): numbers of the nouns nearest to each m_l. Weighed by p_jl as m_l is by q_il.
+    `nouns` (C, k, d) are the nearest to each m_l, `probabilities` (C, k) their p_jl: weights of
+    nouns, as q_il are of images [infer].
     """
-    of_cluster = torch.arange(len(near), device=near.device)[:, None]
-    weights = probabilities[near, of_cluster]
-    return normalize(torch.einsum("ck,ckd->cd", weights, nouns[near]), dim=1)
-
-
-def mean_prototypes(nouns: Tensor, near: Tensor) -> Tensor:
-    """h_l = normalise(mean of the nouns near m_l), (C, d): SIC's adjusted centres."""
-    return normalize(nouns[near].mean(dim=1), dim=1)
+    return normalize(torch.einsum("ck,ckd->cd", probabilities, nouns), dim=1)
 
 
 def prototype_alignment(prototypes: Prototypes, temperature: float) -> Tensor:
@@ -82,8 +71,3 @@ def prototype_alignment(prototypes: Prototypes, temperature: float) -> Tensor:
     logits = prototypes.image @ prototypes.noun.T / temperature
     own = torch.arange(len(logits), device=logits.device)
     return (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2
-
-
-def pseudo_labels(vectors: Tensor, noun_prototypes: Tensor) -> Tensor:
-    """y_i = argmax_l u_i . h_l, (B,): the cluster whose noun prototype is the nearest."""
-    return (vectors @ noun_prototypes.T).argmax(dim=1)

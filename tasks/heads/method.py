@@ -1,6 +1,6 @@
 """What a method of training is: a module with losses; the trainer knows nothing else of it."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,10 @@ class Method(nn.Module):
 
     views: ClassVar[tuple[str, ...]] = ("image",)  # what it reads of each image
     spaces: ClassVar[tuple[str, ...]] = ()  # the semantic spaces whose texts it reads
+
+    def facts(self) -> dict[str, Any]:
+        """What `prepare` found out about its input and a user should know; JSON-able."""
+        return {}
 
     def prepare(self, data: Data) -> None:
         """Make the networks and what is fixed: neighbours, centres. Called again on a resume."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from configs.errors import UsageError
-from configs.heads import HeadConfig
+from configs.heads import HeadConfig, SicConfig
+from storage.rows import FloatArray
 from tasks.heads.data import BLOCK, Data, Matrix, TextSpace, draw_neighbours
 from tasks.heads.losses import consistency, cross_entropy, entropy
 from tasks.heads.method import Method
@@ -31,45 +32,57 @@ class Sic(Method):
 
     def __init__(self, config: HeadConfig) -> None:
         super().__init__()
-        self.config = config.sic
+        self.config: SicConfig = config.sic
         self.n_neighbours = config.trainer.n_neighbours
 
     def prepare(self, data: Data) -> None:
         """The head, neighbours (each image is one of its own), and the nouns that say something."""
         self.images, self.n_clusters = data.views["image"], data.n_clusters
         self.neighbours = data.neighbours("image", self.n_neighbours, include_self=True)
-        self.texts = telling_texts(data.spaces["noun"], self.config.uniqueness)
-        self.head = self._head(data)
+        self.texts = self._texts(data)
+        self.head = self._head(data, HEAD)
         self.register_buffer("pseudo", torch.full((data.n_images,), -1, dtype=torch.int64))
 
-    def _head(self, data: Data) -> torch.nn.Sequential:
+    def _texts(self, data: Data) -> Tensor:
+        space = data.spaces["noun"]
+        return space.vectors[telling(space, self.config.uniqueness)]
+
+    def _head(self, data: Data, purpose: int) -> torch.nn.Sequential:
         config, dim = self.config, self.images.shape[1]
-        centres = None
-        if config.initialise == "centres":
-            seed = int(data.generator(KMEANS).integers(2**32))
-            start = data.cached(
-                "centres",
-                lambda: (
-                    kmeans(
-                        self.images,
-                        self.n_clusters,
-                        spherical=False,
-                        n_init=config.n_init,
-                        random_state=seed,
-                    ).centres
-                ),
-            )
-            centres = config.scale * torch.tensor(start)
-        generator = data.torch_generator(HEAD)
+        start = config.initialise == "centres"
+        centres = config.scale * torch.from_numpy(self._centres(data)) if start else None
+        generator = data.torch_generator(purpose)
         return linear_head(dim, self.n_clusters, generator, centres, config.sharpness)
+
+    def _centres(self, data: Data) -> FloatArray:
+        """Centres (C, dim) of the images by plain k-means (7.1)."""
+        seed = int(data.generator(KMEANS).integers(2**32))
+        n_init = self.config.n_init
+
+        def make() -> FloatArray:
+            rows, count = self.images, self.n_clusters
+            return kmeans(
+                rows, count, spherical=False, n_init=n_init, random_state=seed
+            ).centres
+
+        return np.array(data.cached("centres", make))
 
     def start_epoch(self, epoch: int) -> dict[str, float]:
         """Pseudo-labels from the semantic centres of the clusters as they are now."""
-        if not self.config.pseudo_labels:
-            return {}
+        return self._relabel(self._near(), epoch) if self.config.pseudo_labels else {}
+
+    def _near(self) -> Tensor:
+        """Numbers (C, top_nouns) of the nouns nearest to each cluster's image prototype (7.4)."""
         count = max(int(len(self.pseudo) / self.n_clusters * self.config.top_images), 1)
         images = prototypes(self.images, top_rows(self._scores, self.images, count))
-        centres = semantic_centres(images, self.texts, self.config.top_nouns)
+        return nearest_texts(images, self.texts, self.config.top_nouns)
+
+    def _relabel(self, near: Tensor, epoch: int) -> dict[str, float]:
+        """Pseudo-labels by the means of the nouns `near` each cluster; how many images kept theirs.
+
+        Labels are not needed for that share: it compares epochs.
+        """
+        centres = semantic_centres(self.texts, near)
         fresh = torch.cat([(rows @ centres.T).argmax(dim=1) for _, rows in slices(self.images)])
         same = float((fresh == self.pseudo).float().mean())
         self.pseudo.copy_(fresh)
@@ -84,8 +97,13 @@ class Sic(Method):
     ) -> dict[str, Tensor]:
         """Terms consistency, balance and pseudo_labels."""
         numbers = torch.from_numpy(batch)
+        return self._terms(self._scores(self.images.take(numbers)), batch, draw)
+
+    def _terms(
+        self, q: Tensor, batch: NDArray[np.int64], draw: np.random.Generator
+    ) -> dict[str, Tensor]:
+        """The terms of `loss`, for the probabilities q (b, C) of the batch."""
         near = draw_neighbours(self.neighbours, batch, draw)
-        q = self._scores(self.images.take(numbers))
         config = self.config
         terms: dict[str, Tensor] = {}
         if config.consistency:
@@ -93,7 +111,7 @@ class Sic(Method):
         if config.balance:
             terms["balance"] = -config.balance * entropy(q)
         if config.pseudo_labels:
-            labels = self.pseudo[numbers.to(self.pseudo.device)]
+            labels = self.pseudo[torch.from_numpy(batch).to(self.pseudo.device)]
             terms["pseudo_labels"] = config.pseudo_labels * cross_entropy(q, labels)
         return terms
 
@@ -102,15 +120,18 @@ class Sic(Method):
         return self._scores(block["image"])
 
 
-def telling_texts(space: TextSpace, uniqueness: float) -> Tensor:
-    """Texts (m, dim) whose cosine with the corpus's mean is below 1 - `uniqueness` (7.2 b)."""
+def telling(space: TextSpace, uniqueness: float) -> NDArray[np.int64]:
+    """Numbers (m,) of texts whose cosine with the corpus's mean is below 1 - `uniqueness` (7.2 b).
+
+    Raises `UsageError` when that is none.
+    """
     kept = np.flatnonzero(space.generality < 1.0 - uniqueness)
     if not len(kept):
         raise UsageError(
-            "no noun is left: all have a cosine with the mean noun of at least 1 - "
-            f"head.sic.uniqueness = {1.0 - uniqueness:g}; lower head.sic.uniqueness"
+            "no noun is left: all have a cosine with the mean noun of at least 1 - uniqueness = "
+            f"{1.0 - uniqueness:g}; lower the head's uniqueness"
         )
-    return space.vectors[torch.from_numpy(kept).to(space.vectors.device)]
+    return kept
 
 
 def slices(rows: Matrix) -> Iterator[tuple[int, Tensor]]:
@@ -140,7 +161,14 @@ def prototypes(rows: Matrix, numbers: Tensor) -> Tensor:
     return torch.nn.functional.normalize(means, dim=1)
 
 
-def semantic_centres(images: Tensor, texts: Tensor, count: int) -> Tensor:
-    """Unit means (C, dim) of the `count` texts nearest to each image prototype (C, dim) (7.4)."""
-    nearest = (images @ texts.T).topk(min(count, len(texts)), dim=1).indices
-    return torch.nn.functional.normalize(texts[nearest].mean(dim=1), dim=1)
+def nearest_texts(queries: Tensor, texts: Tensor, count: int) -> Tensor:
+    """Numbers (n, count) of the texts of the largest cosine, the nearest first; no more than are.
+
+    `queries` (n, dim) and `texts` (m, dim) are unit rows.
+    """
+    return (queries @ texts.T).topk(min(count, len(texts)), dim=1).indices
+
+
+def semantic_centres(texts: Tensor, near: Tensor) -> Tensor:
+    """Unit means (C, dim) of the texts `near` (C, count) each cluster (7.4)."""
+    return torch.nn.functional.normalize(texts[near].mean(dim=1), dim=1)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given, settings
@@ -43,12 +44,14 @@ def make_data(folder: Path, seed: int = 0) -> Data:
         write_matrix(path, (N_IMAGES, DIM), [near(LABELS, spread)])
         views[name] = Matrix(path)
     nouns = torch.tensor(near(np.arange(24) % KINDS, 0.05))
-    space = TextSpace(nouns, np.zeros(24, np.float32), None)
+    unknown = pa.table({"synset": pa.nulls(24, pa.string()), "depth": pa.nulls(24, pa.int8())})
+    space = TextSpace(nouns, np.zeros(24, np.float32), unknown)
     return Data(KINDS, views, {"noun": space}, folder, seed)
 
 
 def config(method, **trainer):
-    return HeadConfig(method=method, trainer={**BATCH, **trainer}, sic={"top_nouns": 5})
+    few = {"top_nouns": 5}
+    return HeadConfig(method=method, trainer={**BATCH, **trainer}, sic=few, mca=few)
 
 
 def trained(folder, method="tac", seed=0, **trainer):

@@ -7,6 +7,8 @@ import torch
 from torch.autograd import gradcheck
 
 from tasks.heads import mca_losses as mca
+from tasks.heads.losses import consistency
+from tasks.heads.sic import nearest_texts, semantic_centres
 
 DOUBLE = torch.float64
 EAST, NORTH = [1.0, 0.0], [0.0, 1.0]
@@ -44,8 +46,8 @@ def test_a_cold_attention_sees_only_the_nearest_noun():
 
 def test_the_nearest_nouns_come_nearest_first_and_no_more_than_there_are():
     nouns = tensor([NORTH, EAST, [0.8, 0.6]])
-    assert mca.nearest_nouns(tensor([EAST]), nouns, 2).tolist() == [[1, 2]]
-    assert mca.nearest_nouns(tensor([EAST]), nouns, 9).tolist() == [[1, 2, 0]]
+    assert nearest_texts(tensor([EAST]), nouns, 2).tolist() == [[1, 2]]
+    assert nearest_texts(tensor([EAST]), nouns, 9).tolist() == [[1, 2, 0]]
 
 
 def test_each_cluster_chooses_its_share_of_the_surest_images():
@@ -66,9 +68,10 @@ def test_prototypes_by_hand():
     p = tensor([[0.3, 0.5], [0.4, 0.8], [0.3, 0.6]])
     # .3 east + .4 north, and .8 north + .6 east, each brought to length 1
     expected = tensor([[0.6, 0.8], [0.6, 0.8]])
-    torch.testing.assert_close(mca.noun_prototypes(nouns, p, near), expected)
+    weights = tensor([[p[0, 0], p[1, 0]], [p[1, 1], p[2, 1]]])
+    torch.testing.assert_close(mca.noun_prototypes(nouns[near], weights), expected)
     half = math.sqrt(0.5)
-    torch.testing.assert_close(mca.mean_prototypes(nouns, near), tensor([[half, half]] * 2))
+    torch.testing.assert_close(semantic_centres(nouns, near), tensor([[half, half]] * 2))
 
 
 def test_prototype_alignment_by_hand():
@@ -91,11 +94,6 @@ def test_prototype_alignment_does_not_care_which_side_is_which():
     torch.testing.assert_close(one, mca.prototype_alignment(mca.Prototypes(h, m), 0.1))
 
 
-def test_pseudo_labels_name_the_nearest_noun_prototype():
-    found = mca.pseudo_labels(tensor([[0.8, 0.6], [0.6, 0.8]]), tensor([NORTH, EAST]))
-    assert found.tolist() == [1, 0]
-
-
 def through_heads(loss):
     """`loss(q, p)` of logits, as training sees it: gradients through both softmaxes."""
     return lambda z, w: loss(z.softmax(dim=1), w.softmax(dim=1))
@@ -105,17 +103,18 @@ def through_heads(loss):
 def test_gradients_reach_both_heads_and_are_the_losses_slopes(seed):
     images, nouns = unit(6, 5, seed=seed), unit(7, 5, seed=seed + 10)
     z, w = logits(6, 3, seed=seed), logits(7, 3, seed=seed + 20)
-    near = mca.nearest_nouns(images, nouns, 4)
+    near = nearest_texts(images, nouns, 4)
     weights = mca.attention(images, nouns[near], 0.1)
-    of_cluster = mca.nearest_nouns(images[:3], nouns, 4)
+    of_cluster = nearest_texts(images[:3], nouns, 4)
     chosen = mca.confident(z.softmax(dim=1), 1.0)
 
     def instance(q, p):
-        return -(q * mca.soft_target(weights, p[near])).sum(dim=1).log().mean()
+        return consistency(q, mca.soft_target(weights, p[near]))
 
     def prototype(q, p):
         both = mca.Prototypes(
-            mca.image_prototypes(images, q, chosen), mca.noun_prototypes(nouns, p, of_cluster)
+            mca.image_prototypes(images, q, chosen),
+            mca.noun_prototypes(nouns[of_cluster], p[of_cluster, torch.arange(3)[:, None]]),
         )
         return mca.prototype_alignment(both, 0.2)
 

@@ -1,0 +1,134 @@
+"""MCA (Qiu et al., AAAI 2024): SIC's head and a head on nouns, aligned on three levels.
+
+METHODS.md 4, by the reading in 4.2: the paper's equations are not public.
+"""
+
+import logging
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from configs.heads import HeadConfig, McaConfig
+from tasks.heads.data import Data
+from tasks.heads.losses import consistency, cross_entropy
+from tasks.heads.mca_losses import (
+    Prototypes,
+    attention,
+    confident,
+    image_prototypes,
+    noun_prototypes,
+    prototype_alignment,
+    soft_target,
+)
+from tasks.heads.semantic_space import Hierarchy, NounSpace, noun_space
+from tasks.heads.sic import Sic, nearest_texts, semantic_centres, slices, telling
+
+log = logging.getLogger("sortal")
+
+NOUN_HEAD = 2  # what randomness is for, after SIC's
+
+
+class Mca(Sic):
+    """L = L_I + b1 L_ins + b2 L_pro + b3 L_sem, where SIC is L_I and the images' half of L_sem.
+
+    Nouns have a head of their own, p = softmax(linear(v)), that starts as the images' head does.
+    Clusters are the argmax of the images' head.
+    """
+
+    near: Tensor  # (C, k_p): nouns nearest to each cluster's image prototype
+    noun_pseudo: Tensor  # (m,): pseudo-labels of the nouns
+
+    def __init__(self, config: HeadConfig) -> None:
+        super().__init__(config)
+        self.config: McaConfig = config.mca
+
+    def facts(self) -> dict[str, Any]:
+        """How the semantic space came about."""
+        return {"n_nouns": len(self.space.numbers), **self.space.facts}
+
+    def prepare(self, data: Data) -> None:
+        """SIC's preparation, the nouns' head, and the k_p nouns nearest to each image."""
+        super().prepare(data)
+        self.noun_head = self._head(data, NOUN_HEAD)
+        self.nouns_of = data.cached("nouns-of-images", self._nouns_of_images)
+
+    def _texts(self, data: Data) -> Tensor:
+        """The semantic space: SIC's nouns, filtered by the hierarchy."""
+        config, texts = self.config, data.spaces["noun"]
+        kept = telling(texts, config.uniqueness)
+        self.space: NounSpace = noun_space(
+            self._centres(data),
+            texts.vectors[kept].cpu().numpy(),
+            nearest=config.centre_nouns,
+            hierarchy=hierarchy_of(texts.table, kept) if config.hierarchy else None,
+            per_centre=config.kept_nouns,
+            trim=config.trim,
+        )
+        log.info("mca: %s", ", ".join(f"{k} {v}" for k, v in self.facts().items()))
+        return texts.vectors[kept[self.space.numbers]]
+
+    def _nouns_of_images(self) -> NDArray[np.int32]:
+        count = self.config.top_nouns
+        found = [nearest_texts(rows, self.texts, count).cpu() for _, rows in slices(self.images)]
+        numbers: NDArray[np.int32] = torch.cat(found).numpy().astype(np.int32)
+        return numbers
+
+    @torch.no_grad()
+    def start_epoch(self, epoch: int) -> dict[str, float]:
+        """Nouns of each cluster, and pseudo-labels of images and nouns by their means."""
+        self.near = self._near()
+        centres = semantic_centres(self.texts, self.near)
+        self.noun_pseudo = (self.texts @ centres.T).argmax(dim=1)
+        return self._relabel(self.near, epoch)
+
+    def _noun_scores(self, nouns: Tensor) -> Tensor:
+        """p (..., C) of nouns (..., dim)."""
+        flat = self.noun_head(self.config.scale * nouns.flatten(end_dim=-2))
+        out: Tensor = flat.unflatten(0, nouns.shape[:-1])
+        return out
+
+    def loss(
+        self, batch: NDArray[np.int64], epoch: int, draw: np.random.Generator
+    ) -> dict[str, Tensor]:
+        """SIC's terms, and instance, prototype and noun_pseudo_labels."""
+        images = self.images.take(torch.from_numpy(batch))
+        q = self._scores(images)
+        terms = self._terms(q, batch, draw)
+        config = self.config
+        if config.instance:
+            terms["instance"] = config.instance * self._instance(images, q, batch)
+        if config.prototype:
+            terms["prototype"] = config.prototype * self._prototype(images, q)
+        if config.pseudo_labels:
+            chosen = torch.from_numpy(draw.integers(len(self.texts), size=len(batch)))
+            chosen = chosen.to(self.texts.device)
+            p = self._noun_scores(self.texts[chosen])
+            told = cross_entropy(p, self.noun_pseudo[chosen])
+            terms["noun_pseudo_labels"] = config.pseudo_labels * told
+        return terms
+
+    def _instance(self, images: Tensor, q: Tensor, batch: NDArray[np.int64]) -> Tensor:
+        """L_ins = -mean_i log(q_i . p~_i), p~_i the attended mean of the image's nouns."""
+        numbers = torch.from_numpy(self.nouns_of[batch].astype(np.int64))
+        nouns = self.texts[numbers.to(self.texts.device)]
+        weights = attention(images, nouns, self.config.attention)
+        return consistency(q, soft_target(weights, self._noun_scores(nouns)))
+
+    def _prototype(self, images: Tensor, q: Tensor) -> Tensor:
+        """L_pro between the batch's image prototypes and those of each cluster's nouns."""
+        nouns = self.texts[self.near]
+        own = torch.arange(len(nouns), device=nouns.device)
+        p = self._noun_scores(nouns)[own, :, own]
+        chosen = confident(q, self.config.top_images)
+        both = Prototypes(image_prototypes(images, q, chosen), noun_prototypes(nouns, p))
+        return prototype_alignment(both, self.config.temperature)
+
+
+def hierarchy_of(table: pa.Table, numbers: NDArray[np.int64]) -> Hierarchy:
+    """Where the nouns `numbers` of a space's table stand in WordNet."""
+    rows = table.select(["synset", "depth"]).take(pa.array(numbers))
+    return Hierarchy.of(rows["synset"].to_pylist(), rows["depth"].to_pylist())
