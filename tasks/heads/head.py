@@ -110,7 +110,9 @@ def head(
     pq.write_table(history_table(history), folder / "history.parquet")
     shutil.rmtree(scratch, ignore_errors=True)
     sizes = np.bincount(found.labels, minlength=n_clusters).tolist()
-    return Written(rows=len(rows.keys), facts={**method.facts(), **last_figures(history), "sizes": sizes})
+    return Written(
+        rows=len(rows.keys), facts={**method.facts(), **last_figures(history), "sizes": sizes}
+    )
 
 
 _PLACES = ("folder", "workspace")

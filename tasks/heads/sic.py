@@ -61,9 +61,7 @@ class Sic(Method):
 
         def make() -> FloatArray:
             rows, count = self.images, self.n_clusters
-            return kmeans(
-                rows, count, spherical=False, n_init=n_init, random_state=seed
-            ).centres
+            return kmeans(rows, count, spherical=False, n_init=n_init, random_state=seed).centres
 
         return np.array(data.cached("centres", make))
 
