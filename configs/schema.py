@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from configs.heads import HeadConfig
 from configs.identity import Runtime
+from configs.lineage import LineageConfig
 from configs.presets import load_preset, merge
 from configs.section import Section
 
@@ -148,6 +149,7 @@ class RunConfig(Section):
     partition: PartitionConfig = PartitionConfig()
     head: HeadConfig = HeadConfig()
     naming: NamingConfig = NamingConfig()
+    lineage: LineageConfig = LineageConfig()
 
     @model_validator(mode="before")
     @classmethod

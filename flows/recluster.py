@@ -20,11 +20,13 @@ from tasks.evaluation import evaluate
 from tasks.fusion import fuse
 from tasks.heads.head import head
 from tasks.images import scan
+from tasks.lineage import trace
 from tasks.naming import name_clusters
 from tasks.nouns import load_nouns
 from tasks.partition import partition
 from tasks.report import write_report
 from tasks.selection import select
+from tasks.series import Past, kept_space, look_back
 from tasks.step import Step
 from tasks.transport import solve_transport
 
@@ -58,7 +60,11 @@ class Steps:
         else:
             task = step.task.with_options(result_storage=self.workspace.results)
             artifact = task(self.workspace, arguments)
-        self.done[role or step.kind] = artifact
+        return self.keep(role or step.kind, artifact)
+
+    def keep(self, role: str, artifact: Artifact) -> Artifact:
+        """Note an artifact that is there already as the run's own."""
+        self.done[role] = artifact
         return artifact
 
 
@@ -83,21 +89,25 @@ def sort(config: RunConfig, do: Steps, clock: Clock) -> RunResult:
 
     found = do(scan, source=config.source, config=config.images)
     check_size(config, found)
+    past = going_on(do.workspace, config, encoder, found)
     nouns = do(load_nouns, config=config.nouns, encoder=encoder.spec)
     captions = do(load_captions, config=config.captions, encoder=encoder.spec)
     images = do(embed_images, scan=found, source=config.source, images=config.images, **encoding)
     spaces = {
-        "noun": space_of(do, "noun", nouns, images, config, encoder),
-        "caption": space_of(do, "caption", captions, images, config, encoder),
+        "noun": space_of(do, "noun", nouns, images, config, encoder, past),
+        "caption": space_of(do, "caption", captions, images, config, encoder, past),
     }
     fused = do(fuse, images=images, **fusing(config, spaces))
     into: dict[str, Any] = {"n_clusters": config.n_clusters, "random_state": config.random_state}
+    earlier = past.start("partition")
     clusters = (
-        do(partition, vectors=fused, config=config.partition, **into)
+        do(partition, vectors=fused, config=config.partition, **into, **earlier)
         if config.head.method == "none"
         else do(head, "partition", fused=fused, **training(config, found, images, spaces), **into)
     )
     names = do(name_clusters, images=images, partition=clusters, **naming(config, spaces))
+    on = config.lineage.enabled
+    lineage = do(trace, **tracing(config, past, clusters, names)) if on else None
     metrics = do(evaluate, scan=found, partition=clusters) if found.facts["n_labelled"] else None
     run = do(
         commit,
@@ -108,6 +118,7 @@ def sort(config: RunConfig, do: Steps, clock: Clock) -> RunResult:
         fused=fused,
         partition=clusters,
         names=names,
+        lineage=lineage,
         metrics=metrics,
         steps=dict(do.done),
         labels_used=config.head.selection == "paper" and config.head.method != "none",
@@ -124,6 +135,7 @@ def space_of(
     images: Artifact,
     config: RunConfig,
     encoder: EncoderInfo,
+    past: Past,
 ) -> Space:
     """Embed a corpus, select what suits the images, and solve their transport to it."""
     section = config.nouns if name == "noun" else config.captions
@@ -135,24 +147,43 @@ def space_of(
         encoder=config.encoder,
         encoder_fingerprint=encoder.fingerprint,
     )
-    space = do(
-        select,
-        role=f"{name}.space",
-        images=images,
-        texts=vectors,
-        corpus=corpus,
-        config=config.selection,
-        n_clusters=config.n_clusters,
-        random_state=config.random_state,
-    )
+    role = f"{name}.space"
+    kept = kept_space(do.workspace, past, role, images, config.lineage)
+    choosing: dict[str, Any] = {"images": images, "texts": vectors, "corpus": corpus}
+    choosing |= {"config": config.selection}
+    choosing |= {"n_clusters": config.n_clusters, "random_state": config.random_state}
+    space = do.keep(role, kept) if kept else do(select, role=role, **choosing)
     solved = do(
         solve_transport,
         role=f"{name}.transport",
         images=images,
         space=space,
         config=config.transport,
+        **past.start(f"{name}.transport"),
     )
     return Space(corpus, vectors, space, solved)
+
+
+def going_on(
+    workspace: Workspace, config: RunConfig, encoder: EncoderInfo, found: Artifact
+) -> Past:
+    """What the run goes on from: nothing, where lineage is off."""
+    on = config.lineage.enabled
+    return look_back(workspace, config, encoder.fingerprint, found) if on else Past()
+
+
+def tracing(config: RunConfig, past: Past, clusters: Artifact, names: Artifact) -> dict[str, Any]:
+    """Arguments of lineage."""
+    return {
+        "partition": clusters,
+        "names": names,
+        "previous": past.previous,
+        "next_id": past.next_id,
+        "warm": past.warm,
+        "config": config.lineage,
+        "pinned": past.pinned,
+        **past.start("partition"),
+    }
 
 
 def fusing(config: RunConfig, spaces: dict[str, Space]) -> dict[str, Any]:

@@ -37,15 +37,21 @@ RUN_TABLES = (
     "artifacts",
     "placements",
     "training",
+    "lineage",
 )
 VIEWS = (
     "latest_runs",
+    "series",
+    "cluster_names",
     "latest_assignments",
     "cluster_cards",
     "leaderboard",
     "ablation",
     "confusion",
     "failures_by_code",
+    "changes",
+    "growth",
+    "moves",
 )
 
 

@@ -60,6 +60,7 @@ def commit(
     names: Artifact,
     metrics: Artifact | None,
     steps: dict[str, Artifact],
+    lineage: Artifact | None = None,
     labels_used: bool = False,
     clock: Clock | None = None,
 ) -> Written:
@@ -67,17 +68,19 @@ def commit(
 
     `steps` are the artifacts the run stands on, by role: their costs and numeric facts become
     metrics, and the table `artifacts` says where they are.
+    `lineage` gives clusters the names and ids they keep; without it, names are the run's own.
     `labels_used` marks a method that saw labels; the views compare only the others.
     Facts: run_id, n_images, n_failed, metrics (those against the labels). What the lake already
     holds, from a run that was cut off after publishing, keeps its id.
     """
-    inputs = [scan, images, fused, partition, names, *([metrics] if metrics else [])]
+    parts = [scan, images, fused, partition, names, metrics, lineage]
+    inputs = [part for part in parts if part]
     key = fingerprint(
         "run", identity_of(config), encoder_fingerprint, [part.identity for part in inputs]
     )
     finished = datetime.now(UTC)
     started = clock.started_at.astimezone(UTC) if clock else finished
-    files = _files(workspace, scan, images, fused, partition, names)
+    files = _files(workspace, scan, images, fused, partition, names, lineage)
     scores = _scores(workspace, metrics)
     with Lake(workspace) as lake:
         n_images, n_failed = _count(lake, files)
@@ -103,6 +106,7 @@ def commit(
         }
         figures = {**scores, **step_metrics(list(steps.values()))}
         tables = {**_tables(row, files, figures), "artifacts": _places(row, steps)}
+        tables |= _lineage(row, files, lineage)
         row["run_id"] = lake.publish(row, tables, lambda: _confirm(workspace, row, clock))
     shown = {**row, "started_at": str(started), "finished_at": str(finished), "metrics": figures}
     write_json(folder / "run.json", shown)
@@ -122,7 +126,9 @@ def _files(
     fused: Artifact,
     partition: Artifact,
     names: Artifact,
+    lineage: Artifact | None,
 ) -> dict[str, str]:
+    named = lineage.file(workspace, "lineage.parquet") if lineage else None
     return {
         "images": str(scan.file(workspace, "images.parquet")),
         "undecodable": str(images.file(workspace, "failures.parquet")),
@@ -130,6 +136,7 @@ def _files(
         "history": str(partition.file(workspace, "history.parquet")),
         "weights": str(fused.file(workspace, "weights.parquet")),
         "clusters": str(names.file(workspace, "clusters.parquet")),
+        "named": str(named or names.file(workspace, "clusters.parquet")),
         "terms": str(names.file(workspace, "terms.parquet")),
     }
 
@@ -141,6 +148,7 @@ def _tables(
     broken = {"images": files["images"], "undecodable": files["undecodable"]}
     run = {"run_id": row["run_id"]}
     joined = {"assignments": files["assignments"], "weights": files["weights"]}
+    named = {"clusters": files["clusters"], "named": files["named"]}
     metrics = {
         "run_id": pa.array([row["run_id"]] * len(figures), pa.string()),
         "name": pa.array(list(figures), pa.string()),
@@ -152,10 +160,17 @@ def _tables(
         "images": Select(sql("commit/images"), place | broken),
         "failures": Select(sql("commit/failures"), place | broken),
         "assignments": Select(sql("commit/assignments"), run | joined),
-        "clusters": Select(sql("commit/clusters"), run | {"clusters": files["clusters"]}),
+        "clusters": Select(sql("commit/clusters"), run | named),
         "cluster_terms": Select(sql("commit/cluster_terms"), run | {"terms": files["terms"]}),
         "metrics": pa.table(metrics),
     }
+
+
+def _lineage(row: RunRow, files: dict[str, str], lineage: Artifact | None) -> dict[str, Select]:
+    if lineage is None:
+        return {}
+    values = {"previous": lineage.facts["previous"], "lineage": files["named"]}
+    return {"lineage": Select(sql("commit/lineage"), {"run_id": row["run_id"], **values})}
 
 
 def _places(row: RunRow, steps: dict[str, Artifact]) -> pa.Table:

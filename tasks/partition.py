@@ -41,9 +41,10 @@ def cluster_facts(result: KMeansResult) -> dict[str, object]:
 def _centres(
     workspace: Workspace, earlier: Artifact | None, shape: tuple[int, int]
 ) -> FloatArray | None:
-    if earlier is None:
+    path = earlier.file(workspace, "centres.npy") if earlier else None
+    if path is None or not path.exists():
         return None
-    centres: FloatArray = np.load(earlier.file(workspace, "centres.npy"))
+    centres: FloatArray = np.load(path)
     return centres if centres.shape == shape else None
 
 

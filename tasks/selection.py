@@ -171,7 +171,7 @@ def _write_space(path: Path, texts: VectorSet, corpus: Path, numbers: NDArray[np
     pq.write_table(space, path, compression="none")
 
 
-@step("space", version=1)
+@step("space", version=2)
 def select(
     folder: Path,
     workspace: Workspace,
@@ -186,6 +186,7 @@ def select(
     """Write `space.parquet`: key, text and vector (unit, not centred) of the texts kept.
 
     Where `config.centred`, images and texts lose their own means before they are compared.
+    `mean.npy` and the fact n_images tell later runs for which images the texts were chosen.
     Raises `RunError` when fewer than 2 texts are left.
     """
     image_rows, text_rows = open_vectors(workspace, images), open_vectors(workspace, texts)
@@ -209,7 +210,9 @@ def select(
     _write_space(
         folder / "space.parquet", text_rows, corpus.file(workspace, "corpus.parquet"), numbers
     )
+    np.save(folder / "mean.npy", np.load(images.file(workspace, "mean.npy")))
     facts = {
+        "n_images": image_rows.shape[0],
         "n_centres": len(centres),
         "n_fit": min(image_rows.shape[0], fit_rows(len(centres))),
         "n_texts": text_rows.shape[0],

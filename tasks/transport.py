@@ -244,7 +244,7 @@ def solve_transport(
     """
     rows, texts, keys = transport_inputs(workspace, images, space, config.centred)
     start = None
-    if earlier:
+    if earlier and earlier.file(workspace, POTENTIAL).exists():
         with np.load(earlier.file(workspace, POTENTIAL)) as file:
             start = match_potential(file["g"], file["keys"].tolist(), keys)
     potential = solve(

@@ -126,7 +126,23 @@ def tables(row: RunRow, acc: float = 0.75) -> dict[str, pa.Table]:
         "clusters": clusters(row, ["cat", "dog"]),
         "cluster_terms": terms(row, ["cat", "kitten"]),
         "metrics": metrics(row, acc=acc, nmi=0.5, ari=0.25),
+        "lineage": lineage(row, ["same", "grew"], f"run-{row['random_state'] - 1:04}"),
     }
+
+
+def lineage(row: RunRow, events: list[str], previous: str | None = None) -> pa.Table:
+    """Clusters 0, 1, ... with an event each, and stable ids from 10 on."""
+    n = len(events)
+    return pa.table(
+        {
+            "run_id": [row["run_id"]] * n,
+            "previous_run_id": pa.array([previous] * n, pa.string()),
+            "cluster": pa.array(range(n), pa.int32()),
+            "stable_id": pa.array(range(10, 10 + n), pa.int64()),
+            "event": events,
+            "size": pa.array([2] * n, pa.int64()),
+        }
+    )
 
 
 def count(lake: Lake, table: str) -> int:

@@ -1,9 +1,10 @@
 SELECT
     $run_id AS run_id,
-    cluster,
-    name,
-    size,
-    caption,
-    mean_distance,
-    representatives
-FROM read_parquet($clusters)
+    cluster.cluster,
+    named.name,
+    cluster.size,
+    cluster.caption,
+    cluster.mean_distance,
+    cluster.representatives
+FROM read_parquet($clusters) AS cluster
+JOIN read_parquet($named) AS named ON named.cluster = cluster.cluster

@@ -19,7 +19,8 @@ noun AS (
 
 SELECT
     cluster.cluster,
-    cluster.name,
+    named.stable_id,
+    named.name,
     cluster.size,
     cluster.size / sum(cluster.size) OVER () AS share,
     cluster.caption,
@@ -29,6 +30,8 @@ SELECT
     label.label,
     label.label_share
 FROM clusters AS cluster
+JOIN cluster_names AS named
+    ON named.run_id = cluster.run_id AND named.cluster = cluster.cluster
 LEFT JOIN noun ON noun.cluster = cluster.cluster
 LEFT JOIN label ON label.cluster = cluster.cluster
 WHERE cluster.run_id = $run

@@ -2,7 +2,7 @@ SELECT
     assignment.key,
     assignment.cluster,
     assignment.distance,
-    cluster.name,
+    named.name,
     min(image.path) AS path,
     arg_min(image.bytes, image.path) AS bytes,
     arg_min(image."offset", image.path) AS "offset"
@@ -12,7 +12,7 @@ JOIN images AS image
     ON image.scan = run.scan
     AND image.collection = run.collection
     AND image.key = assignment.key
-LEFT JOIN clusters AS cluster
-    ON cluster.run_id = run.run_id AND cluster.cluster = assignment.cluster
+LEFT JOIN cluster_names AS named
+    ON named.run_id = run.run_id AND named.cluster = assignment.cluster
 WHERE assignment.run_id = $run AND list_contains($keys, assignment.key)
-GROUP BY assignment.key, assignment.cluster, assignment.distance, cluster.name
+GROUP BY assignment.key, assignment.cluster, assignment.distance, named.name

@@ -19,7 +19,8 @@ SELECT
     run.collection,
     cluster.run_id,
     cluster.cluster,
-    cluster.name,
+    named.stable_id,
+    named.name,
     cluster.size,
     cluster.size / sum(cluster.size) OVER (PARTITION BY cluster.run_id) AS share,
     cluster.caption,
@@ -30,6 +31,8 @@ SELECT
     cluster.representatives
 FROM clusters AS cluster
 JOIN runs AS run ON run.run_id = cluster.run_id
+JOIN cluster_names AS named
+    ON named.run_id = cluster.run_id AND named.cluster = cluster.cluster
 LEFT JOIN term ON term.run_id = cluster.run_id AND term.cluster = cluster.cluster
 LEFT JOIN picture
     ON picture.scan = run.scan

@@ -2,7 +2,7 @@ SELECT
     run.collection,
     run.run_id,
     assignment.cluster,
-    cluster.name,
+    named.name,
     image.label,
     count(*) AS n_images
 FROM runs AS run
@@ -11,7 +11,7 @@ JOIN images AS image
     ON image.scan = run.scan
     AND image.collection = run.collection
     AND image.key = assignment.key
-LEFT JOIN clusters AS cluster
-    ON cluster.run_id = run.run_id AND cluster.cluster = assignment.cluster
+LEFT JOIN cluster_names AS named
+    ON named.run_id = run.run_id AND named.cluster = assignment.cluster
 WHERE image.label IS NOT NULL
-GROUP BY run.collection, run.run_id, assignment.cluster, cluster.name, image.label
+GROUP BY run.collection, run.run_id, assignment.cluster, named.name, image.label

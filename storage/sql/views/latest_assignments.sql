@@ -5,7 +5,8 @@ SELECT
     image.label,
     image.key,
     assignment.cluster,
-    cluster.name,
+    named.stable_id,
+    named.name,
     assignment.distance,
     assignment.w_image,
     assignment.w_noun,
@@ -16,5 +17,5 @@ JOIN images AS image
     ON image.scan = run.scan
     AND image.collection = run.collection
     AND image.key = assignment.key
-LEFT JOIN clusters AS cluster
-    ON cluster.run_id = run.run_id AND cluster.cluster = assignment.cluster
+LEFT JOIN cluster_names AS named
+    ON named.run_id = run.run_id AND named.cluster = assignment.cluster

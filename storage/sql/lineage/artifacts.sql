@@ -1,0 +1,3 @@
+SELECT role, kind, fingerprint, identity
+FROM artifacts
+WHERE run_id = $run

@@ -1,0 +1,19 @@
+SELECT
+    run.collection,
+    traced.run_id,
+    traced.previous_run_id,
+    traced.cluster,
+    traced.stable_id,
+    coalesce(pin.name, traced.name) AS name,
+    traced.event,
+    traced.related,
+    traced.size,
+    traced.previous_size,
+    traced.shared,
+    traced.came,
+    traced.went
+FROM lineage AS traced
+JOIN series AS run ON run.run_id = traced.run_id
+LEFT JOIN pins AS pin
+    ON pin.series = run.series
+    AND pin.stable_id = traced.stable_id

@@ -1,0 +1,160 @@
+"""Lineage: a cluster keeps its id and its name from run to run, and what became of it is told.
+
+Matching is arithmetic (`matching.py`); here the last run comes out of the lake.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from configs.lineage import LineageConfig
+from storage.artifacts import Artifact, Written
+from storage.lake import Lake, sql
+from storage.rows import FloatArray
+from storage.workspace import Workspace
+from tasks.centring import normalise
+from tasks.concepts import stem
+from tasks.matching import EVENTS, Before, Change, changes, match
+from tasks.series import Pinned
+from tasks.step import step
+
+LINEAGE = pa.schema(
+    [
+        ("cluster", pa.int32()),
+        ("stable_id", pa.int64()),
+        ("name", pa.string()),
+        ("event", pa.string()),
+        ("related", pa.list_(pa.int64())),
+        ("size", pa.int64()),
+        ("previous_size", pa.int64()),
+        ("shared", pa.int64()),
+        ("came", pa.int64()),
+        ("went", pa.int64()),
+        ("overlap", pa.float64()),
+    ]
+)
+
+
+def keep_names(
+    fresh: Sequence[str],
+    kept: Mapping[int, str],
+    terms: Mapping[int, Sequence[str]],
+    taken: Sequence[str] = (),
+) -> list[str]:
+    """Names of all clusters, no two alike: those `kept`, by cluster, and `fresh` ones.
+
+    A fresh name that is one of the kept or `taken` gives way to the cluster's next term.
+    """
+    used = {stem(name) for name in (*kept.values(), *taken)}
+    names = []
+    for cluster, own in enumerate(fresh):
+        name = kept.get(cluster) or _free([own, *terms.get(cluster, ())], used)
+        used.add(stem(name))
+        names.append(name)
+    return names
+
+
+def _free(words: Sequence[str], used: set[str]) -> str:
+    counted = (f"{words[0]} ({number})" for number in range(2, len(used) + 3))
+    return next(word for word in (*words, *counted) if stem(word) not in used)
+
+
+def table_of(rows: Sequence[Change], names: Sequence[str], past: Mapping[int, str]) -> pa.Table:
+    """The rows of `lineage.parquet`; `past` names the clusters that vanished, by stable id."""
+    out = [
+        {**row._asdict(), "name": past.get(row.stable_id) if row.cluster is None else names[i]}
+        for i, row in enumerate(rows)
+    ]
+    return pa.Table.from_pylist(out, schema=LINEAGE)
+
+
+@step("lineage", version=1)
+def trace(
+    folder: Path,
+    workspace: Workspace,
+    *,
+    partition: Artifact,
+    names: Artifact,
+    previous: str | None,
+    next_id: int,
+    warm: bool,
+    config: LineageConfig,
+    earlier: Artifact | None = None,
+    pinned: Pinned | None = None,
+) -> Written:
+    """Write `lineage.parquet` (columns: LINEAGE): this run's clusters, then those that vanished.
+
+    `previous` is a run in the lake, `earlier` its partition, where there is one. Names that are
+    `pinned` are not given to other clusters. Facts: how many clusters met with each event, and
+    `kept`, the share of the images of both runs that kept their stable id.
+    """
+    clusters = pq.read_table(names.file(workspace, "clusters.parquet"))
+    sizes = clusters["size"].to_numpy()
+    before, known, shared = _past(workspace, previous, partition, len(sizes))
+    past, present = _centres(workspace, earlier), _centres(workspace, partition)
+    partner = match(shared, _cosines(past, present, len(before.sizes)), config)
+    rows = changes(shared, partner, before, sizes, next_id, config)
+    kept = {
+        row.cluster: known[row.stable_id]
+        for row in rows
+        if row.cluster is not None
+        and partner[row.cluster] >= 0
+        and (row.overlap is None or row.overlap >= config.keep_name)
+    }
+    taken = (pinned or Pinned()).names.values()
+    terms = _terms(workspace, names)
+    final = keep_names(clusters["name"].to_pylist(), kept, terms, list(taken))
+    pq.write_table(table_of(rows, final, known), folder / "lineage.parquet")
+    facts = _facts(rows, int(shared.sum()))
+    return Written(rows=len(rows), facts={"previous": previous, "warm": warm, **facts})
+
+
+def _past(
+    workspace: Workspace, previous: str | None, partition: Artifact, n_clusters: int
+) -> tuple[Before, dict[int, str], NDArray[np.int64]]:
+    """The previous run's clusters, their names by stable id, and the images shared (P, C)."""
+    none = np.empty(0, dtype=np.int64)
+    if previous is None:
+        return Before(none, none), {}, np.zeros((0, n_clusters), dtype=np.int64)
+    place = {"run": previous}
+    assignments = str(partition.file(workspace, "assignments.parquet"))
+    with Lake(workspace, read_only=True) as lake:
+        past = lake.query(sql("lineage/before"), place)
+        cells = lake.query(sql("lineage/shared"), place | {"assignments": assignments})
+    row = np.searchsorted(past["cluster"].to_numpy(), cells["previous"].to_numpy())
+    shared = np.zeros((len(past), n_clusters), dtype=np.int64)
+    shared[row, cells["cluster"].to_numpy()] = cells["n_images"].to_numpy()
+    ids = past["stable_id"].to_numpy()
+    known = dict(zip(ids.tolist(), past["name"].to_pylist(), strict=True))
+    return Before(ids, past["size"].to_numpy()), known, shared
+
+
+def _centres(workspace: Workspace, artifact: Artifact | None) -> FloatArray | None:
+    path = artifact.file(workspace, "centres.npy") if artifact else None
+    return np.load(path) if path and path.exists() else None
+
+
+def _cosines(past: FloatArray | None, present: FloatArray | None, count: int) -> FloatArray | None:
+    if past is None or present is None or past.shape[1:] != present.shape[1:]:
+        return None
+    return normalise(past) @ normalise(present).T if len(past) == count else None
+
+
+def _terms(workspace: Workspace, names: Artifact) -> dict[int, list[str]]:
+    table = pq.read_table(names.file(workspace, "terms.parquet"))
+    found: dict[int, list[str]] = {}
+    for row in table.select(["cluster", "corpus", "term"]).to_pylist():  # best first
+        if row["corpus"] == "noun":
+            found.setdefault(row["cluster"], []).append(row["term"])
+    return found
+
+
+def _facts(rows: Sequence[Change], n_shared: int) -> dict[str, Any]:
+    counts = {event: sum(row.event == event for row in rows) for event in EVENTS}
+    stayed = sum(row.shared for row in rows)
+    return {**counts, "n_shared": n_shared, "kept": stayed / n_shared if n_shared else 1.0}

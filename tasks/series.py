@@ -1,0 +1,181 @@
+"""Series: the runs of one collection by one method, encoder and seed, and what a run goes on from.
+
+What is chosen depends only on the runs before this one, so that the same run again chooses the
+same, stays Cached and keeps its id.
+"""
+
+import json
+import logging
+import math
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel
+
+from configs.identity import Runtime, identity_of
+from configs.lineage import LineageConfig
+from configs.schema import RunConfig
+from storage.artifacts import Artifact, find
+from storage.lake import Lake, sql
+from storage.workspace import Workspace
+
+log = logging.getLogger("sortal")
+
+_FREE = ("source", "collection", "lineage")  # settings that may change in a warm start
+
+
+class Pinned(BaseModel):
+    """Names a user gave, by stable id; they are laid over a run, and never make it another."""
+
+    names: dict[int, str] = Runtime({})
+
+
+class Member(NamedTuple):
+    """A run of a series: what it stands on and the last stable id it has."""
+
+    run_id: str
+    scan: str
+    settings: str
+    previous_run_id: str | None
+    last_id: int
+    warm: bool
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a run goes on from: the previous run, if any, and the artifacts to start warm from.
+
+    `roles` is empty for a cold start. New clusters get ids from `next_id` on.
+    """
+
+    previous: str | None = None
+    next_id: int = 0
+    roles: dict[str, Artifact] = field(default_factory=dict)
+    pinned: Pinned = field(default_factory=Pinned)
+
+    @property
+    def warm(self) -> bool:
+        """Whether the run starts from an earlier one's results."""
+        return bool(self.roles)
+
+    def start(self, role: str) -> dict[str, Any]:
+        """The argument `earlier` of a step, or none at all."""
+        return {"earlier": self.roles[role]} if role in self.roles else {}
+
+
+def settings_of(config: dict[str, Any]) -> str:
+    """The settings that two runs must share for one to start from the other, as JSON text."""
+    kept = {name: value for name, value in config.items() if name not in _FREE}
+    return json.dumps(kept, sort_keys=True, ensure_ascii=False)
+
+
+def choose(
+    members: list[Member], scan: str, settings: str, full: bool
+) -> tuple[Member | None, int, bool]:
+    """The previous run, the next new stable id, and whether to start warm.
+
+    `members` go from old to new. The previous run is the newest with these settings on another
+    state of the collection; the first run with new settings follows the newest before it. A
+    state that was last clustered cold stays so, or a run after `--full` would not be its own.
+    """
+    same = [member for member in members if member.settings == settings]
+    mine = [member for member in same if member.scan == scan]
+    others = [member for member in same if member.scan != scan]
+    first = members.index(same[0]) if same else len(members)
+    previous = next(reversed(others or members[:first]), None)
+    name = previous.run_id if previous else None
+    known = [member for member in mine if member.previous_run_id == name]
+    before = members[: members.index(known[0])] if known else members
+    next_id = 1 + max((member.last_id for member in before), default=-1)
+    cold = full or not others or (bool(known) and not known[-1].warm)
+    return previous, next_id, not cold
+
+
+def series_of(config: RunConfig, encoder_fingerprint: str) -> str:
+    """The series of a run, as the lake's view `series` writes it.
+
+    Ready-made vectors are known by their place: their fingerprint changes with every image added.
+    """
+    spec = config.encoder.spec
+    encoder = spec if spec.startswith("vectors:") else encoder_fingerprint
+    return f"{config.collection_name} {config.method_name} {encoder} {config.random_state}"
+
+
+def look_back(
+    workspace: Workspace, config: RunConfig, encoder_fingerprint: str, scan: Artifact
+) -> Past:
+    """What this run goes on from, out of the lake."""
+    place = {"series": series_of(config, encoder_fingerprint)}
+    with Lake(workspace) as lake:
+        rows = lake.query(sql("lineage/series"), place).to_pylist()
+        members = [_member(row) for row in rows]
+        # as it is recorded: what JSON makes of tuples
+        settings = settings_of(json.loads(json.dumps(identity_of(config))))
+        previous, next_id, warm = choose(members, scan.identity, settings, config.lineage.full)
+        names = dict(lake.execute(sql("lineage/pinned"), place).fetchall())
+        roles = _artifacts(lake, previous.run_id) if previous and warm else {}
+    if previous:
+        how = "goes on from it" if warm else "starts cold"
+        log.info("previous run %s: %s", previous.run_id, how)
+    name = previous.run_id if previous else None
+    return Past(name, next_id, roles, Pinned(names=names))
+
+
+def _member(row: dict[str, Any]) -> Member:
+    settings = settings_of(json.loads(row["config"] or "{}"))
+    return Member(
+        row["run_id"],
+        row["scan"],
+        settings,
+        row["previous_run_id"],
+        int(row["last_id"] or 0),
+        row["warm"],
+    )
+
+
+def _artifacts(lake: Lake, run_id: str) -> dict[str, Artifact]:
+    """References by role as the lake has them; whether they are still whole is not asked."""
+    rows = lake.query(sql("lineage/artifacts"), {"run": run_id}).to_pylist()
+    return {row.pop("role"): Artifact(**row) for row in rows}
+
+
+def kept_space(
+    workspace: Workspace, past: Past, role: str, images: Artifact, config: LineageConfig
+) -> Artifact | None:
+    """The previous run's texts, where they still suit the images; None: they are chosen anew."""
+    known = past.roles.get(role)
+    if known is None:
+        return None
+    space = find(workspace, known.kind, known.fingerprint)
+    if space is None or not space.file(workspace, "mean.npy").exists():
+        log.info("%s: texts are chosen anew, the earlier choice is not whole", role)
+        return None
+    share, shift = drift(workspace, space, images)
+    if share > config.new_share or shift > config.mean_shift:
+        log.info(
+            "%s: texts are chosen anew; since the last time %.1f %% of the images are new and "
+            "their mean moved by %.3f spreads",
+            role, 100 * share, shift,
+        )  # fmt: skip
+        return None
+    log.info("%s: the previous run's texts are kept (%.1f %% new images)", role, 100 * share)
+    return space
+
+
+def drift(workspace: Workspace, space: Artifact, images: Artifact) -> tuple[float, float]:
+    """How far the images are from those the texts of `space` were chosen for, without labels.
+
+    The share by which they grew, and the move of their mean in units of their spread about it:
+    a share f of images of a new kind moves it by about f.
+    """
+    share = 1.0 - space.facts["n_images"] / max(images.rows, 1)
+    return share, mean_shift(
+        np.load(space.file(workspace, "mean.npy")), np.load(images.file(workspace, "mean.npy"))
+    )
+
+
+def mean_shift(past: np.ndarray, present: np.ndarray) -> float:
+    """|m - m0| over the root mean square distance of unit vectors to their mean m0, each (d,)."""
+    spread = math.sqrt(max(1.0 - float(past @ past), 1e-6))
+    return float(np.linalg.norm(present - past) / spread)
