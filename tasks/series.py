@@ -82,6 +82,12 @@ def choose(
     same = [member for member in members if member.settings == settings]
     mine = [member for member in same if member.scan == scan]
     others = [member for member in same if member.scan != scan]
+    names = {member.run_id for member in members}
+    orphans = [m for m in mine if m.previous_run_id and m.previous_run_id not in names]
+    if orphans:  # pruned away: go on from what followed, or from the run itself
+        others = [m for m in others if members.index(m) > members.index(orphans[-1])] or orphans[
+            -1:
+        ]
     first = members.index(same[0]) if same else len(members)
     previous = next(reversed(others or members[:first]), None)
     name = previous.run_id if previous else None

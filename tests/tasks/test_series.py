@@ -27,6 +27,9 @@ def name(chosen):
         ([FIRST], "b", "s", ("r1", 10, True)),
         ([FIRST, SECOND], "b", "s", ("r1", 10, True)),  # the second again: as the first time
         ([FIRST, SECOND], "c", "s", ("r2", 11, True)),
+        ([SECOND], "b", "s", ("r2", 11, True)),  # the first is pruned: go on from the run itself
+        ([SECOND, member("r3", "b", "r2", last=10, warm=True)], "b", "s", ("r2", 11, True)),
+        ([SECOND, member("r3", "b", "r2", last=10, warm=True)], "c", "s", ("r3", 11, True)),
         ([FIRST, SECOND], "a", "s", ("r2", 11, True)),  # back to an earlier state: a new run
         ([FIRST, SECOND], "b", "other", ("r2", 11, False)),  # new settings: ids, but cold
         ([FIRST, SECOND, member("r3", "b", "r2", "other", 12)], "b", "other", ("r2", 11, False)),
