@@ -19,8 +19,9 @@ from configs.schema import RunConfig
 from storage.artifacts import Artifact
 from storage.rows import FloatArray
 from storage.workspace import Workspace
-from tasks.centring import normalise
+from tasks.centring import centre, normalise
 from tasks.fusion import Fuser, open_fuser
+from tasks.heads.predict import WEIGHTS, Head, load_head
 
 PLACED = pa.schema(
     {
@@ -41,6 +42,8 @@ def files_needed(config: RunConfig) -> dict[str, tuple[str, ...]]:
         "image_vectors": ("mean.npy",),
         "partition": ("assignments.parquet", "centres.npy"),
     }
+    if config.head.method != "none":
+        files["partition"] = (*files["partition"], WEIGHTS)
     for name in spaces_fused(config):
         files |= {f"{name}.space": ("space.parquet",), f"{name}.transport": ("potential.npz",)}
     return files
@@ -52,17 +55,21 @@ def spaces_fused(config: RunConfig) -> list[str]:
     return [name for name, fused in used.items() if fused]
 
 
-def two_nearest(
-    block: FloatArray, centres: FloatArray, spherical: bool
-) -> tuple[NDArray[np.int64], FloatArray]:
-    """The two nearest centres of each row: ids (b, 2) and cosine distances (b, 2).
+def two_nearest(block: FloatArray, centres: FloatArray, spherical: bool) -> NDArray[np.int64]:
+    """The two nearest centres (b, 2) of each row, nearest first, as k-means measures it.
 
-    Nearest as k-means measures it: by cosine where `spherical`, else by Euclidean distance.
+    That is by cosine where `spherical`, else by Euclidean distance.
     """
-    unit = normalise(block)
-    _, labels = faiss.knn(unit if spherical else block, np.ascontiguousarray(centres), 2)
-    cosines = np.einsum("bd,bkd->bk", unit, normalise(centres)[labels])
-    return labels, np.clip(1.0 - cosines, 0.0, 2.0)
+    rows = normalise(block) if spherical else block
+    labels: NDArray[np.int64] = faiss.knn(rows, np.ascontiguousarray(centres), 2)[1]
+    return labels
+
+
+def distances_to(block: FloatArray, centres: FloatArray, labels: NDArray[np.int64]) -> FloatArray:
+    """Cosine distances (b, k) of rows (b, d) to the centres `labels` (b, k)."""
+    cosines = np.einsum("bd,bkd->bk", normalise(block), normalise(centres)[labels])
+    found: FloatArray = np.clip(1.0 - cosines, 0.0, 2.0)
+    return found
 
 
 def thresholds(
@@ -86,22 +93,26 @@ def thresholds(
 class Placer:
     """Puts image vectors into the clusters of a run.
 
-    `centres` (n_clusters, d') and `thresholds` (n_clusters,) are the run's.
+    `centres` (n_clusters, d') and `thresholds` (n_clusters,) are the run's; `head` is its
+    trained head, which then says the cluster.
     """
 
     fuser: Fuser
     centres: FloatArray
     spherical: bool
     thresholds: FloatArray
+    head: Head | None = None
 
     def place(self, keys: list[str], vectors: FloatArray) -> pa.Table:
         """Where image vectors (b, d) belong, a row each.
 
         Columns PLACED: distances are cosine distances to the centres, `next_cluster` is the
-        second nearest, `unlike` says that the distance is above the threshold.
+        second nearest (for a trained head, the second most probable), and `unlike` says that the
+        distance is above the threshold.
         """
-        fused, _ = self.fuser(_stored(vectors))
-        labels, distances = two_nearest(_stored(fused), self.centres, self.spherical)
+        fused = _stored(self.fuser(_stored(vectors))[0])
+        labels = self._two_best(_stored(vectors), fused)
+        distances = distances_to(fused, self.centres, labels)
         limits = self.thresholds[labels[:, 0]]
         columns = {
             "key": keys,
@@ -113,6 +124,12 @@ class Placer:
             "unlike": distances[:, 0] > limits,
         }
         return pa.table(columns, schema=PLACED)
+
+    def _two_best(self, vectors: FloatArray, fused: FloatArray) -> NDArray[np.int64]:
+        if self.head is None:
+            return two_nearest(fused, self.centres, self.spherical)
+        rule = self.fuser.config.centred
+        return self.head.two_best(centre(vectors, self.fuser.mean if rule else None))
 
     def place_all(self, blocks: Iterable[tuple[list[str], FloatArray]]) -> pa.Table:
         """`place` over blocks of (keys, vectors); holds one block beside the rows."""
@@ -137,7 +154,9 @@ def open_placer(
     centres: FloatArray = np.load(partition.file(workspace, "centres.npy"))
     own = pq.read_table(partition.file(workspace, "assignments.parquet"))
     limits = thresholds(own["cluster"].to_numpy(), own["distance"].to_numpy(), len(centres), assign)
-    return Placer(fuser, centres, config.partition.spherical, limits)
+    trained = config.head.method != "none"
+    head = load_head(partition.file(workspace, WEIGHTS), config.head) if trained else None
+    return Placer(fuser, centres, config.partition.spherical, limits, head)
 
 
 def _stored(vectors: FloatArray) -> FloatArray:
