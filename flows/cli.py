@@ -170,7 +170,8 @@ def demo(workspace: WorkspaceOption = DEFAULT_WORKSPACE) -> None:
 
 # Commands of other areas; they take their options from the names above.
 from flows.commands import assign as _assign  # noqa: E402
-from flows.commands import upkeep  # noqa: E402
+from flows.commands import care, upkeep  # noqa: E402
 
 _assign.register(app)
+care.register(app)
 upkeep.register(app)

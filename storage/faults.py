@@ -1,10 +1,11 @@
 """Faults for tests: a process stops itself at a named point, so that recovery can be tried.
 
-Inert unless SORTAL_TESTING is 1 and SORTAL_FAULT is `SIGNAL POINT [PART OF THE PATH [COUNT]]`,
-such as `KILL file.synced vectors/ 2`: the second time that a file under vectors/ is synced.
+Inert unless SORTAL_TESTING is 1 and SORTAL_FAULT is `SIGNAL POINT [PATTERN OF THE PATH [COUNT]]`,
+such as `KILL file.synced /vectors/ 2`: the second time that a file under vectors/ is synced.
 """
 
 import os
+import re
 import signal
 from collections import Counter
 from pathlib import Path
@@ -22,8 +23,8 @@ def _strike(name: str, path: Path | None, torn: Path | None) -> None:
     wanted = os.environ.get("SORTAL_FAULT", "").split()
     if len(wanted) < 2 or wanted[1] != name:
         return
-    part, count = (*wanted[2:], *("*", "1")[len(wanted) - 2 :])
-    if part != "*" and part not in str(path):
+    pattern, count = (*wanted[2:], *(".", "1")[len(wanted) - 2 :])
+    if not re.search(pattern, str(path)):
         return
     _seen[name] += 1
     if _seen[name] == int(count):

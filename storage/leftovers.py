@@ -8,6 +8,7 @@ from storage.workspace import Workspace
 _PLACES = (
     "artifacts/*",
     "artifacts/*/*",
+    "vectors",
     "vectors/*/*",
     "training/*",
     "scans",

@@ -1,6 +1,7 @@
 """Images that hold no picture: remembered by content, so that none is decoded twice in vain."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import PIL
@@ -30,8 +31,10 @@ class KnownBad:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        rows = pq.read_table(path).to_pylist() if path.exists() else []
-        self._found = {row["key"]: Failure(**row, lasting=True) for row in rows}
+        self._found: dict[str, Failure] = {}
+        with suppress(OSError, ValueError, TypeError):  # none yet, or damaged: tried again
+            rows = pq.read_table(path).to_pylist()
+            self._found = {row["key"]: Failure(**row, lasting=True) for row in rows}
 
     @classmethod
     def of(cls, workspace: Workspace, config: ImagesConfig) -> "KnownBad":

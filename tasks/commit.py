@@ -80,7 +80,7 @@ def commit(
     )
     finished = datetime.now(UTC)
     started = clock.started_at.astimezone(UTC) if clock else finished
-    files = _files(workspace, scan, images, fused, partition, names, lineage)
+    files = files_of(workspace, scan, images, fused, partition, names, lineage)
     scores = _scores(workspace, metrics)
     with Lake(workspace) as lake:
         n_images, n_failed = _count(lake, files)
@@ -105,8 +105,8 @@ def commit(
             "labels_used": labels_used,
         }
         figures = {**scores, **step_metrics(list(steps.values()))}
-        tables = {**_tables(row, files, figures), "artifacts": _places(row, steps)}
-        tables |= _lineage(row, files, lineage)
+        tables = {**tables_of(row, files, figures), "artifacts": _places(row, steps)}
+        tables |= lineage_of(row, files, lineage)
         row["run_id"] = lake.publish(row, tables, lambda: _confirm(workspace, row, clock))
     shown = {**row, "started_at": str(started), "finished_at": str(finished), "metrics": figures}
     write_json(folder / "run.json", shown)
@@ -119,7 +119,7 @@ def _confirm(workspace: Workspace, row: RunRow, clock: Clock | None) -> None:
         confirm(workspace, row["collection"], clock.lease)
 
 
-def _files(
+def files_of(
     workspace: Workspace,
     scan: Artifact,
     images: Artifact,
@@ -128,6 +128,7 @@ def _files(
     names: Artifact,
     lineage: Artifact | None,
 ) -> dict[str, str]:
+    """The artifacts' Parquet files that rows of the lake come from, by name."""
     named = lineage.file(workspace, "lineage.parquet") if lineage else None
     return {
         "images": str(scan.file(workspace, "images.parquet")),
@@ -141,9 +142,10 @@ def _files(
     }
 
 
-def _tables(
+def tables_of(
     row: RunRow, files: dict[str, str], figures: dict[str, float]
 ) -> dict[str, pa.Table | Select]:
+    """The rows of a run by table; those of big tables as queries over `files`."""
     place = {"scan": row["scan"], "collection": row["collection"]}
     broken = {"images": files["images"], "undecodable": files["undecodable"]}
     run = {"run_id": row["run_id"]}
@@ -166,7 +168,8 @@ def _tables(
     }
 
 
-def _lineage(row: RunRow, files: dict[str, str], lineage: Artifact | None) -> dict[str, Select]:
+def lineage_of(row: RunRow, files: dict[str, str], lineage: Artifact | None) -> dict[str, Select]:
+    """The rows of what became of clusters, for a run that has an earlier one."""
     if lineage is None:
         return {}
     values = {"previous": lineage.facts["previous"], "lineage": files["named"]}

@@ -1,0 +1,157 @@
+"""Verification: every file that has a manifest, a sidecar or a place in the lake is looked at.
+
+A finding says where, what is wrong, and how to mend it: by removing what the next run rebuilds.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from storage.artifacts import read_manifest
+from storage.atomic import TEMPORARY, remove, write_json
+from storage.hashing import hash_file, hash_strings
+from storage.lake import Lake, sql
+from storage.leftovers import temporaries
+from storage.retry import one_line
+from storage.vectors import INDEX, VectorStore
+from storage.workspace import Workspace
+
+
+class Finding(NamedTuple):
+    """Something wrong at `place`; `mend()` makes it good or the next run make it so, if any can."""
+
+    place: str
+    what: str
+    mend: Callable[[], Any] | None
+
+
+def artifact_folders(workspace: Workspace) -> list[Path]:
+    """Every finished artifact's folder."""
+    found = sorted(workspace.artifacts.glob("*/*"))
+    return [folder for folder in found if not folder.name.startswith(TEMPORARY)]
+
+
+def check_artifact(workspace: Workspace, folder: Path) -> Iterator[Finding]:
+    """One finding at most: the first file of an artifact that is not what its manifest says."""
+    manifest = read_manifest(folder)
+    wrong = "its manifest is missing or cannot be read" if manifest is None else None
+    if manifest is not None:
+        files = {folder / name: entry for name, entry in manifest["files"].items()}
+        files |= {workspace.root / name: entry for name, entry in manifest["shared"].items()}
+        faults = (_fault(path, entry) for path, entry in files.items())
+        wrong = next(filter(None, faults), None) or _index_fault(
+            folder, workspace, manifest["artifact"]["facts"]
+        )
+    if wrong:
+        yield Finding(workspace.relative(folder), wrong, partial(remove, folder))
+
+
+def _fault(path: Path, entry: dict[str, Any]) -> str | None:
+    try:
+        size = path.stat().st_size
+        if size != entry["bytes"]:
+            return f"{path.name} has {size:,} bytes, its manifest says {entry['bytes']:,}"
+        return None if hash_file(path) == entry["hash"] else f"{path.name} holds other bytes"
+    except FileNotFoundError:
+        return f"{path.name} is missing"
+    except OSError as error:
+        return f"{path.name} cannot be read: {one_line(error)}"
+
+
+def _index_fault(folder: Path, workspace: Workspace, facts: dict[str, Any]) -> str | None:
+    """Whether an index names a row of a shard that holds another key."""
+    if not (folder / INDEX).exists() or "store" not in facts:
+        return None
+    table = pq.read_table(folder / INDEX)
+    names = json.loads(table.schema.metadata[b"shards"])
+    store = VectorStore.of(workspace, facts["store"], facts["modality"])
+    for number, name in enumerate(names):
+        keys = pq.read_table(store.folder / Path(name).name, columns=["key"])["key"]
+        rows = table.filter(pc.equal(table["shard"], number))
+        if not rows["key"].combine_chunks().equals(keys.take(rows["row"]).combine_chunks()):
+            return f"{INDEX} and the shard {Path(name).name} name different keys"
+    return None
+
+
+def check_store(workspace: Workspace, store: VectorStore) -> Iterator[Finding]:
+    """The shards of a store that are not what their sidecars say, and those without one."""
+    sidecars = store.sidecars()
+    for name, facts in sorted(sidecars.items()):
+        path = store.folder / f"{name}.parquet"
+        wrong = _shard_fault(path, facts) if "hash" in facts else None
+        if wrong:
+            yield Finding(workspace.relative(path), wrong, _forget(path, facts))
+    for path in sorted(store.folder.glob("*.parquet")):
+        if path.stem not in sidecars and not path.name.startswith(TEMPORARY):
+            wrong = "a shard without a readable sidecar, which never counted"
+            yield Finding(workspace.relative(path), wrong, _both(path))
+
+
+def _shard_fault(path: Path, facts: dict[str, Any]) -> str | None:
+    if not path.exists():
+        return "the shard is missing"
+    if hash_file(path) != facts["hash"]:
+        return "the shard holds other bytes than its sidecar says"
+    keys = pq.read_table(path, columns=["key"])["key"].to_pylist()
+    if len(keys) != facts["rows"] or hash_strings(keys)[:16] != path.stem:
+        return "the shard holds other keys than its name says"
+    return None
+
+
+def _forget(path: Path, facts: dict[str, Any]) -> Callable[[], None]:
+    """Remove a shard but keep its place in the order, so that its rebuilt self takes it again."""
+
+    def mend() -> None:
+        remove(path)
+        write_json(path.with_suffix(".json"), {"order": facts["order"]})
+
+    return mend
+
+
+def _both(path: Path) -> Callable[[], None]:
+    def mend() -> None:
+        remove(path)
+        remove(path.with_suffix(".json"))
+
+    return mend
+
+
+def check_leftovers(workspace: Workspace) -> Iterator[Finding]:
+    """Temporary files of processes that are gone."""
+    for path in temporaries(workspace):
+        wrong = "left by a process that was killed"
+        yield Finding(workspace.relative(path), wrong, partial(remove, path))
+
+
+def lake_files(lake: Lake) -> list[tuple[str, str, int]]:
+    """(table, path, bytes) of every data file that the newest snapshot is made of."""
+    query = "SELECT $t, data_file, data_file_size_bytes FROM ducklake_list_files('lake', $t)"
+    names = [name for (name,) in lake.execute(sql("verify/tables")).fetchall()]
+    return [row for name in names for row in lake.execute(query, {"t": name}).fetchall()]
+
+
+def check_lake_file(lake: Lake, table: str, path: str, size: int) -> Iterator[Finding]:
+    """A data file that is missing, of another size, or cannot be read to its end."""
+    file = Path(path)
+    wrong = None
+    if not file.exists():
+        wrong = "the data file is missing"
+    elif file.stat().st_size != size:
+        wrong = f"the data file has {file.stat().st_size:,} bytes, the catalogue says {size:,}"
+    else:
+        try:
+            query = "SELECT bit_xor(hash(r)) FROM read_parquet($path) AS r"
+            lake.execute(query, {"path": path}).fetchall()
+        except duckdb.Error as error:
+            wrong = f"the data file cannot be read: {one_line(error)}"
+    if wrong:
+        drop = {"name": file.name}
+        yield Finding(
+            f"lake/{table}/{file.name}", wrong, lambda: lake.execute(sql("verify/drop"), drop)
+        )

@@ -1,0 +1,116 @@
+"""A run's rows in the lake against the artifacts that they came from, and from them again.
+
+Artifacts carry hashes and the lake's files do not, so it is the artifacts that are believed.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from storage.artifacts import find
+from storage.lake import SCAN_TABLES, Lake, RunRow, Select, sql
+from storage.verify import Finding
+from storage.workspace import Workspace
+from tasks.commit import files_of, lineage_of, tables_of
+
+_FILES = {  # by role, in the order of files_of
+    "scan": ["images.parquet"],
+    "image_vectors": ["failures.parquet"],
+    "fused": ["weights.parquet"],
+    "partition": ["assignments.parquet"],
+    "names": ["clusters.parquet", "terms.parquet"],
+    "lineage": ["lineage.parquet"],
+}
+_OPTIONAL = ("lineage",)  # a collection's first run has none
+
+
+def check_run(lake: Lake, workspace: Workspace, run: RunRow) -> Iterator[Finding]:
+    """The tables whose rows of a run are not what its artifacts hold, where those are sound.
+
+    Without sound artifacts only the numbers of rows are compared, and nothing can be mended.
+    """
+    place = f"lake, run {run['run_id']}"
+    wanted = _wanted(lake, workspace, run)
+    for name, rows in wanted.items():
+        lacking, surplus = _differences(lake, name, rows, run)
+        if lacking or surplus:
+            wrong = f"{name} lacks {lacking:,} rows of its artifacts and has {surplus:,} others"
+            yield Finding(place, wrong, partial(_restore, lake, name, rows, run))
+    assigned, in_clusters = lake.execute(
+        sql("verify/sizes"), {"run_id": run["run_id"]}
+    ).fetchone() or (0, 0)
+    if not wanted and (assigned != in_clusters or not assigned):
+        wrong = f"{assigned:,} assignments, {in_clusters:,} images in clusters, no sound artifacts"
+        yield Finding(place, wrong, None)
+
+
+def lost_runs(lake: Lake, workspace: Workspace) -> Iterator[Finding]:
+    """Runs whose artifact is there and whose row is not: lost with a file, or pruned."""
+    for path in sorted(workspace.artifacts.glob("run/*/run.json")):
+        run = json.loads(path.read_text(encoding="utf-8"))
+        if not lake.has_run(run["run_id"]):
+            wrong = "its row in runs is missing"
+            yield Finding(f"lake, run {run['run_id']}", wrong, partial(_restore_row, lake, run))
+
+
+def _restore_row(lake: Lake, run: dict[str, Any]) -> None:
+    row = {key: value for key, value in run.items() if key in RunRow.__annotations__}
+    for key in ("started_at", "finished_at"):
+        row[key] = datetime.fromisoformat(row[key]).replace(tzinfo=None)
+    lake.execute(sql("commit/run"), row)
+
+
+def _wanted(lake: Lake, workspace: Workspace, run: RunRow) -> dict[str, Select]:
+    """What the tables must hold of a run, or nothing where an artifact is damaged or gone."""
+    query = "SELECT role, kind, fingerprint FROM artifacts WHERE run_id = $run_id"
+    places = lake.execute(query, {"run_id": run["run_id"]}).fetchall()
+    found = {
+        role: find(workspace, kind, key, only=_FILES[role])
+        for role, kind, key in places
+        if role in _FILES
+    }
+    needed = [role for role in _FILES if role in found or role not in _OPTIONAL]
+    if not all(found.get(role) for role in needed):
+        return {}
+    parts = [found.get(role) for role in _FILES]
+    files = files_of(workspace, *parts)  # type: ignore[arg-type]
+    tables = {**tables_of(run, files, {}), **lineage_of(run, files, found.get("lineage"))}
+    return {name: rows for name, rows in tables.items() if isinstance(rows, Select)}
+
+
+def _place(name: str, run: RunRow) -> tuple[str, dict[str, Any]]:
+    if name in SCAN_TABLES:
+        keys = {"scan": run["scan"], "collection": run["collection"]}
+        return "scan = $scan AND collection = $collection", keys
+    return "run_id = $run_id", {"run_id": run["run_id"]}
+
+
+def _differences(lake: Lake, name: str, rows: Select, run: RunRow) -> tuple[int, int]:
+    where, keys = _place(name, run)
+    kept = _columns(lake, f"FROM {name}", {})  # an older lake may lack the newest ones
+    columns = ", ".join(each for each in _columns(lake, rows.sql, rows.parameters) if each in kept)
+    source = f"SELECT {columns} FROM ({rows.sql})"
+    there = f"SELECT {columns} FROM {name} WHERE {where}"
+    lacking = f"SELECT count(*) FROM (({source}) EXCEPT ALL ({there}))"
+    surplus = f"SELECT count(*) FROM (({there}) EXCEPT ALL ({source}))"
+    both = {**rows.parameters, **keys}
+    first, second = (lake.execute(query, both).fetchone() or (0,) for query in (lacking, surplus))
+    return int(first[0]), int(second[0])
+
+
+def _columns(lake: Lake, query: str, values: dict[str, Any]) -> list[str]:
+    found = lake.execute(f"SELECT * FROM ({query}) LIMIT 0", values).description or []
+    return [f'"{column[0]}"' for column in found]
+
+
+def _restore(lake: Lake, name: str, rows: Select, run: RunRow) -> None:
+    where, keys = _place(name, run)
+
+    def replace() -> None:
+        lake.mark()
+        lake.execute(f"DELETE FROM {name} WHERE {where}", keys)
+        lake.execute(f"INSERT INTO {name} BY NAME {rows.sql}", rows.parameters)
+
+    lake.transact(replace)

@@ -1,0 +1,175 @@
+"""Verification: damage of every kind is found, and mending leaves the rest alone (R15)."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from crash import final_tables
+
+from configs.errors import RunError
+from configs.schema import EncoderConfig, RunConfig
+from flows.recluster import recluster
+from flows.verify import verify
+from storage.atomic import temporary
+from storage.lake import Lake
+from storage.lease import hold
+from storage.workspace import Workspace
+
+
+def write(folder: Path, name: str, key: str, n: int, seed: int) -> None:
+    vectors = np.random.default_rng(seed).standard_normal((n, 8)).astype(np.float32)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), 8)
+    names = [f"{name} {i}" for i in range(n)]
+    pq.write_table(pa.table({key: names, "vector": column}), folder / f"{name}.parquet")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory) -> RunConfig:
+    """Three files of ready-made vectors, so three shards of images, and a finished run."""
+    root = tmp_path_factory.mktemp("verify")
+    (root / "in").mkdir()
+    for i in range(3):
+        write(root / "in", f"images-{i}", "key", 20, i)
+    write(root / "in", "nouns", "text", 15, 10)
+    write(root / "in", "captions", "text", 15, 11)
+    encoder = EncoderConfig(spec=f"vectors:{root / 'in'}")
+    config = RunConfig(
+        source=str(root / "in"), n_clusters=3, encoder=encoder, workspace=root / "whole"
+    )
+    recluster.fn(config)
+    return config
+
+
+@pytest.fixture
+def place(config, tmp_path) -> Workspace:
+    shutil.copytree(config.workspace, tmp_path / "copy")
+    return Workspace(tmp_path / "copy")
+
+
+def again(config: RunConfig, place: Workspace) -> None:
+    recluster.fn(config.model_copy(update={"workspace": place.root}))
+
+
+def flip(path: Path, at: float = 0.5) -> None:
+    data = bytearray(path.read_bytes())
+    data[int(len(data) * at)] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def times(place: Workspace) -> dict[Path, int]:
+    found = [*place.vectors.rglob("*.parquet"), *place.artifacts.rglob("*.parquet")]
+    return {path: path.stat().st_mtime_ns for path in found}
+
+
+def shards(place: Workspace) -> list[Path]:
+    return sorted(place.vectors.glob("*/images/*.parquet"))
+
+
+def byte_flipped(place: Workspace) -> set[Path]:
+    flip(shards(place)[0])
+    return {shards(place)[0]}
+
+
+def deleted(place: Workspace) -> set[Path]:
+    gone = shards(place)[1]
+    gone.unlink()
+    return {gone}
+
+
+def swapped(place: Workspace) -> set[Path]:
+    first, second, _ = shards(place)
+    held = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(held)
+    return {first, second}
+
+
+def test_a_sound_workspace_is_all_sound_and_is_not_changed(place, capsys):
+    before = times(place)
+    assert verify(place.root, repair=False) and verify(place.root, repair=True)
+    assert times(place) == before
+    assert "all sound" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("damage", "repair"),
+    [(byte_flipped, True), (byte_flipped, False), (deleted, True), (swapped, True)],
+)
+def test_damaged_shards_are_found_and_only_they_are_rebuilt(config, place, damage, repair, capsys):
+    expected, before = final_tables(place), times(place)
+    broken = damage(place)
+    assert not verify(place.root, repair=False)
+    said = capsys.readouterr().out
+    assert all(path.name in said for path in broken) and "mend them with --repair" in said
+    if repair:
+        assert verify(place.root, repair=True)
+        assert "run the same" in capsys.readouterr().out
+    again(config, place)
+    after = times(place)
+    rebuilt = {path for path in after if after[path] != before.get(path)}
+    assert rebuilt == broken | set(place.artifacts.glob("image_vectors/*/*.parquet"))
+    assert verify(place.root, repair=False)
+    assert final_tables(place) == expected
+
+
+def test_a_damaged_artifact_is_removed_and_only_it_is_rebuilt(config, place, capsys):
+    expected, before = final_tables(place), times(place)
+    (damaged,) = place.artifacts.glob("fused/*/weights.parquet")
+    flip(damaged)
+    assert not verify(place.root, repair=False)
+    assert "weights.parquet holds other bytes" in capsys.readouterr().out
+    assert verify(place.root, repair=True)
+    assert not damaged.parent.exists()
+    again(config, place)
+    after = times(place)
+    changed = {path.parent for path in after if after[path] != before.get(path)}
+    assert changed == {damaged.parent}
+    assert final_tables(place) == expected
+
+
+@pytest.mark.parametrize("how", ["deleted", "cut", "garbled"])
+def test_a_damaged_file_of_the_lake_is_written_again_from_artifacts(place, how, capsys):
+    expected = final_tables(place)
+    (damaged,) = (place.lake / "data").rglob("assignments/**/*.parquet")
+    data = damaged.read_bytes()
+    if how == "deleted":
+        damaged.unlink()
+    else:
+        damaged.write_bytes(data[:100] if how == "cut" else data[:8] + b"x" * 200 + data[208:])
+    assert not verify(place.root, repair=False)
+    assert damaged.name in capsys.readouterr().out
+    assert verify(place.root, repair=True) and verify(place.root, repair=False)
+    assert final_tables(place) == expected
+
+
+def test_rows_that_went_missing_or_changed_are_written_again_from_artifacts(place, capsys):
+    expected = final_tables(place)
+    with Lake(place) as lake:
+        lake.execute("UPDATE assignments SET cluster = 0 WHERE key < 'images-1'")
+        lake.execute("DELETE FROM cluster_terms WHERE rank = 1")
+        lake.execute("DELETE FROM images WHERE path LIKE 'images-2%'")
+    assert not verify(place.root, repair=False)
+    said = capsys.readouterr().out
+    assert all(f"{name} lacks" in said for name in ("assignments", "cluster_terms", "images"))
+    assert verify(place.root, repair=True)
+    assert final_tables(place) == expected
+
+
+def test_left_over_files_and_shards_that_never_counted_are_found_and_removed(place):
+    left = temporary(place.artifacts / "fused" / "x")
+    parts = left.name.split("-")
+    parts[2] = "4194305"  # no process has this number: the kernel's limit is lower
+    left.with_name("-".join(parts)).mkdir()
+    shutil.copy(shards(place)[0], shards(place)[0].with_name("0123456789abcdef.parquet"))
+    assert not verify(place.root, repair=False)
+    assert verify(place.root, repair=True) and verify(place.root, repair=False)
+    assert len(shards(place)) == 3
+
+
+def test_nothing_is_repaired_beside_a_run(place):
+    with hold(place, "in"), pytest.raises(RunError, match="in is being sorted by"):
+        verify(place.root, repair=True)
+    assert verify(place.root, repair=False)
