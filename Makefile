@@ -26,7 +26,7 @@ demo: $(INSTALLED)
 	$(BIN)/sortal demo --workspace demo/workspace
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

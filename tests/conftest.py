@@ -1,13 +1,20 @@
 """What all tests share: a workspace of their own, and the shared real data where it is there."""
 
+import atexit
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from storage.workspace import Workspace
 from tasks.openmoji import build
+
+# Tests run in two processes, and Prefect's temporary servers of both would share one database.
+_HOME = tempfile.mkdtemp(prefix="sortal-prefect-")
+os.environ["PREFECT_HOME"] = _HOME
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 
 
 @pytest.fixture
