@@ -1,0 +1,78 @@
+"""A disk that is full or may not be written, and a collection that is taken (R16, R17)."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from crash import final_tables
+from test_verify import config  # noqa: F401
+
+from configs.errors import RunError
+from flows.recluster import recluster
+from storage.lease import hold
+from storage.workspace import Workspace
+
+ROOM = "16m"
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with little room."""
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("mounting a small tmpfs needs root and `mount`")
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "none", str(place)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("this system lets nobody mount a tmpfs")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=False)
+
+
+def fill(folder: Path) -> Path:
+    """A file that takes what room is left."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+    return ballast
+
+
+def test_a_full_disk_stops_a_run_in_one_line_and_earlier_results_stay(config, small):  # noqa: F811
+    shutil.copytree(config.workspace, small / "workspace")
+    place = Workspace(small / "workspace")
+    expected = final_tables(place)
+    ballast = fill(small)
+    other = config.model_copy(update={"workspace": place.root, "n_clusters": 4})
+    with pytest.raises(RunError, match="(?i)(disk|no space|full)") as got:
+        recluster.fn(other)
+    assert "\n" not in str(got.value)
+    assert final_tables(place) == expected
+    ballast.unlink()
+    assert recluster.fn(other).n_images == 60
+
+
+def test_a_workspace_that_may_only_be_read_stops_a_run_in_one_line(config, small):  # noqa: F811
+    shutil.copytree(config.workspace, small / "workspace")
+    place = Workspace(small / "workspace")
+    expected = final_tables(place)
+    subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+    with pytest.raises(RunError, match="(?i)(read-?only|must be writable)") as got:
+        recluster.fn(config.model_copy(update={"workspace": place.root, "n_clusters": 4}))
+    assert "\n" not in str(got.value)
+    assert final_tables(place) == expected
+
+
+def test_a_run_of_a_collection_that_another_run_holds_stops_at_once(config):  # noqa: F811
+    taken = hold(Workspace(config.workspace), config.collection_name, name="run one")
+    with taken, pytest.raises(RunError, match="is being sorted by run one"):
+        recluster.fn(config)
+    assert recluster.fn(config).n_images == 60
