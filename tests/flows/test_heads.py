@@ -21,6 +21,7 @@ from tasks.images import scan
 from tasks.naming import name_clusters
 from tasks.nouns import load_nouns
 from tasks.report import build
+from tasks.series import Past
 
 KINDS, DIM, N_IMAGES = 3, 16, 120
 TRAINER = ["epochs=3", "batch_size=30", "n_neighbours=5", "lr=0.01"]
@@ -67,7 +68,7 @@ class Run:
         images = self(embed_images, scan=self.found, **read, **encoding)
         corpora = {"noun": nouns, "caption": captions}
         spaces = {
-            name: space_of(self, name, corpus, images, config, encoder)
+            name: space_of(self, name, corpus, images, config, encoder, Past())
             for name, corpus in corpora.items()
         }
         fused = self(fuse, images=images, **fusing(config, spaces))
@@ -101,7 +102,7 @@ class Run:
         return pq.read_table(self.clusters.file(self.workspace, name))
 
 
-@pytest.fixture(scope="module", params=["tac", "sic"])
+@pytest.fixture(scope="module", params=["tac", "sic", "mca"])
 def run(request, tmp_path_factory, folder):
     return Run(tmp_path_factory.mktemp("workspace"), folder, request.param)
 
@@ -128,7 +129,7 @@ def test_probabilities_sum_to_one_and_the_largest_is_the_clusters(run):
 
 def test_centres_are_unit_means_of_the_fused_vectors(run):
     centres = np.load(run.clusters.file(run.workspace, "centres.npy"))
-    dim = {"tac": 2 * DIM, "sic": DIM}[run.config.head.method]
+    dim = {"tac": 2 * DIM}.get(run.config.head.method, DIM)
     assert centres.shape == (KINDS, dim)
     np.testing.assert_allclose(np.linalg.norm(centres, axis=1), 1, atol=1e-5)
 
