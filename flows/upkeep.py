@@ -13,6 +13,7 @@ from configs.load import checked
 from configs.maintenance import MaintenanceConfig
 from storage import compaction, lake_files, orphans
 from storage.atomic import remove
+from storage.backup import back_up
 from storage.catalogue import catalogue_of
 from storage.lake import Lake
 from storage.lease import active
@@ -130,3 +131,15 @@ def run_maintain(values: Mapping[str, Any], as_json: bool) -> None:
     note = "nothing was changed; leave out --dry-run to do it" if done else "nothing to do"
     if config.dry_run or not done:
         sys.stdout.write(f"{note}\n")
+
+
+def run_backup(workspace: Path, target: Path) -> None:
+    """`sortal backup`: copy what is new, and say how much that was."""
+    if not workspace.is_dir():
+        raise UsageError(f"workspace must be an existing folder, got {workspace}")
+    count, size = back_up(Workspace(workspace), target)
+    sys.stdout.write(f"{count:,} files copied to {target}, {size / 1e6:,.1f} MB\n")
+    if catalogue_of(None):
+        sys.stdout.write(
+            "the catalogue is in PostgreSQL: pg_dump it before this; see docs/operations.md\n"
+        )

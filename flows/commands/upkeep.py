@@ -1,5 +1,6 @@
-"""`sortal runs` and `sortal maintain`: history, and what keeps a workspace small."""
+"""`sortal runs`, `maintain` and `backup`: history, and what keeps a workspace small and safe."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ def register(app: typer.Typer) -> None:
     """Add this area's commands."""
     app.command()(runs)
     app.command()(maintain)
+    app.command()(backup)
 
 
 def runs(
@@ -64,3 +66,13 @@ def maintain(
         "dry_run": dry_run,
     }
     run_maintain({name: value for name, value in given.items() if value is not None}, as_json)
+
+
+def backup(
+    target: Annotated[Path, typer.Argument(help="A folder outside the workspace.")],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+) -> None:
+    """Copy what is new to TARGET, whole even while a run goes on; a copy is a workspace."""
+    from flows.upkeep import run_backup
+
+    run_backup(workspace, target)

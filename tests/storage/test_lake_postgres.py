@@ -12,6 +12,7 @@ import pytest
 from lakes import assignments, run_row, tables
 
 from configs.errors import RunError, UsageError
+from storage.backup import back_up
 from storage.catalogue import CATALOGUE_VARIABLE, DATA_VARIABLE
 from storage.lake import VIEWS, Lake
 from storage.lake_files import expire_snapshots, merge_files, orphaned_files
@@ -224,3 +225,25 @@ def test_user_sql_cannot_write_through_the_catalogues_connection(workspace, cata
             lake.query(f"FROM postgres_query('__ducklake_metadata_lake', '{delete}')")
     with Lake(workspace, read_only=True, catalogue=catalogue) as lake:
         assert count(lake, "runs") == 1
+
+
+def test_a_dump_and_a_copy_of_the_folder_are_a_lake_again(
+    workspace, catalogue, tmp_path, monkeypatch
+):
+    with Lake(workspace, catalogue=catalogue) as lake:
+        lake.publish(*on_disk(0))
+        before = lake.query("FROM latest_assignments ORDER BY path").to_pylist()
+    dump, copy = tmp_path / "catalogue.dump", tmp_path / "copy"
+    subprocess.run([find("pg_dump"), "-Fc", "-f", dump, catalogue], check=True)
+    back_up(workspace, copy)
+    with Lake(workspace, catalogue=catalogue) as lake:
+        lake.publish(*on_disk(1))
+    shutil.rmtree(workspace.lake)
+
+    subprocess.run([find("pg_restore"), "--clean", "-d", catalogue, dump], check=True)
+    (data,) = (copy / "lake").glob("data-*")
+    monkeypatch.setenv(DATA_VARIABLE, str(data))
+    with Lake(Workspace(copy), catalogue=catalogue) as lake:
+        assert lake.query("FROM latest_assignments ORDER BY path").to_pylist() == before
+        lake.publish(*on_disk(2))
+        assert count(lake, "runs") == 2
