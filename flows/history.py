@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
+from flows.upkeep import workspace_with_lake
 from storage.history import Policy, prunable, prune
 from storage.lake import Lake
-from storage.workspace import Workspace
 
 _SHOWN = 20
 
@@ -19,14 +19,11 @@ def prune_runs(
 ) -> None:
     """Print the runs the policy lets go; with `yes`, delete them and their reports."""
     policy = Policy(keep_last, older_than, collection)
-    place = Workspace(workspace)
-    with Lake(place, read_only=True) as lake:
-        gone = prunable(lake, policy)
-    if yes and gone:
-        with Lake(place) as lake:
-            gone = prune(lake, policy)
-        for run in gone:
-            (place.reports / f"{run['run_id']}.html").unlink(missing_ok=True)
+    place = workspace_with_lake(workspace)
+    with Lake(place) as lake:
+        gone = prune(lake, policy) if yes else prunable(lake, policy)
+    for run in gone if yes else ():
+        (place.reports / f"{run['run_id']}.html").unlink(missing_ok=True)
     for run in gone[:_SHOWN]:
         finished = f"{run['finished_at']:%Y-%m-%d %H:%M}"
         what = f"{run['collection']}  {run['method']}  {run['n_images']:,} images"

@@ -38,14 +38,7 @@ def tend(config: MaintenanceConfig) -> list[Item]:
     keeps its content, and while a run holds a lease only the lake and what killed processes left
     are tidied. Raises UsageError for a workspace without a lake.
     """
-    workspace = Workspace(config.workspace)
-    if not workspace.root.is_dir():
-        raise UsageError(f"workspace must be an existing folder, got {config.workspace}")
-    workspace = workspace.create()
-    if catalogue_of(None) is None and not (workspace.lake / "catalog.sqlite").exists():
-        raise UsageError(
-            f"no runs in the workspace {workspace.root}; make one with `sortal cluster`"
-        )
+    workspace = workspace_with_lake(config.workspace)
     running = active(workspace)
     items = [Item(what="runs going on, shards and artifacts left alone", count=len(running))]
     with Lake(workspace) as lake:
@@ -56,6 +49,15 @@ def tend(config: MaintenanceConfig) -> list[Item]:
         items.append(_remove("leftovers of killed processes removed", dead, config.dry_run))
         items += _tend_lake(workspace, lake, config)
     return items
+
+
+def workspace_with_lake(root: Path) -> Workspace:
+    """The workspace at `root`, absolute; raises UsageError where there is no lake yet."""
+    if not root.is_dir():
+        raise UsageError(f"workspace must be an existing folder, got {root}")
+    if catalogue_of(None) is None and not (root / "lake" / "catalog.sqlite").exists():
+        raise UsageError(f"no runs in the workspace {root}; make one with `sortal cluster`")
+    return Workspace(root).create()
 
 
 def _tend_shards(workspace: Workspace, config: MaintenanceConfig) -> list[Item]:

@@ -14,7 +14,8 @@ class Policy:
 
     A series is what the leaderboard takes for one: collection, encoder, method, number of
     clusters and seed. Of each, the `keep_last` newest stay (always at least the newest), and
-    runs that finished less than `older_than` days ago.
+    runs that finished less than `older_than` days ago, and the run that one which stays was
+    compared with.
     """
 
     keep_last: int | None = None

@@ -63,6 +63,18 @@ def test_a_run_goes_only_if_every_rule_lets_it_go(history):
     assert chosen(keep_last=5) == set()
 
 
+def test_what_a_kept_run_was_compared_with_stays(history):
+    for night in range(1, 5):
+        history.execute(
+            "INSERT INTO lineage BY NAME SELECT $r AS run_id, $p AS previous_run_id,"
+            " 1 AS stable_id, 'same' AS event",
+            {"r": f"run-{night:04}", "p": f"run-{night - 1:04}"},
+        )
+    gone = prune(history, Policy(keep_last=2))
+    assert [run["run_id"] for run in gone if run["method"] == "cae"] == ["run-0000", "run-0001"]
+    assert not {"run-0000", "run-0001"} & ids(history, "lineage")
+
+
 def test_what_is_kept_answers_as_before_and_pruning_again_does_nothing(history):
     def shown():
         query = "FROM latest_assignments ORDER BY collection, path"

@@ -14,11 +14,22 @@ WITH ranked AS (
             ORDER BY finished_at DESC, run_id DESC
         ) AS place
     FROM runs
+),
+
+chosen AS (
+    SELECT * EXCLUDE (place)
+    FROM ranked
+    WHERE place > $keep_last
+        AND ($collection IS NULL OR collection = $collection)
+        AND ($before IS NULL OR finished_at < $before)
 )
 
-SELECT * EXCLUDE (place)
-FROM ranked
-WHERE place > $keep_last
-    AND ($collection IS NULL OR collection = $collection)
-    AND ($before IS NULL OR finished_at < $before)
+SELECT *
+FROM chosen
+WHERE run_id NOT IN (
+    SELECT previous_run_id
+    FROM lineage
+    WHERE previous_run_id IS NOT NULL
+        AND run_id NOT IN (SELECT run_id FROM chosen)
+)
 ORDER BY finished_at, run_id
