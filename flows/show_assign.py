@@ -64,9 +64,9 @@ def print_summary(stored: StoredRun, rows: pa.Table, settings: AssignConfig, kee
     share = n_unlike / max(good.num_rows, 1)
     console.print(
         f"{n_unlike:,} of {good.num_rows:,} ({share:.1%}) are unlike anything seen: farther from "
-        f"their cluster's centre than {settings.quantile:.4g} of the run's own images of that "
+        f"their cluster's centre than {100 * settings.quantile:.4g} % of the run's own images of that "
         f"cluster, the column threshold (of all its images, where a cluster has fewer than "
-        f"{settings.min_images}). Of images like the run's, about {1 - settings.quantile:.2g} are.",
+        f"{settings.min_images}). Of images like the run's, about {100 - 100 * settings.quantile:.2g} % are.",
         soft_wrap=True,
     )
     if good.num_rows < rows.num_rows:
