@@ -62,11 +62,12 @@ def print_summary(stored: StoredRun, rows: pa.Table, settings: AssignConfig, kee
     console.print(_by_cluster(stored, good))
     n_unlike = int(pc.sum(good["unlike"]).as_py() or 0)
     share = n_unlike / max(good.num_rows, 1)
+    percent = 100 * settings.quantile
     console.print(
         f"{n_unlike:,} of {good.num_rows:,} ({share:.1%}) are unlike anything seen: farther from "
-        f"their cluster's centre than {100 * settings.quantile:.4g} % of the run's own images of that "
+        f"their cluster's centre than {percent:.4g} % of the run's own images of that "
         f"cluster, the column threshold (of all its images, where a cluster has fewer than "
-        f"{settings.min_images}). Of images like the run's, about {100 - 100 * settings.quantile:.2g} % are.",
+        f"{settings.min_images}). Of images like the run's, about {100 - percent:.2g} % are.",
         soft_wrap=True,
     )
     if good.num_rows < rows.num_rows:
