@@ -87,6 +87,9 @@ def cluster(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     verify: Annotated[bool, typer.Option(help="Hash every file again, even if unchanged.")] = False,
+    full: Annotated[
+        bool, typer.Option(help="Start cold, not from the last run; clusters keep their ids.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option(help="Check everything and say what would run.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
@@ -104,6 +107,7 @@ def cluster(
     values |= {"encoder": {"spec": encoder}} if encoder else {}
     values |= {"captions": {"source": captions}} if captions else {}
     values |= {"images": {"verify": True}} if verify else {}
+    values |= {"lineage": {"full": True}} if full else {}
     act = show_plan if dry_run else run_cluster
     act(make_config(values, settings or []), as_json=as_json)
 
@@ -170,8 +174,9 @@ def demo(workspace: WorkspaceOption = DEFAULT_WORKSPACE) -> None:
 
 # Commands of other areas; they take their options from the names above.
 from flows.commands import assign as _assign  # noqa: E402
-from flows.commands import care, upkeep  # noqa: E402
+from flows.commands import care, lineage, upkeep  # noqa: E402
 
 _assign.register(app)
 care.register(app)
+lineage.register(app)
 upkeep.register(app)

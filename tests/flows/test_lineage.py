@@ -1,9 +1,13 @@
 """A collection that grows: ids and names last, and the lake says what changed."""
 
+import json
 from collections import Counter
 
 import pytest
 from grown import Collection
+
+from configs.errors import UsageError
+from flows.lineage import rename, show_diff
 
 
 @pytest.fixture
@@ -103,3 +107,41 @@ def test_without_lineage_a_run_stands_alone(pets):
     run = pets.run(4, lineage={"enabled": False})
     assert pets.rows("SELECT count(*) FROM changes WHERE run_id = ?", run.run_id) == [(0,)]
     assert set(pets.ids(run).values()) == {0, 1, 2, 3}
+
+
+def test_a_pinned_name_shows_at_once_stays_and_is_nobody_elses(pets):
+    first = pets.run(4)
+    room = pets.root / "workspace"
+    (old, other) = [name for (name,) in pets.rows("SELECT name FROM cluster_cards ORDER BY 1")][:2]
+    assert "is now Tibbles" in rename(room, old, " Tibbles ", None)
+    shown = "SELECT name FROM latest_assignments GROUP BY 1"
+    assert "Tibbles" in {name for (name,) in pets.rows(shown)}
+    for cluster, name, words in [
+        (other, "tibbles", "names must differ"),
+        ("no such", "x", "must be the stable id"),
+        (other, " ", "1 to 200"),
+        (other, None, "no pinned name"),
+    ]:
+        with pytest.raises(UsageError, match=words):
+            rename(room, cluster, name, None)
+    assert pets.run(4).run_id == first.run_id
+    pets.add(cat=4)
+    second = pets.run(4)
+    names = "SELECT name FROM cluster_cards WHERE run_id = ?"
+    assert ("Tibbles",) in pets.rows(names, second.run_id)
+    assert "own name" in rename(room, "Tibbles", None, first.run_id)
+    assert (old,) in pets.rows(names, second.run_id)
+
+
+def test_diff_prints_what_moved_and_what_came(pets, capsys):
+    first = pets.run(4)
+    pets.remove("tree")
+    pets.add(frog=30)
+    second = pets.run(4)
+    capsys.readouterr()
+    show_diff(pets.root / "workspace", first.run_id, second.run_id, "json")
+    rows = json.loads(capsys.readouterr().out)
+    seen = {(row["from_name"], row["to_name"]): row["n_images"] for row in rows}
+    assert seen == {("tree", None): 30, (None, "frog"): 30}
+    with pytest.raises(UsageError, match="no run nowhere"):
+        show_diff(pets.root / "workspace", first.run_id, "nowhere")

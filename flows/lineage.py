@@ -1,0 +1,88 @@
+"""What `sortal rename` and `sortal diff` do: names that stay, and what moved between two runs."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from configs.errors import UsageError
+from flows.queries import reading, write
+from storage.lake import Lake, sql
+from storage.workspace import Workspace
+
+_CLEAR = "DELETE FROM pins WHERE series = $series AND stable_id = $id"
+_PIN = "INSERT INTO pins VALUES ($series, $id, $name, $now)"
+
+
+def rename(workspace: Path, cluster: str, name: str | None, run: str | None) -> str:
+    """Pin a name to a cluster of a run (default: the newest), or with None take the pin away.
+
+    `cluster` is a stable id or the present name. The name holds for the cluster in every run of
+    the series, past and to come. Returns a sentence that says what was done; raises UsageError
+    for a cluster that is not there, or a name that is another's.
+    """
+    wanted = _checked(name)
+    with Lake(Workspace(workspace.resolve())) as lake:
+        return lake.transact(lambda: _rename(lake, cluster, wanted, run))
+
+
+def _checked(name: str | None) -> str | None:
+    if name is None:
+        return None
+    clean = " ".join(name.split())
+    if not clean or len(clean) > 200 or not clean.isprintable():
+        raise UsageError(f"a name must have 1 to 200 printable characters, got {name[:40]!r}")
+    return clean
+
+
+def _rename(lake: Lake, cluster: str, name: str | None, run: str | None) -> str:
+    rows = lake.query(sql("lineage/target"), {"run": run}).to_pylist()
+    if not rows:
+        raise UsageError(f"no run {run or ''} in the lake; `sortal runs` lists what there is")
+    row = _find(rows, cluster)
+    place = {"series": row["series"], "id": row["stable_id"]}
+    if name is None and not row["pinned"]:
+        raise UsageError(f"cluster {row['stable_id']} ({row['name']}) has no pinned name")
+    taken = [other for other in rows if name and other["name"].lower() == name.lower()]
+    if any(other["stable_id"] != row["stable_id"] for other in taken):
+        raise UsageError(
+            f"names must differ: {name!r} is cluster {taken[0]['stable_id']} of run "
+            f"{row['run_id']}; choose another, or rename that one first"
+        )
+    lake.mark()
+    lake.execute(_CLEAR, place)
+    if name is None:
+        return f"cluster {row['stable_id']} has its own name again"
+    now = datetime.now(UTC).replace(tzinfo=None)
+    lake.execute(_PIN, {**place, "name": name, "now": now})
+    return f"cluster {row['stable_id']} ({row['name']}) is now {name}"
+
+
+def _find(rows: list[dict[str, Any]], cluster: str) -> dict[str, Any]:
+    named = [row for row in rows if row["name"] == cluster]
+    if not named:
+        named = [row for row in rows if str(row["stable_id"]) == cluster]
+    if not named:
+        named = [row for row in rows if row["name"].lower() == cluster.lower()]
+    if len(named) == 1:
+        return named[0]
+    known = ", ".join(f"{row['stable_id']} {row['name']}" for row in rows[:10])
+    more = ", ..." if len(rows) > 10 else ""
+    raise UsageError(
+        f"CLUSTER must be the stable id or name of a cluster of run {rows[0]['run_id']}, "
+        f"got {cluster!r}; it has {known}{more}"
+    )
+
+
+def show_diff(workspace: Path, first: str, second: str, output: str = "table") -> None:
+    """Write what moved between two runs: images counted by cluster in the one and the other.
+
+    A null cluster is where an image was not yet, or is no more. Runs of one series compare by
+    stable id and leave out what stayed; others show every pair of clusters that share images.
+    """
+    with reading(workspace) as lake:
+        series = dict(lake.execute("SELECT run_id, series FROM series").fetchall())
+        for run in (first, second):
+            if run not in series:
+                raise UsageError(f"no run {run} in the lake; `sortal runs` lists what there is")
+        values = {"first": first, "second": second, "all": series[first] != series[second]}
+        write(lake.execute(sql("lineage/diff"), values), output, None)

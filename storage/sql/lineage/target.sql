@@ -1,0 +1,16 @@
+SELECT
+    named.run_id,
+    member.series,
+    named.cluster,
+    named.stable_id,
+    named.name,
+    named.pinned
+FROM cluster_names AS named
+JOIN series AS member ON member.run_id = named.run_id
+WHERE named.run_id = coalesce($run, (
+    SELECT run_id
+    FROM runs
+    ORDER BY finished_at DESC, run_id DESC
+    LIMIT 1
+))
+ORDER BY named.cluster
