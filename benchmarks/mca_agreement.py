@@ -1,4 +1,4 @@
-r"""Pseudo-label agreement of MCA from one epoch to the next, as a small SVG: all runs of workspaces.
+r"""Pseudo-label agreement of MCA from one epoch to the next, as an SVG: all runs of workspaces.
 
     python benchmarks/mca_agreement.py docs/images/mca-agreement.svg "CLIP=workspace" …
 
