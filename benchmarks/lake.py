@@ -2,7 +2,8 @@
 
     python benchmarks/lake.py WORKSPACE --runs 1000 --images 50000
 
-makes the lake if it is not there (through Lake.publish, resumable), then asks. Made-up rows: no
+makes the lake if it is not there (through Lake.publish, resumable), then asks; `--maintain` does
+what `sortal maintain` does to a lake before that. Made-up rows: no
 quality is measured, only time. Nothing is cached between two queries of one connection but what
 DuckLake itself keeps; `first` is the first query of a fresh connection.
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from storage.lake import Lake, RunRow, Select
+from storage.lake_files import merge_files
 from storage.workspace import Workspace
 
 METHODS = ("cae", "kmeans", "tac-free", "cae-softmax", "cae-concat")
@@ -43,6 +45,13 @@ SELECT
     [md5($collection || i)] AS representatives
 FROM range(10) AS t(i)"""
 
+LINEAGE = """
+SELECT
+    $run AS run_id, $previous AS previous_run_id, i::INTEGER AS cluster, i AS stable_id,
+    'name ' || i AS name, 'grew' AS event, ($images // 10)::BIGINT AS size,
+    ($images // 10 - 1)::BIGINT AS previous_size, ($images // 10 - 1)::BIGINT AS shared
+FROM range(10) AS t(i)"""
+
 
 def rows(number: int, options: argparse.Namespace) -> tuple[RunRow, dict[str, pa.Table | Select]]:
     """Run `number` and its tables; each round of methods and seeds shares a scan."""
@@ -61,6 +70,9 @@ def rows(number: int, options: argparse.Namespace) -> tuple[RunRow, dict[str, pa
     }  # fmt: skip
     place = {"scan": row["scan"], "collection": collection, "images": options.images}
     own = {"run": run, "collection": collection, "images": options.images}
+    previous = number - options.collections * len(METHODS) * 5  # the same method and seed
+    before = {"run": run, "images": options.images}
+    before |= {"previous": f"run-{previous:05}" if previous >= 0 else None}
     scores = {"acc": 0.5, "nmi": 0.5, "ari": 0.4} | {f"seconds.step-{i}": 1.0 for i in range(60)}
     metrics = {"run_id": [run] * len(scores), "name": [*scores], "value": [*scores.values()]}
     return row, {
@@ -68,6 +80,7 @@ def rows(number: int, options: argparse.Namespace) -> tuple[RunRow, dict[str, pa
         "assignments": Select(ASSIGNMENTS, own | {"number": number}),
         "clusters": Select(CLUSTERS, own),
         "metrics": pa.table(metrics),
+        "lineage": Select(LINEAGE, before),
     }
 
 
@@ -104,12 +117,9 @@ def queries(lake: Lake) -> Iterator[tuple[str, str]]:
     )
     yield "latest: every row", f"FROM latest_assignments {one}"
     yield "latest: count, all collections", "SELECT count(*) FROM latest_assignments"
-    for view in ("changes", "growth"):
-        found = lake.execute(
-            "SELECT count(*) FROM duckdb_views() WHERE view_name = $view", {"view": view}
-        ).fetchone()
-        if found and found[0]:
-            yield view, f"FROM {view}"
+    newest = "(SELECT run_id FROM latest_runs LIMIT 1)"
+    yield "changes of the newest run", f"FROM changes WHERE run_id = {newest}"
+    yield "changes, every run", "FROM changes"
 
 
 def ask(workspace: Workspace, repeats: int) -> None:
@@ -137,10 +147,15 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=50_000)
     parser.add_argument("--collections", type=int, default=1)
     parser.add_argument("--scans", type=int, default=200)
+    parser.add_argument("--maintain", action="store_true")
     parser.add_argument("--repeats", type=int, default=9)
     options = parser.parse_args()
     workspace = Workspace(options.workspace).create()
     build(workspace, options)
+    if options.maintain:
+        with Lake(workspace) as lake:
+            start = time.perf_counter()
+            print(f"{merge_files(lake)} files merged, {time.perf_counter() - start:.1f} s")
     ask(workspace, options.repeats)
 
 
