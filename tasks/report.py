@@ -111,7 +111,22 @@ def markdown_summary(data: ReportData) -> str:
         nouns = ", ".join(noun for noun, _ in cluster.nouns[:5])
         name, size, share = _cell(cluster.name), count(cluster.size), percent(cluster.share)
         lines.append(f"| {name} | {size} | {share} | {_cell(nouns)} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_changes(data)])
+
+
+def _changes(data: ReportData) -> list[str]:
+    """What became of the clusters, as a Markdown table; nothing for a first run."""
+    head = [
+        "",
+        "| cluster | since the last run | images | came | went |",
+        "|---|---|---:|---:|---:|",
+    ]
+    rows = [
+        f"| {_cell(row['name'] or '')} | {row['event']} | {count(row['size'])} "
+        f"| {count(row['came'])} | {count(row['went'])} |"
+        for row in data.changes
+    ]
+    return [*head, *rows] if rows else []
 
 
 def _cell(text: str) -> str:
@@ -130,7 +145,7 @@ def build(workspace: Workspace, run_id: str, source: str | None = None) -> str:
     return render(data, thumbnails(where, data.places(), data.sizes(), config))
 
 
-@step("report")
+@step("report", version=2)
 def write_report(folder: Path, workspace: Workspace, *, run: Artifact, source: str) -> Written:
     """Write `report.html` of the committed run whose facts hold `run_id`."""
     page = build(workspace, run.facts["run_id"], source)

@@ -59,6 +59,9 @@ class ReportData:
     failures: list[dict[str, Any]]
     metrics: dict[str, float]
     training: dict[str, list[float]] = field(default_factory=dict)
+    changes: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # since the last run, a cluster each
 
     @property
     def labelled(self) -> bool:
@@ -152,6 +155,7 @@ def gather(lake: Lake, run_id: str) -> ReportData:
         weights={k: w for k, w in _rows(lake, "weights", run=run_id)[0].items() if w},
         failures=_rows(lake, "failures", run=run_id),
         metrics=metrics,
+        changes=_rows(lake, "changes", run=run_id),
         training={row["name"]: row["figures"] for row in trained},
     )
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from grown import Collection
@@ -127,6 +128,8 @@ def test_a_pinned_name_shows_at_once_stays_and_is_nobody_elses(pets):
     assert pets.run(4).run_id == first.run_id
     pets.add(cat=4)
     second = pets.run(4)
+    page = Path(second.report).read_text("utf-8")
+    assert "What changed" in page and "Tibbles" in page
     names = "SELECT name FROM cluster_cards WHERE run_id = ?"
     assert ("Tibbles",) in pets.rows(names, second.run_id)
     assert "own name" in rename(room, "Tibbles", None, first.run_id)

@@ -1,0 +1,11 @@
+SELECT
+    name,
+    stable_id,
+    event,
+    size,
+    previous_size,
+    came,
+    went
+FROM changes
+WHERE run_id = $run AND previous_run_id IS NOT NULL
+ORDER BY event = 'same', came + went DESC, stable_id
