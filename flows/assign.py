@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -39,6 +40,9 @@ WHERE ($run IS NULL OR run_id = $run) AND ($collection IS NULL OR collection = $
 ORDER BY finished_at DESC, run_id DESC
 LIMIT 1"""
 
+_UNTRACED = "SELECT cluster, name, cluster::BIGINT AS stable_id FROM clusters WHERE run_id = ?"
+_CLUSTERS = "SELECT cluster, name, stable_id FROM cluster_names WHERE run_id = ?"
+
 
 @dataclass(frozen=True)
 class StoredRun:
@@ -66,7 +70,7 @@ def assign(
     """Put the images of `source` into the clusters of a run (default: the newest).
 
     Returns the run and a row for every input, in the order of the source: path, key, cluster,
-    name, stable_id where the run has them, distance, next_cluster, next_distance, threshold,
+    name, stable_id, distance, next_cluster, next_distance, threshold,
     unlike, status, error_code. `keep` also writes them to the lake's table `placements`.
 
     Raises UsageError for a run, source or encoder that cannot work, RunError when what the run
@@ -104,7 +108,10 @@ def load_run(workspace: Workspace, run: str | None, collection: str | None) -> S
             of = f" of collection {collection!r}" if collection else ""
             raise UsageError(f"no {wanted}{of} in {workspace.root}; `sortal runs` lists them")
         run_id = [rows[0]["run_id"]]
-        clusters = lake.query("SELECT * FROM clusters WHERE run_id = ?", run_id)
+        try:
+            clusters = lake.query(_CLUSTERS, run_id)
+        except duckdb.CatalogException:  # a lake that nothing has written to since lineage came
+            clusters = lake.query(_UNTRACED, run_id)
         places = lake.query("SELECT * FROM artifacts WHERE run_id = ?", run_id).to_pylist()
     config = config_of(rows[0])
     return StoredRun(rows[0], config, clusters, {place["role"]: place for place in places})
@@ -225,7 +232,7 @@ def joined(
     found = placed.take(where)
     named = clusters.take(pc.index_in(found["cluster"], clusters["cluster"].combine_chunks()))
     columns = {"path": inputs["path"], "key": inputs["key"], "cluster": found["cluster"]}
-    columns |= {n: named[n] for n in ("name", "stable_id") if n in named.column_names}
+    columns |= {name: named[name] for name in ("name", "stable_id")}
     columns |= {name: found[name] for name in PLACED.names[2:]}
     columns["status"] = pc.if_else(pc.is_valid(where), "ok", "failed")
     columns["error_code"] = pa.array(codes, pa.string())
