@@ -98,6 +98,7 @@ def main() -> None:
         data = make_data(Path(name), args)
         with timer("neighbours in two spaces"):
             Tac(config).prepare(data)
+        bare_loop(data, config, 1)  # the first optimiser of a process imports torch's compiler
         for _ in range(args.epochs):  # they take turns, so that both meet the same machine
             with timer(f"training, {args.epochs} epochs of {steps} steps"):
                 train(Tac(config), data, config.trainer)

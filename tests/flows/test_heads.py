@@ -1,5 +1,7 @@
 """Trained heads through the flow's own steps: clusters with names, probabilities and a history."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -7,21 +9,11 @@ import pytest
 
 from configs.errors import UsageError
 from configs.load import make_config
-from flows.recluster import check_size, fusing, naming, space_of, training
+from flows.recluster import Steps, sort
 from storage.lake import Lake
 from storage.workspace import Workspace
-from tasks.captions import load_captions
-from tasks.commit import commit
-from tasks.embedding import embed_images
-from tasks.encoders import describe
-from tasks.evaluation import evaluate
-from tasks.fusion import fuse
-from tasks.heads.head import head
-from tasks.images import scan
-from tasks.naming import name_clusters
-from tasks.nouns import load_nouns
+from tasks.commit import Clock
 from tasks.report import build
-from tasks.series import Past
 
 KINDS, DIM, N_IMAGES = 3, 16, 120
 TRAINER = ["epochs=3", "batch_size=30", "n_neighbours=5", "lr=0.01"]
@@ -48,55 +40,27 @@ def folder(tmp_path_factory):
     return folder
 
 
-class Run:
-    """The flow's steps without Prefect, up to the report."""
-
-    def __init__(self, root, folder, method, *settings):
-        self.workspace = Workspace(root).create()
-        self.done = {}
-        values = {"source": str(folder), "n_clusters": KINDS, "method": method}
-        values |= {"encoder": {"spec": f"vectors:{folder}"}, "workspace": root}
-        chosen = [*(f"head.trainer.{setting}" for setting in TRAINER), *settings]
-        self.config = config = make_config(values, chosen)
-        encoder = describe(config.encoder.spec)
-        encoding = {"encoder": config.encoder, "encoder_fingerprint": encoder.fingerprint}
-        self.found = self(scan, source=config.source, config=config.images)
-        check_size(config, self.found)
-        nouns = self(load_nouns, config=config.nouns, encoder=encoder.spec)
-        captions = self(load_captions, config=config.captions, encoder=encoder.spec)
-        read = {"source": config.source, "images": config.images}
-        images = self(embed_images, scan=self.found, **read, **encoding)
-        corpora = {"noun": nouns, "caption": captions}
-        spaces = {
-            name: space_of(self, name, corpus, images, config, encoder, Past())
-            for name, corpus in corpora.items()
-        }
-        fused = self(fuse, images=images, **fusing(config, spaces))
-        arguments = training(config, self.found, images, spaces)
-        into = {"n_clusters": KINDS, "random_state": 0}
-        self.clusters = self(head, "partition", fused=fused, **arguments, **into)
-        names = self(
-            name_clusters, images=images, partition=self.clusters, **naming(config, spaces)
-        )
-        self.metrics = self(evaluate, scan=self.found, partition=self.clusters)
-        self.run = self(
-            commit,
-            config=config,
-            encoder_fingerprint=encoder.fingerprint,
-            scan=self.found,
-            images=images,
-            fused=fused,
-            partition=self.clusters,
-            names=names,
-            metrics=self.metrics,
-            steps=dict(self.done),
-            labels_used=config.head.selection == "paper",
-        )
+class Plain(Steps):
+    """The flow's steps without Prefect."""
 
     def __call__(self, step, role=None, **arguments):
         artifact = step(self.workspace, **arguments)
         self.done[role or step.kind] = artifact
         return artifact
+
+
+class Run:
+    """A run of the flow's line of steps, and what it made."""
+
+    def __init__(self, root, folder, method, *settings):
+        values = {"source": str(folder), "n_clusters": KINDS, "method": method}
+        values |= {"encoder": {"spec": f"vectors:{folder}"}, "workspace": root}
+        chosen = [*(f"head.trainer.{setting}" for setting in TRAINER), *settings]
+        self.config = make_config(values, chosen)
+        self.workspace = Workspace(root).create()
+        do = Plain(self.workspace)
+        self.result = sort(self.config, do, Clock(started_at=datetime.now(UTC)))
+        self.clusters = do.done["partition"]
 
     def table(self, name):
         return pq.read_table(self.clusters.file(self.workspace, name))
@@ -108,7 +72,7 @@ def run(request, tmp_path_factory, folder):
 
 
 def test_the_kinds_are_found_and_each_image_has_a_distance_and_a_probability(run):
-    assert run.metrics.facts["ari"] == 1.0
+    assert run.result.metrics["ari"] == 1.0
     table = run.table("assignments.parquet")
     types = [str(field.type) for field in table.schema]
     assert types == ["string", "int32", "float", "float"]
@@ -129,13 +93,13 @@ def test_probabilities_sum_to_one_and_the_largest_is_the_clusters(run):
 
 def test_centres_are_unit_means_of_the_fused_vectors(run):
     centres = np.load(run.clusters.file(run.workspace, "centres.npy"))
-    dim = {"tac": 2 * DIM}.get(run.config.head.method, DIM)
+    dim = 2 * DIM if run.config.head.method == "tac" else DIM
     assert centres.shape == (KINDS, dim)
     np.testing.assert_allclose(np.linalg.norm(centres, axis=1), 1, atol=1e-5)
 
 
 def test_the_lake_has_names_probabilities_and_curves_and_the_report_shows_them(run):
-    run_id = run.run.facts["run_id"]
+    run_id = run.result.run_id
     with Lake(run.workspace, read_only=True) as lake:
         names = lake.execute("SELECT name FROM clusters WHERE run_id = ?", [run_id]).fetchall()
         assert len({name for (name,) in names}) == KINDS
