@@ -1,0 +1,137 @@
+"""kill -9 at every point of every write: the next run goes on, and nothing shows in the end."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path.append(str(TESTS / "tasks"))
+from crash import final_tables, go  # noqa: E402
+from image_files import write  # noqa: E402
+from tiny_clip import tiny  # noqa: E402
+
+from configs.schema import (  # noqa: E402
+    CaptionsConfig,
+    EncoderConfig,
+    ImagesConfig,
+    NounsConfig,
+    RunConfig,
+)
+from storage.atomic import TEMPORARY  # noqa: E402
+from storage.workspace import Workspace  # noqa: E402
+
+FILE = ("file.begun", "file.half", "file.synced", "file.renamed")
+LAKE = ("lake.begun", "lake.written", "lake.committed")
+SHARD, SIDECAR = r"/images/\w+\.parquet$", r"/images/\w+\.json$"
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> RunConfig:
+    """A run over 16 pictures, one of them broken, with an encoder of random weights."""
+    root = tmp_path_factory.mktemp("crash")
+    for i in range(15):
+        write(root / "in" / f"{i % 3}" / f"{i:02}.png", seed=i)
+    (root / "in" / "0" / "bad.png").write_bytes((root / "in" / "0" / "00.png").read_bytes()[:120])
+    (root / "captions.txt").write_text("".join(f"a picture of {i} things\n" for i in range(30)))
+    return RunConfig(
+        source=str(root / "in"),
+        n_clusters=3,
+        workspace=root / "undisturbed",
+        images=ImagesConfig(num_workers=0),
+        encoder=EncoderConfig(
+            spec=tiny(root / "tiny"), device="cpu", batch_size=3, num_workers=0, shard_size=6
+        ),
+        nouns=NounsConfig(lexnames=("noun.Tops",)),
+        captions=CaptionsConfig(source=str(root / "captions.txt")),
+    )
+
+
+@pytest.fixture(scope="module")
+def run():
+    """Run in a fork of a process that has imported everything: quick, and free of threads."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["crash"])
+    before = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*sys.path, before]))
+
+    def run(config: RunConfig, fault: str = "") -> int:
+        process = context.Process(target=go, args=(config, fault))
+        process.start()
+        process.join()
+        return process.exitcode
+
+    yield run
+    os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture(scope="module")
+def undisturbed(base, run) -> Workspace:
+    assert run(base) == 0
+    return Workspace(base.workspace)
+
+
+def elsewhere(base: RunConfig, folder: Path) -> tuple[RunConfig, Workspace]:
+    return base.model_copy(update={"workspace": folder}), Workspace(folder)
+
+
+def shards(workspace: Workspace) -> dict[Path, int]:
+    """Finished shards and when they were written."""
+    found = workspace.vectors.glob("*/images/*.json")
+    return {path: path.with_suffix(".parquet").stat().st_mtime_ns for path in found}
+
+
+def temporary(workspace: Workspace) -> list[Path]:
+    return list(workspace.root.rglob(f"{TEMPORARY}*"))
+
+
+def test_a_run_killed_at_every_point_of_every_write_ends_like_an_undisturbed_one(
+    base, run, undisturbed, tmp_path
+):
+    """One workspace, killed again and again: each run must get past where the last one died."""
+    config, workspace = elsewhere(base, tmp_path / "killed")
+    kinds = sorted(
+        (path for path in undisturbed.artifacts.iterdir()),
+        key=lambda path: min(manifest.stat().st_mtime_ns for manifest in path.glob("*/*")),
+    )
+    faults = ["lease.held", *(f"{point} /scans/" for point in FILE)]
+    for kind in (path.name for path in kinds):
+        if kind == "image_vectors":
+            faults += [f"{point} /vectors/failures-" for point in FILE]
+            faults += [f"{point} {SHARD} {1 + (point == FILE[0])}" for point in FILE]
+            faults += [f"{point} {SIDECAR}" for point in FILE]
+        if kind == "text_vectors":
+            faults += [f"{point} /texts/" for point in FILE]
+        if kind == "run":
+            faults += LAKE
+        faults += [f"folder.begun /artifacts/{kind}/"]
+        faults += [f"file.half /artifacts/{kind}/.*manifest.json$"]
+        faults += [f"{point} /artifacts/{kind}/" for point in ("folder.synced", "folder.renamed")]
+    faults += [f"{point} /reports/" for point in FILE]
+    kept: dict[Path, int] = {}
+    for fault in faults:
+        assert run(config, f"KILL {fault}") == -signal.SIGKILL, fault
+        now = shards(workspace)
+        assert kept.items() <= now.items(), f"a finished shard was written again after {fault}"
+        kept = now
+    assert run(config) == 0
+    assert shards(workspace).keys() and kept.items() <= shards(workspace).items()
+    assert temporary(workspace) == []
+    assert final_tables(workspace) == final_tables(undisturbed)
+
+
+def test_a_rebuilt_artifact_is_swapped_in_whole(base, run, undisturbed, tmp_path):
+    shutil.copytree(undisturbed.root, tmp_path / "copy")
+    config, workspace = elsewhere(base, tmp_path / "copy")
+    (damaged,) = workspace.artifacts.glob("partition/*/assignments.parquet")
+    for fault in ("folder.synced", "folder.between", "folder.renamed"):
+        data = damaged.read_bytes()
+        damaged.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        assert run(config, f"KILL {fault} /partition/") == -signal.SIGKILL
+        assert run(config) == 0
+        assert temporary(workspace) == []
+    assert final_tables(workspace) == final_tables(undisturbed)
