@@ -81,7 +81,7 @@ def elsewhere(base: RunConfig, folder: Path) -> tuple[RunConfig, Workspace]:
 
 def shards(workspace: Workspace) -> dict[Path, int]:
     """Finished shards and when they were written."""
-    found = workspace.vectors.glob("*/images/*.json")
+    found = workspace.vectors.glob("*/images/[!.]*.json")
     return {path: path.with_suffix(".parquet").stat().st_mtime_ns for path in found}
 
 
