@@ -124,7 +124,7 @@ def sort(config: RunConfig, do: Steps, clock: Clock) -> RunResult:
         labels_used=config.head.selection == "paper" and config.head.method != "none",
         clock=clock,
     )
-    report = do(write_report, run=run, source=config.source)
+    report = do(write_report, run=run, source=config.source, pinned=past.pinned.names)
     return announce(do.workspace, config, run, report)
 
 

@@ -4,8 +4,8 @@ Readers never block and never see half a run; every past run stays queryable.
 """
 
 import hashlib
-import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,6 @@ from storage.workspace import Workspace
 if TYPE_CHECKING:
     import pyarrow as pa
 
-log = logging.getLogger("sortal")
 T = TypeVar("T")
 
 SCHEMA_VERSION = 2
@@ -294,7 +293,5 @@ def _meta(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def _rollback(connection: duckdb.DuckDBPyConnection) -> None:
-    try:
+    with suppress(duckdb.Error):  # a failed COMMIT has already rolled back
         connection.execute("ROLLBACK")
-    except duckdb.Error:  # a failed COMMIT has already rolled back
-        log.debug("nothing to roll back")

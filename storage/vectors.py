@@ -101,7 +101,7 @@ class VectorStore:
     def sidecars(self) -> dict[str, dict[str, Any]]:
         """Name (without suffix) -> rows, hash, order and replaces of every shard there is."""
         found: dict[str, dict[str, Any]] = {}
-        for path in self.folder.glob("*.json"):
+        for path in self.folder.glob("[!.]*.json"):
             try:
                 facts = json.loads(path.read_text())
                 found[path.stem] = facts | {"order": int(facts["order"])}

@@ -145,9 +145,20 @@ def build(workspace: Workspace, run_id: str, source: str | None = None) -> str:
     return render(data, thumbnails(where, data.places(), data.sizes(), config))
 
 
-@step("report", version=2)
-def write_report(folder: Path, workspace: Workspace, *, run: Artifact, source: str) -> Written:
-    """Write `report.html` of the committed run whose facts hold `run_id`."""
+@step("report", version=3)
+def write_report(
+    folder: Path,
+    workspace: Workspace,
+    *,
+    run: Artifact,
+    source: str,
+    pinned: Mapping[int, str] | None = None,
+) -> Written:
+    """Write `report.html` of the committed run whose facts hold `run_id`.
+
+    `pinned` are the names users gave, by stable id: the lake has them, and a page made before a
+    name was pinned is no longer the run's.
+    """
     page = build(workspace, run.facts["run_id"], source)
     (folder / PAGE).write_text(page, encoding="utf-8")
     return Written(rows=1, facts={"run_id": run.facts["run_id"], "bytes": len(page.encode())})

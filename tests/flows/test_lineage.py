@@ -125,7 +125,9 @@ def test_a_pinned_name_shows_at_once_stays_and_is_nobody_elses(pets):
     ]:
         with pytest.raises(UsageError, match=words):
             rename(room, cluster, name, None)
-    assert pets.run(4).run_id == first.run_id
+    again = pets.run(4)
+    assert again.run_id == first.run_id
+    assert "Tibbles" in Path(again.report).read_text("utf-8")
     pets.add(cat=4)
     second = pets.run(4)
     page = Path(second.report).read_text("utf-8")
