@@ -32,7 +32,22 @@ def test_marginals_hold_or_the_failure_is_flagged(problem):
     np.testing.assert_allclose(plan.sum(axis=1), 1.0, atol=1e-5)
     assert got.converged == (got.marginal_error <= 5e-5)
     assert marginal_error(images, texts, got) <= 1e-4 or not got.converged
-    assert got.converged or epsilon < 0.01, "above epsilon 0.01 every such problem converges"
+    if not got.converged and epsilon >= 0.01:
+        assert pots_error(images, texts, got) > 5e-5, "POT converges in as many iterations"
+
+
+def pots_error(images, texts, got) -> float:
+    """Error of the column sums after as many iterations of POT's log-domain solver."""
+    plan = ot.bregman.sinkhorn_log(
+        np.full(len(images), 1 / len(images)),
+        got.masses,
+        -images.astype(np.float64) @ texts.astype(np.float64).T,
+        got.epsilon,
+        numItermax=got.n_iter,
+        stopThr=1e-9,
+        warn=False,
+    )
+    return float(np.abs(plan.sum(axis=0) - got.masses).sum())
 
 
 @settings(max_examples=30, deadline=None)
