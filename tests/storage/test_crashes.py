@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,7 @@ def base(tmp_path_factory) -> RunConfig:
 @pytest.fixture(scope="module")
 def run():
     """Run in a fork of a process that has imported everything: quick, and free of threads."""
+    forkserver._forkserver._stop()  # another test's server has imported nothing of this
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["crash"])
     before = os.environ.get("PYTHONPATH", "")
