@@ -28,7 +28,7 @@ def go(config: RunConfig) -> None:
     recluster.fn(config)
 
 
-def start(context, config: RunConfig):
+def start(context, config: RunConfig) -> multiprocessing.Process:
     """A run in a process of its own."""
     process = context.Process(target=go, args=(config,))
     process.start()

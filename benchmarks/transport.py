@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,19 +25,19 @@ PEERS = ("pot-numpy", "pot-torch", "pot-log-numpy", "pot-log-torch", "geomloss",
 NEEDS = {"geomloss": "geomloss", "ott-jax": "ott"}
 
 
-def unit(x):
+def unit(x) -> np.ndarray:
     """Rows centred and scaled to unit length, float32."""
     x = x - x.mean(axis=0)
     return np.ascontiguousarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
 
 
-def synthetic(n, m, seed=0):
+def synthetic(n, m, seed=0) -> tuple[np.ndarray, np.ndarray]:
     """Vectors like a centred CLIP space: a decaying spectrum, 200 kinds, similarities of 0.05."""
     rng = np.random.default_rng(seed)
     spectrum = np.arange(1, DIM + 1) ** -0.5
     kinds = rng.normal(size=(200, DIM)).astype(np.float32) * spectrum.astype(np.float32)
 
-    def around(count, noise):
+    def around(count, noise) -> np.ndarray:
         out = np.empty((count, DIM), dtype=np.float32)
         for start in range(0, count, 65536):
             k = rng.integers(0, 200, min(65536, count - start))
@@ -47,17 +48,17 @@ def synthetic(n, m, seed=0):
     return around(n, 1.0), around(m, 2.0)
 
 
-def clip_like(n, m, folder, seed=0):
+def clip_like(n, m, folder, seed=0) -> tuple[np.ndarray, np.ndarray]:
     """Real CLIP vectors (500 images, nouns) grown to size by mixing neighbours and noise."""
     import pyarrow.parquet as pq
 
     rng = np.random.default_rng(seed)
 
-    def read(name):
+    def read(name) -> np.ndarray:
         column = pq.read_table(folder / name)["vector"].combine_chunks()
         return unit(column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1))
 
-    def grow(base, count):
+    def grow(base, count) -> np.ndarray:
         out = np.empty((count, base.shape[1]), dtype=np.float32)
         for start in range(0, count, 65536):
             i, j = rng.integers(0, len(base), (2, min(65536, count - start)))
@@ -71,14 +72,14 @@ def clip_like(n, m, folder, seed=0):
     return grow(read("cifar10_500_images.parquet"), n), unit(texts)
 
 
-def ours(x, y, epsilon, tol, budget):
+def ours(x, y, epsilon, tol, budget) -> Any:
     """Sortal: the plan is never formed."""
     from tasks.transport import solve
 
     return solve(x, y, epsilon=epsilon, tol=tol, max_iter=5000, memory_budget=budget)
 
 
-def pot(x, y, epsilon, tol, name):
+def pot(x, y, epsilon, tol, name) -> Any:
     """POT's plan. Its stop is an L2 norm; 0.8 sqrt(M) turns it into L1 for Gaussian errors."""
     import ot
     import torch
@@ -97,7 +98,7 @@ def pot(x, y, epsilon, tol, name):
     )
 
 
-def geomloss(x, y, epsilon, tol):
+def geomloss(x, y, epsilon, tol) -> Any:
     """GeomLoss's tensorised Sinkhorn; it has no stop on the marginals, so 200 fixed iterations."""
     import torch
     from geomloss.sinkhorn_divergence import sinkhorn_loop
@@ -112,7 +113,7 @@ def geomloss(x, y, epsilon, tol):
     )  # fmt: skip
 
 
-def ott_jax(x, y, epsilon, tol):
+def ott_jax(x, y, epsilon, tol) -> Any:
     """OTT-JAX on a point cloud evaluated online in blocks."""
     import jax.numpy as jnp
     from ott.geometry import costs, pointcloud
@@ -124,7 +125,7 @@ def ott_jax(x, y, epsilon, tol):
     return linear.solve(cloud, threshold=tol, max_iterations=5000)
 
 
-def peak_mb():
+def peak_mb() -> float:
     """Peak resident memory of this process, MiB; getrusage would count its parent's at the fork."""
     status = Path("/proc/self/status")
     if not status.exists():
@@ -133,7 +134,7 @@ def peak_mb():
     return int(line.split()[1]) / 1024
 
 
-def contend(name, folder, epsilon, tol, budget):
+def contend(name, folder, epsilon, tol, budget) -> None:
     """Run one contender once; print its figures as one JSON line."""
     import torch
 
@@ -163,7 +164,7 @@ def contend(name, folder, epsilon, tol, budget):
     print(json.dumps(figures))
 
 
-def run(name, folder, args):
+def run(name, folder, args) -> dict[str, Any]:
     """Figures of one child process, or why there are none."""
     if name in NEEDS and not importlib.util.find_spec(NEEDS[name]):
         return {"note": "not installed"}
@@ -184,7 +185,7 @@ def run(name, folder, args):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def table(results):
+def table(results) -> str:
     """Markdown: medians a contender, ratios to ours."""
     heads = "solver, s, CPU s, x ours, iterations, passes, L1 error, peak MB, added MB, of ours"
     lines = ["| " + heads.replace(", ", " | ") + " |"]
@@ -208,7 +209,7 @@ def table(results):
     return "\n".join(lines)
 
 
-def inputs(folder, n, m, args):
+def inputs(folder, n, m, args) -> tuple[int, int]:
     """Write the two matrices every contender reads."""
     if args.images and args.texts:
         x, y = unit(np.load(args.images)[:n]), unit(np.load(args.texts)[:m])
@@ -222,7 +223,7 @@ def inputs(folder, n, m, args):
     return len(x), len(y)
 
 
-def main():
+def main() -> None:
     """Parse, alternate the contenders, print a table a size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", nargs="+", default=["10000x2000"], help="images x texts")

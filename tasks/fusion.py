@@ -112,12 +112,12 @@ def open_view(
 class Fuser:
     """Makes fused vectors of a run's images, and of images that it has not seen.
 
-    `mean` (d,) is that of the run's images, whatever images are fused; `views` are in the order
-    of MODALITIES.
+    `mean` (d,) is that of the run's images, whatever images are fused; `views` are by modality,
+    in the order of MODALITIES.
     """
 
     mean: FloatArray
-    views: Sequence[View]
+    views: dict[str, View]
     transport: TransportConfig
     config: FusionConfig
 
@@ -125,7 +125,7 @@ class Fuser:
         """Fused unit vectors (b, d') and weights (b, m) of image vectors (b, d)."""
         seen = centre(block, self.mean if self.transport.centred else None)
         image = centre(block, self.mean if self.config.centred else None)
-        counterparts = [view.counterparts(seen) for view in self.views]
+        counterparts = [view.counterparts(seen) for view in self.views.values()]
         rule = self.config
         return fuse_block(image, counterparts, rule.mode, rule.weights, rule.gamma)
 
@@ -139,11 +139,11 @@ def open_fuser(
     config: FusionConfig,
 ) -> Fuser:
     """The fuser of a run, from its stored mean, spaces and potentials."""
-    views = [
-        open_view(workspace, spaces[name], transports[name], transport, config)
+    views = {
+        name: open_view(workspace, spaces[name], transports[name], transport, config)
         for name in MODALITIES
         if name in spaces
-    ]
+    }
     return Fuser(np.load(images.file(workspace, "mean.npy")), views, transport, config)
 
 
@@ -194,7 +194,6 @@ def fuse(
     if not rows.shape[0]:
         raise RunError("fusion needs at least one readable image, got 0; check the source")
     fuser = open_fuser(workspace, images, spaces, transports, transport, config)
-    names = [name for name in MODALITIES if name in spaces]
     shares: list[FloatArray] = []
 
     def fused() -> Iterator[FloatArray]:
@@ -204,7 +203,7 @@ def fuse(
             yield out
 
     write_shards(folder, rows.keys, fused())
-    columns = dict(zip(["image", *names], np.concatenate(shares).T, strict=True))
+    columns = dict(zip(["image", *fuser.views], np.concatenate(shares).T, strict=True))
     pq.write_table(weights_table(rows.keys, columns), folder / "weights.parquet")
     return Written(rows=rows.shape[0], facts={"mean_weights": _mean_weights(columns)})
 
