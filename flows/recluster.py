@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.context import FlowRunContext
 
 from configs.errors import RunError, UsageError
-from configs.schema import RunConfig
+from configs.schema import RunConfig, TransportConfig
 from flows.guard import alone
 from flows.outcome import RunResult, announce
 from storage.artifacts import Artifact
@@ -18,7 +18,7 @@ from tasks.embedding import embed_images, embed_texts
 from tasks.encoders import EncoderInfo, describe, templates_of
 from tasks.evaluation import evaluate
 from tasks.fusion import fuse
-from tasks.heads.head import head
+from tasks.heads.head import METHODS, head
 from tasks.images import scan
 from tasks.lineage import trace
 from tasks.naming import name_clusters
@@ -193,22 +193,33 @@ def fusing(config: RunConfig, spaces: dict[str, Space]) -> dict[str, Any]:
     return {
         "spaces": {name: space.texts for name, space in chosen.items()},
         "transports": {name: space.transport for name, space in chosen.items()},
-        "transport": config.transport,
+        "transport": reading(config, chosen),
         "config": config.fusion,
     }
+
+
+def reading(config: RunConfig, counterparts: dict[str, Any]) -> TransportConfig:
+    """How counterparts are read; without any its settings say nothing, and change nothing."""
+    return config.transport if counterparts else TransportConfig()
 
 
 def training(
     config: RunConfig, found: Artifact, images: Artifact, spaces: dict[str, Space]
 ) -> dict[str, Any]:
-    """Arguments of a head: all a method may read; the labels only where they pick the epoch."""
+    """Arguments of a head: what its method reads; the labels only where they pick the epoch.
+
+    What it does not read is left out, so that a change there never trains it again.
+    """
+    method = METHODS[config.head.method]
+    read = {name: spaces[name] for name in spaces if name in (*method.views, *method.spaces)}
+    solved = {name: space.transport for name, space in read.items() if name in method.views}
     return {
         "images": images,
-        "corpora": {name: space.corpus for name, space in spaces.items()},
-        "text_vectors": {name: space.vectors for name, space in spaces.items()},
-        "spaces": {name: space.texts for name, space in spaces.items()},
-        "transports": {name: space.transport for name, space in spaces.items()},
-        "transport": config.transport,
+        "corpora": {name: space.corpus for name, space in read.items()},
+        "text_vectors": {name: space.vectors for name, space in read.items()},
+        "spaces": {name: space.texts for name, space in read.items()},
+        "transports": solved,
+        "transport": reading(config, solved),
         "fusion": config.fusion,
         "config": config.head,
         "scan": found if config.head.selection == "paper" else None,

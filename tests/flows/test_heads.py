@@ -118,6 +118,13 @@ def test_nothing_of_the_training_is_left_behind(run):
     assert not list(run.workspace.training.glob("*"))
 
 
+def test_settings_of_a_transport_train_again_only_what_reads_counterparts(run, folder):
+    method = run.config.method
+    again = Run(run.workspace.root, folder, method, "transport.epsilon=0.5", "transport.tol=0.01")
+    same = again.clusters.fingerprint == run.clusters.fingerprint
+    assert same == (method != "tac")
+
+
 def test_an_epoch_picked_by_labels_is_marked_in_the_lake(tmp_path, folder):
     run = Run(tmp_path, folder, "tac", "head.selection=paper")
     with Lake(run.workspace, read_only=True) as lake:
