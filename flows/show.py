@@ -31,13 +31,26 @@ def quiet_prefect() -> None:
 
 
 def log_to_terminal(level: int) -> None:
-    """Our own log lines on stderr; a flow's failure is printed once, by the command line."""
+    """Our own log lines on stderr, unwrapped where nobody looks at a terminal.
+
+    A flow's failure is printed once, by the command line.
+    """
     logger = logging.getLogger("sortal")
     logger.setLevel(level)
-    logger.handlers = [RichHandler(console=Console(stderr=True), show_path=False)]
+    logger.handlers = [_terminal() if sys.stderr.isatty() else _lines()]
     logger.propagate = False
     for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _terminal() -> logging.Handler:
+    return RichHandler(console=Console(stderr=True), show_path=False)
+
+
+def _lines() -> logging.Handler:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    return handler
 
 
 def run_cluster(config: RunConfig, *, as_json: bool = False) -> "RunResult":
