@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from configs.evaluation import EvaluationConfig
 from configs.heads import HeadConfig
 from configs.identity import Runtime
 from configs.lineage import LineageConfig
@@ -149,6 +150,7 @@ class RunConfig(Section):
     partition: PartitionConfig = PartitionConfig()
     head: HeadConfig = HeadConfig()
     naming: NamingConfig = NamingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
     lineage: LineageConfig = LineageConfig()
 
     @model_validator(mode="before")

@@ -9,6 +9,7 @@ from prefect.context import FlowRunContext
 from configs.errors import RunError, UsageError
 from configs.schema import RunConfig, TransportConfig
 from flows.guard import alone
+from flows.judging import judge
 from flows.outcome import RunResult, announce
 from storage.artifacts import Artifact
 from storage.workspace import Workspace
@@ -16,7 +17,6 @@ from tasks.captions import load_captions
 from tasks.commit import Clock, commit
 from tasks.embedding import embed_images, embed_texts
 from tasks.encoders import EncoderInfo, describe, templates_of
-from tasks.evaluation import evaluate
 from tasks.fusion import fuse
 from tasks.heads.head import METHODS, head
 from tasks.images import scan
@@ -108,7 +108,8 @@ def sort(config: RunConfig, do: Steps, clock: Clock) -> RunResult:
     names = do(name_clusters, images=images, partition=clusters, **naming(config, spaces))
     on = config.lineage.enabled
     lineage = do(trace, **tracing(config, past, clusters, names)) if on else None
-    metrics = do(evaluate, scan=found, partition=clusters) if found.facts["n_labelled"] else None
+    views = {name: space.transport for name, space in spaces.items()}
+    metrics = judge(do, config, encoder, found, images, fused, clusters, names, nouns, views)
     run = do(
         commit,
         config=config,

@@ -139,6 +139,19 @@ class VectorStore:
         have = self.located()
         return [key for key in dict.fromkeys(keys) if key not in have]
 
+    def take(self, keys: Sequence[str]) -> dict[str, FloatArray]:
+        """Vectors (dim,) of those of a few keys that the store holds, float32."""
+        places = self.located()
+        wanted: dict[Path, list[tuple[str, int]]] = {}
+        for key in dict.fromkeys(keys):
+            if key in places:
+                wanted.setdefault(places[key][0], []).append((key, places[key][1]))
+        found: dict[str, FloatArray] = {}
+        for shard, rows in wanted.items():
+            table = pq.read_table(shard, columns=["vector"]).take([row for _, row in rows])
+            found |= zip((key for key, _ in rows), vectors_of(table), strict=True)
+        return found
+
 
 def write_index(folder: Path, store: VectorStore, keys: Sequence[str]) -> tuple[list[Path], str]:
     """Write `index.parquet`, the rows of `store` that make up one set of vectors.

@@ -58,7 +58,7 @@ def commit(
     fused: Artifact,
     partition: Artifact,
     names: Artifact,
-    metrics: Artifact | None,
+    metrics: list[Artifact],
     steps: dict[str, Artifact],
     lineage: Artifact | None = None,
     labels_used: bool = False,
@@ -70,10 +70,10 @@ def commit(
     metrics, and the table `artifacts` says where they are.
     `lineage` gives clusters the names and ids they keep; without it, names are the run's own.
     `labels_used` marks a method that saw labels; the views compare only the others.
-    Facts: run_id, n_images, n_failed, metrics (those against the labels). What the lake already
+    Facts: run_id, n_images, n_failed, metrics (what evaluation wrote). What the lake already
     holds, from a run that was cut off after publishing, keeps its id.
     """
-    parts = [scan, images, fused, partition, names, metrics, lineage]
+    parts = [scan, images, fused, partition, names, *metrics, lineage]
     inputs = [part for part in parts if part]
     key = fingerprint(
         "run", identity_of(config), encoder_fingerprint, [part.identity for part in inputs]
@@ -194,11 +194,12 @@ def _count(lake: Lake, files: dict[str, str]) -> tuple[int, int]:
     return int(ok), int(failed)
 
 
-def _scores(workspace: Workspace, metrics: Artifact | None) -> dict[str, float]:
-    if metrics is None:
-        return {}
-    table = pq.read_table(metrics.file(workspace, "metrics.parquet"))
-    return dict(zip(table["name"].to_pylist(), table["value"].to_pylist(), strict=True))
+def _scores(workspace: Workspace, metrics: list[Artifact]) -> dict[str, float]:
+    scores: dict[str, float] = {}
+    for part in metrics:
+        table = pq.read_table(part.file(workspace, "metrics.parquet"))
+        scores |= zip(table["name"].to_pylist(), table["value"].to_pylist(), strict=True)
+    return scores
 
 
 def step_metrics(steps: list[Artifact]) -> dict[str, float]:

@@ -238,21 +238,32 @@ def embed_texts(
         raise RunError(
             f"{corpus.kind} must hold a text, got none; loosen the filters of its section"
         )
+    store = fill_texts(workspace, texts, encoder, encoder_fingerprint, templates, corpus.kind)
+    return _written(folder, store, list(texts), encoder_fingerprint, {})
+
+
+def fill_texts(
+    workspace: Workspace,
+    texts: dict[str, str],
+    encoder: EncoderConfig,
+    encoder_fingerprint: str,
+    templates: Sequence[str],
+    what: str,
+) -> VectorStore:
+    """The encoder's store of texts, with those of `texts` (by key) that it lacked embedded."""
     store = text_store(workspace, encoder_fingerprint, templates)
     missing = store.missing(list(texts))
     if missing and encoder.spec.startswith(_VECTORS):
-        store.add(
-            missing, vectors.look_up(folder_of(encoder.spec), [texts[key] for key in missing])
-        )
+        wanted = [texts[key] for key in missing]
+        store.add(missing, vectors.look_up(folder_of(encoder.spec), wanted))
     elif missing:
         model = _opened(encoder, encoder_fingerprint)
-        with progress(f"embedding {corpus.kind}", len(missing), unit="texts") as advance:
+        with progress(f"embedding {what}", len(missing), unit="texts") as advance:
             for start in range(0, len(missing), _TEXT_SHARD):
                 keys = missing[start : start + _TEXT_SHARD]
-                store.add(
-                    keys, text_vectors([texts[key] for key in keys], templates, model, advance)
-                )
-    return _written(folder, store, list(texts), encoder_fingerprint, {})
+                block = [texts[key] for key in keys]
+                store.add(keys, text_vectors(block, templates, model, advance))
+    return store
 
 
 def text_store(workspace: Workspace, encoder: str, templates: Sequence[str]) -> VectorStore:

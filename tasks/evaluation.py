@@ -1,102 +1,32 @@
-"""Evaluation: how clusters agree with labels, where labels exist. Labels are used nowhere else.
+"""Evaluation: the steps that measure a run. Labels are used here and nowhere else.
 
-Every figure is read off one table of counts, so memory is O(N) for the codes plus C_true x C_pred.
+The figures themselves are in `measures/`; configs/evaluation.py says what each is called.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
 
+from configs.evaluation import EvaluationConfig
+from configs.schema import EncoderConfig, PartitionConfig
 from storage.artifacts import Artifact, Written
+from storage.hashing import hash_text
+from storage.vectors import FileVectors
 from storage.workspace import Workspace
+from tasks import wordnet
+from tasks.embedding import fill_texts, folder_of, open_vectors
+from tasks.encoders import vectors
+from tasks.measures.agreement import Counts, confusion, recalls, score, size_entropy
+from tasks.measures.label_free import column_entropy, geometry, present
+from tasks.measures.names import Senses, base, closeness, matches
+from tasks.naming import labels_of
 from tasks.step import step
 
-Counts = NDArray[np.int64]
-
-
-def confusion(labels: ArrayLike, clusters: ArrayLike) -> Counts:
-    """Counts of shape (C_true, C_pred): rows are the sorted labels, columns the sorted clusters.
-
-    Only labels and clusters that occur have a row or a column; C_true and C_pred may differ.
-    """
-    rows, row_of = np.unique(np.asarray(labels), return_inverse=True)
-    columns, column_of = np.unique(np.asarray(clusters), return_inverse=True)
-    cells = row_of.astype(np.int64) * len(columns) + column_of
-    shape = len(rows), len(columns)
-    return np.bincount(cells, minlength=shape[0] * shape[1]).astype(np.int64).reshape(shape)
-
-
-def accuracy(counts: Counts) -> float:
-    """ACC: share of images whose cluster is matched to their label, matched one to one (Hungarian).
-
-    Surplus clusters (C_pred > C_true) stay unmatched and count as errors; so do surplus labels.
-    NaN where there is nothing to compare.
-    """
-    rows, columns = linear_sum_assignment(counts, maximize=True)
-    return _ratio(counts[rows, columns].sum(), counts.sum())
-
-
-def purity(counts: Counts) -> float:
-    """Share of images that bear the majority label of their cluster. Rises with C_pred."""
-    return _ratio(counts.max(axis=0, initial=0).sum(), counts.sum())
-
-
-def nmi(counts: Counts) -> float:
-    """Normalised mutual information, arithmetic mean (as `normalized_mutual_info_score`)."""
-    if not counts.sum():
-        return float("nan")
-    if counts.shape == (1, 1):
-        return 1.0
-    joint = counts / counts.sum()
-    rows, columns = joint.sum(axis=1), joint.sum(axis=0)
-    used = joint > 0
-    shared = float((joint[used] * np.log(joint[used] / np.outer(rows, columns)[used])).sum())
-    mean = (_entropy(rows) + _entropy(columns)) / 2
-    return min(max(shared / mean, 0.0), 1.0)
-
-
-def ari(counts: Counts) -> float:
-    """Adjusted Rand index (Hubert and Arabie, 1985; as `adjusted_rand_score`)."""
-    if not counts.sum():
-        return float("nan")
-    both, rows = _pairs(counts), _pairs(counts.sum(axis=1))
-    columns, every = _pairs(counts.sum(axis=0)), _pairs(counts.sum())
-    if rows == columns == both:
-        return 1.0
-    expected = rows * columns / every
-    return (both - expected) / ((rows + columns) / 2 - expected)
-
-
-def _ratio(part: np.int64, whole: np.int64) -> float:
-    return float(part / whole) if whole else float("nan")
-
-
-def _entropy(shares: NDArray[np.float64]) -> float:
-    used = shares[shares > 0]
-    return float(-(used * np.log(used)).sum())
-
-
-def _pairs(counts: NDArray[np.int64] | np.int64) -> int:
-    return int((np.asarray(counts) * (np.asarray(counts) - 1) // 2).sum())
-
-
-def score(labels: Sequence[str], clusters: ArrayLike) -> dict[str, float]:
-    """All figures for labels and clusters of shape (n_samples,)."""
-    counts = confusion(labels, clusters)
-    return {
-        "acc": accuracy(counts),
-        "nmi": nmi(counts),
-        "ari": ari(counts),
-        "purity": purity(counts),
-        "n_classes": counts.shape[0],
-        "n_clusters_used": counts.shape[1],
-    }
+METRICS = "metrics.parquet"
+CONFUSION = "confusion.parquet"
 
 
 def join_labels(images: pa.Table, assignments: pa.Table) -> tuple[pa.Table, dict[str, int]]:
@@ -119,16 +49,131 @@ def join_labels(images: pa.Table, assignments: pa.Table) -> tuple[pa.Table, dict
     return rows, counts
 
 
-@step("metrics")
-def evaluate(folder: Path, workspace: Workspace, *, scan: Artifact, partition: Artifact) -> Written:
-    """Write `metrics.parquet` (name, value); only the counts when no image has a label."""
+def class_recalls(counts: Counts, labels: list[str], most: int) -> dict[str, float]:
+    """`recall.<class>` of every class; nothing where there are more than `most` of them."""
+    if len(labels) > most:
+        return {}
+    return {
+        f"recall.{label}": float(value)
+        for label, value in zip(labels, recalls(counts), strict=True)
+    }
+
+
+@step("metrics", version=2)
+def evaluate(
+    folder: Path,
+    workspace: Workspace,
+    *,
+    scan: Artifact,
+    partition: Artifact,
+    config: EvaluationConfig,
+) -> Written:
+    """Write `metrics.parquet` (name, value) against labels, and `confusion.parquet`.
+
+    The latter counts images by label and cluster. Only the counts where no image has a label.
+    """
     images = pq.read_table(scan.file(workspace, "images.parquet"), columns=["key", "label"])
     assignments = pq.read_table(partition.file(workspace, "assignments.parquet"))
-    rows, counts = join_labels(images, assignments)
-    values: dict[str, float] = dict(counts)
+    rows, values = join_labels(images, assignments)
+    figures: dict[str, float] = {}
     if rows.num_rows:
-        labels = rows["label"].combine_chunks().dictionary_encode().indices.to_numpy()
-        values = {**score(labels, rows["cluster"].to_numpy()), **values}
+        coded = rows["label"].combine_chunks().dictionary_encode()
+        labels = coded.dictionary.to_pylist()
+        counts = confusion(coded.indices.to_numpy(), rows["cluster"].to_numpy())
+        figures = score(counts) | class_recalls(counts, labels, config.recall_classes)
+    table = rows.group_by(["label", "cluster"]).aggregate([([], "count_all")])
+    pq.write_table(table.rename_columns(["label", "cluster", "n_images"]), folder / CONFUSION)
+    return _written(folder, figures | values)
+
+
+@step("name_metrics")
+def evaluate_names(
+    folder: Path,
+    workspace: Workspace,
+    *,
+    metrics: Artifact,
+    names: Artifact,
+    corpus: Artifact,
+    encoder: EncoderConfig,
+    encoder_fingerprint: str,
+    templates: tuple[str, ...],
+) -> Written:
+    """Write `metrics.parquet` (name, value): whether the run's own names say the classes.
+
+    Classes become texts under the nouns' `templates`; those the encoder does not know yet are
+    embedded. With `vectors:`, only classes whose text has a vector are compared as texts.
+    """
+    clusters = pq.read_table(names.file(workspace, "clusters.parquet"), columns=["cluster", "name"])
+    named = dict(zip(*clusters.to_pydict().values(), strict=True))
+    classes, labels = majority(pq.read_table(metrics.file(workspace, CONFUSION)))
+    if not classes:
+        return _written(folder, {})
+    table = wordnet.read_embedded()
+    figures = matches(named, classes, _synsets(workspace, corpus), table)
+    senses = Senses(table)
+    words = {label: senses.word(label) for label in labels}
+    texts = [*dict.fromkeys([*words.values(), *(base(named[cluster]) for cluster in classes)])]
+    if encoder.spec.startswith("vectors:"):
+        held = set(vectors.texts(folder_of(encoder.spec), "nouns"))
+        texts = [text for text in texts if text in held]
+    keys = {hash_text(text): text for text in texts}
+    store = fill_texts(workspace, keys, encoder, encoder_fingerprint, templates, "class names")
+    found = {keys[key]: vector for key, vector in store.take(list(keys)).items()}
+    return _written(folder, figures | closeness(named, classes, words, found))
+
+
+def majority(counts: pa.Table) -> tuple[dict[int, str], list[str]]:
+    """The majority class of each cluster of a table (label, cluster, n_images), and all classes.
+
+    Of classes that are as frequent, the first by name.
+    """
+    order = [("cluster", "ascending"), ("n_images", "descending"), ("label", "ascending")]
+    rows = counts.sort_by(order).to_pydict()
+    classes: dict[int, str] = {}
+    for label, cluster in zip(rows["label"], rows["cluster"], strict=True):
+        classes.setdefault(cluster, label)
+    return classes, sorted(set(rows["label"]))
+
+
+def _synsets(workspace: Workspace, corpus: Artifact) -> dict[str, str]:
+    path = corpus.file(workspace, "corpus.parquet")
+    columns = pq.read_table(path, columns=["text", "synset"]).to_pydict()
+    pairs = zip(columns["text"], columns["synset"], strict=True)
+    return {text: synset for text, synset in pairs if synset}
+
+
+@step("label_free")
+def look_at_clusters(
+    folder: Path,
+    workspace: Workspace,
+    *,
+    images: Artifact,
+    fused: Artifact,
+    partition: Artifact,
+    transports: dict[str, Artifact],
+    config: EvaluationConfig,
+    kmeans: PartitionConfig | None,
+    n_clusters: int,
+    random_state: int,
+) -> Written:
+    """Write `metrics.parquet` (name, value): what can be said of clusters without any label.
+
+    `kmeans`: the settings that made the partition, for its stability; None for a trained head.
+    """
+    rows = open_vectors(workspace, images)
+    assignments = pq.read_table(partition.file(workspace, "assignments.parquet"))
+    labels = labels_of(pa.array(rows.keys, pa.string()), assignments)
+    shards = FileVectors(sorted(fused.folder(workspace).glob("vectors-*.parquet")))
+    rng = np.random.default_rng(random_state)
+    refit = (n_clusters, kmeans) if kmeans else None
+    figures = geometry(rows, shards, labels, config, rng, refit)
+    figures["size_entropy"] = size_entropy(labels, n_clusters)
+    for name, solved in transports.items():
+        figures[f"entropy_{name}"] = column_entropy(solved)
+    return _written(folder, present(figures))
+
+
+def _written(folder: Path, values: dict[str, float]) -> Written:
     table = {"name": list(values), "value": pa.array(values.values(), pa.float64())}
-    pq.write_table(pa.table(table), folder / "metrics.parquet")
-    return Written(rows=len(values), facts=values)
+    pq.write_table(pa.table(table), folder / METRICS)
+    return Written(rows=len(values))

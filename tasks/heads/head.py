@@ -23,7 +23,6 @@ from storage.workspace import Workspace
 from tasks.centring import normalise
 from tasks.embedding import open_vectors
 from tasks.encoders.base import device_of
-from tasks.evaluation import accuracy, confusion
 from tasks.heads.data import BLOCK, Data
 from tasks.heads.inputs import Inputs, open_data
 from tasks.heads.mca import Mca
@@ -31,6 +30,7 @@ from tasks.heads.method import Method
 from tasks.heads.sic import Sic
 from tasks.heads.tac import Tac
 from tasks.heads.trainer import History, Labels, Score, probability_blocks, survey, train
+from tasks.measures.agreement import accuracy, confusion
 from tasks.step import step
 
 METHODS: dict[str, type[Method]] = {"tac": Tac, "sic": Sic, "mca": Mca}

@@ -63,7 +63,7 @@ def made(workspace):
     }
     config = RunConfig(source="s3://me:hidden@host/pets", n_clusters=2, collection="pets")
     arguments = {"config": config, "encoder_fingerprint": "e1", "steps": dict(parts)}
-    return arguments | parts
+    return arguments | parts | {"metrics": [parts["metrics"]]}
 
 
 def rows(workspace, query):

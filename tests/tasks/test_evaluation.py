@@ -1,4 +1,4 @@
-import math
+"""The steps that measure a run, on small artifacts and real encoders' files."""
 
 import numpy as np
 import pyarrow as pa
@@ -6,69 +6,16 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
-from sklearn.metrics.cluster import contingency_matrix
+from sklearn.metrics import silhouette_score
 
+from configs.evaluation import METRICS, EvaluationConfig
+from configs.schema import EncoderConfig, PartitionConfig
 from storage.artifacts import Written, publish
+from storage.hashing import hash_text
+from storage.rows import as_rows
 from storage.workspace import Workspace
-from tasks.evaluation import accuracy, ari, confusion, evaluate, join_labels, nmi, purity
-
-pairs = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 9)), min_size=1, max_size=80)
-
-
-@settings(max_examples=200, deadline=None)
-@given(pairs)
-def test_figures_equal_scikit_learn(rows):
-    labels, clusters = np.array(rows).T
-    counts = confusion(labels, clusters)
-    assert (counts == contingency_matrix(labels, clusters)).all()
-    assert nmi(counts) == pytest.approx(normalized_mutual_info_score(labels, clusters), abs=1e-9)
-    assert ari(counts) == pytest.approx(adjusted_rand_score(labels, clusters), abs=1e-9)
-
-
-@settings(max_examples=200, deadline=None)
-@given(pairs, st.randoms(use_true_random=False))
-def test_figures_do_not_depend_on_what_clusters_are_called(rows, random):
-    labels, clusters = np.array(rows).T
-    names = list(range(10))
-    random.shuffle(names)
-    before, after = confusion(labels, clusters), confusion(labels, np.array(names)[clusters])
-    for figure in (accuracy, nmi, ari, purity):
-        assert figure(after) == pytest.approx(figure(before), abs=1e-9)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
-def test_accuracy_is_the_best_of_all_matchings(rows):
-    from itertools import permutations
-
-    labels, clusters = np.array(rows).T
-    best = max(np.mean(np.array(names)[clusters] == labels) for names in permutations(range(4)))
-    assert accuracy(confusion(labels, clusters)) == pytest.approx(best)
-
-
-def test_a_collapsed_partition_scores_the_largest_class():
-    counts = confusion(["a", "a", "b", "c"], [0, 0, 0, 0])
-    assert counts.shape == (3, 1)
-    assert (accuracy(counts), purity(counts), nmi(counts), ari(counts)) == (0.5, 0.5, 0.0, 0.0)
-
-
-def test_surplus_clusters_cost_accuracy_but_not_purity():
-    counts = confusion(["a", "a", "b", "b"], [0, 1, 2, 3])
-    assert accuracy(counts) == 0.5
-    assert purity(counts) == 1.0
-
-
-def test_nothing_to_compare_is_not_a_number():
-    counts = confusion([], [])
-    assert all(math.isnan(figure(counts)) for figure in (accuracy, nmi, ari, purity))
-
-
-def test_pair_counts_do_not_overflow_at_a_hundred_million_images():
-    counts = np.full((10, 10), 1_000_000, dtype=np.int64)
-    assert ari(counts) == pytest.approx(0.0, abs=1e-6)
-    assert ari(np.diag([10_000_000] * 10)) == 1.0
-
+from tasks.evaluation import evaluate, evaluate_names, join_labels, majority
+from tasks.measures.label_free import draw, geometry, look, silhouette, stability
 
 IMAGES = pa.table(
     {
@@ -104,8 +51,116 @@ def test_the_step_writes_names_and_values(tmp_path, labelled):
     label = IMAGES["label"] if labelled else pa.nulls(5, pa.string())
     scan = _artifact(workspace, "scan", images=IMAGES.set_column(1, "label", label))
     partition = _artifact(workspace, "partition", assignments=ASSIGNMENTS)
-    metrics = evaluate(workspace, scan=scan, partition=partition)
-    table = pq.read_table(metrics.file(workspace, "metrics.parquet")).to_pydict()
-    values = dict(zip(table["name"], table["value"], strict=True))
+    metrics = evaluate(workspace, scan=scan, partition=partition, config=EvaluationConfig())
+    values = figures(workspace, metrics)
     assert values["n_labelled"] == (3 if labelled else 0)
     assert values.get("acc") == (1.0 if labelled else None)
+    assert values.get("recall.dog") == (1.0 if labelled else None)
+    assert {name.split(".")[0] for name in values} <= {name.split(".")[0] for name in METRICS}
+
+
+def figures(workspace, artifact):
+    table = pq.read_table(artifact.file(workspace, "metrics.parquet")).to_pydict()
+    return dict(zip(table["name"], table["value"], strict=True))
+
+
+def test_recall_of_each_class_is_left_out_where_there_are_too_many(tmp_path):
+    workspace = Workspace(tmp_path).create()
+    scan = _artifact(workspace, "scan", images=IMAGES)
+    partition = _artifact(workspace, "partition", assignments=ASSIGNMENTS)
+    few = EvaluationConfig(recall_classes=1)
+    values = figures(workspace, evaluate(workspace, scan=scan, partition=partition, config=few))
+    assert "recall.dog" not in values and values["recall_mean"] == 1.0
+
+
+def test_the_majority_class_is_the_first_by_name_among_equals():
+    counts = pa.table(
+        {
+            "label": ["dog", "cat", "cat", "emu"],
+            "cluster": [0, 0, 1, 1],
+            "n_images": [2, 2, 1, 5],
+        }
+    )
+    assert majority(counts) == ({0: "cat", 1: "emu"}, ["cat", "dog", "emu"])
+
+
+def test_names_are_judged_by_wordnet_and_as_texts(tmp_path):
+    """In a folder of vectors without one for "emu", which is then not compared as a text."""
+    workspace = Workspace(tmp_path / "w").create()
+    texts = ["dog", "cat", "puppy"]
+    own = {"text": texts, "vector": [[1.0, 0.0], [0.0, 1.0], [1.0, 0.1]]}
+    pq.write_table(pa.table(own), tmp_path / "nouns.parquet")
+    pq.write_table(pa.table({"key": ["k"], "vector": [[1.0, 0.0]]}), tmp_path / "images.parquet")
+    counts = {"label": ["dog", "cat", "emu"], "cluster": [0, 1, 2], "n_images": [3, 3, 3]}
+    metrics = _artifact(workspace, "metrics", confusion=pa.table(counts))
+    clusters = pa.table({"cluster": [0, 1, 2], "name": ["puppy", "cat (dog)", "cluster 3"]})
+    names = _artifact(workspace, "names", clusters=clusters)
+    corpus = {"key": [hash_text(t) for t in texts], "text": texts, "synset": [None] * 3}
+    found = evaluate_names(
+        workspace,
+        metrics=metrics,
+        names=names,
+        corpus=_artifact(workspace, "nouns", corpus=pa.table(corpus)),
+        encoder=EncoderConfig(spec=f"vectors:{tmp_path}"),
+        encoder_fingerprint="e",
+        templates=("{}",),
+    )
+    values = figures(workspace, found)
+    third = pytest.approx(1 / 3)
+    assert (values["name_equal"], values["name_synonym"]) == (third, third)
+    assert values["name_hypernym"] == pytest.approx(2 / 3)
+    assert values["name_nearest"] == 1.0
+    assert values["name_similarity"] == pytest.approx((1 + 1 / np.hypot(1, 0.1)) / 2, abs=1e-3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(2, 40), st.integers(1, 5), st.integers(0, 9))
+def test_mean_cosine_is_that_of_all_pairs(n, dim, seed):
+    rows = np.random.default_rng(seed).normal(size=(n, dim)).astype(np.float32)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    cosines = (unit @ unit.T)[np.triu_indices(n, 1)]
+    found = look(as_rows(rows), np.array([0, n - 1]))
+    assert found.cosine == pytest.approx(cosines.mean(), abs=1e-5)
+    assert found.rows == pytest.approx(unit[[0, n - 1]], abs=1e-6)
+
+
+def test_zero_rows_and_single_rows_have_no_cosine():
+    assert look(as_rows(np.zeros((4, 2), np.float32)), np.array([1])).cosine is None
+    assert look(as_rows(np.ones((1, 2), np.float32)), np.array([0])).cosine is None
+
+
+def blobs(n_blobs, n=40, spread=0.05):
+    rng = np.random.default_rng(0)
+    centres = np.eye(8, dtype=np.float32)[:n_blobs]
+    return np.repeat(centres, n, axis=0) + spread * rng.normal(size=(n_blobs * n, 8)).astype("f4")
+
+
+def test_silhouette_is_scikit_learns_and_absent_where_it_means_nothing():
+    rows, labels = blobs(3), np.repeat([0, 1, 2], 40)
+    expected = silhouette_score(rows, labels, metric="cosine")
+    assert silhouette(rows, labels) == pytest.approx(expected)
+    assert silhouette(rows, np.zeros(120, int)) is None
+    assert silhouette(rows, np.arange(120)) is None
+
+
+def test_clusters_that_are_there_are_stable_and_cuts_through_a_ball_are_not():
+    config, rng = PartitionConfig(), np.random.default_rng(0)
+    assert stability(blobs(4), 4, config, 3, rng) == 1.0
+    ball = np.random.default_rng(1).normal(size=(400, 8)).astype(np.float32)
+    assert stability(ball, 4, config, 3, rng) < 0.7
+    assert stability(np.ones((40, 8), np.float32), 2, config, 3, rng) is None
+
+
+def test_a_sample_is_seeded_and_bounded_and_a_head_has_no_stability():
+    rows, labels = blobs(3), np.repeat([0, 1, 2], 40)
+    config = EvaluationConfig(silhouette_sample=50, stability_sample=60)
+
+    def seen(seed, refit):
+        rng = np.random.default_rng(seed)
+        return geometry(as_rows(rows), as_rows(rows), labels, config, rng, refit)
+
+    refit = (3, PartitionConfig())
+    assert seen(0, refit) == seen(0, refit) != seen(1, refit)
+    assert "stability" not in seen(0, None)
+    assert len(draw(120, 50, np.random.default_rng(0))) == 50
+    assert list(draw(3, 50, np.random.default_rng(0))) == [0, 1, 2]

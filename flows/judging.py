@@ -1,0 +1,47 @@
+"""How a run is judged: what can be measured of it, with labels and without."""
+
+from collections.abc import Callable
+
+from configs.schema import RunConfig
+from storage.artifacts import Artifact
+from tasks.encoders import EncoderInfo, templates_of
+from tasks.evaluation import evaluate, evaluate_names, look_at_clusters
+
+
+def judge(
+    do: Callable[..., Artifact],
+    config: RunConfig,
+    encoder: EncoderInfo,
+    found: Artifact,
+    images: Artifact,
+    fused: Artifact,
+    clusters: Artifact,
+    names: Artifact,
+    nouns: Artifact,
+    transports: dict[str, Artifact],
+) -> list[Artifact]:
+    """The metrics of a run: without labels always, against labels where images have some."""
+    label_free = do(
+        look_at_clusters,
+        images=images,
+        fused=fused,
+        partition=clusters,
+        transports=transports,
+        config=config.evaluation,
+        kmeans=config.partition if config.head.method == "none" else None,
+        n_clusters=config.n_clusters,
+        random_state=config.random_state,
+    )
+    if not found.facts["n_labelled"]:
+        return [label_free]
+    agreement = do(evaluate, scan=found, partition=clusters, config=config.evaluation)
+    naming = do(
+        evaluate_names,
+        metrics=agreement,
+        names=names,
+        corpus=nouns,
+        encoder=config.encoder,
+        encoder_fingerprint=encoder.fingerprint,
+        templates=templates_of(config.nouns, encoder),
+    )
+    return [label_free, agreement, naming]

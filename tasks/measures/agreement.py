@@ -1,0 +1,124 @@
+"""How clusters agree with classes: every figure is read off one table of counts.
+
+Memory is O(N) for the codes plus C_true x C_pred; pairs are counted in whole numbers.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import linear_sum_assignment
+
+Counts = NDArray[np.int64]
+
+
+def confusion(labels: ArrayLike, clusters: ArrayLike) -> Counts:
+    """Counts of shape (C_true, C_pred): rows are the sorted labels, columns the sorted clusters.
+
+    Only labels and clusters that occur have a row or a column; C_true and C_pred may differ.
+    """
+    rows, row_of = np.unique(np.asarray(labels), return_inverse=True)
+    columns, column_of = np.unique(np.asarray(clusters), return_inverse=True)
+    cells = row_of.astype(np.int64) * len(columns) + column_of
+    shape = len(rows), len(columns)
+    return np.bincount(cells, minlength=shape[0] * shape[1]).astype(np.int64).reshape(shape)
+
+
+def accuracy(counts: Counts) -> float:
+    """ACC: share of images whose cluster is matched to their label, matched one to one (Hungarian).
+
+    Surplus clusters (C_pred > C_true) stay unmatched and count as errors; so do surplus labels.
+    NaN where there is nothing to compare.
+    """
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    return _ratio(counts[rows, columns].sum(), counts.sum())
+
+
+def recalls(counts: Counts) -> NDArray[np.float64]:
+    """Of each class (C_true,), the share in the cluster matched to it as in `accuracy`.
+
+    A class that is left without a cluster has 0.
+    """
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    found = np.zeros(len(counts))
+    found[rows] = counts[rows, columns] / counts.sum(axis=1)[rows]
+    return found
+
+
+def purity(counts: Counts) -> float:
+    """Share of images that bear the majority label of their cluster. Rises with C_pred."""
+    return _ratio(counts.max(axis=0, initial=0).sum(), counts.sum())
+
+
+def nmi(counts: Counts) -> float:
+    """Normalised mutual information, arithmetic mean (as `normalized_mutual_info_score`)."""
+    if not counts.sum():
+        return float("nan")
+    if counts.shape == (1, 1):
+        return 1.0
+    joint = counts / counts.sum()
+    rows, columns = joint.sum(axis=1), joint.sum(axis=0)
+    used = joint > 0
+    shared = float((joint[used] * np.log(joint[used] / np.outer(rows, columns)[used])).sum())
+    mean = (entropy(rows) + entropy(columns)) / 2
+    return min(max(shared / mean, 0.0), 1.0)
+
+
+def ari(counts: Counts) -> float:
+    """Adjusted Rand index (Hubert and Arabie, 1985; as `adjusted_rand_score`)."""
+    if not counts.sum():
+        return float("nan")
+    both, rows = _pairs(counts), _pairs(counts.sum(axis=1))
+    columns, every = _pairs(counts.sum(axis=0)), _pairs(counts.sum())
+    if rows == columns == both:
+        return 1.0
+    expected = rows * columns / every
+    return (both - expected) / ((rows + columns) / 2 - expected)
+
+
+def fmi(counts: Counts) -> float:
+    """Fowlkes-Mallows index (as `fowlkes_mallows_score`): 0 where no pair is alike in both."""
+    if not counts.sum():
+        return float("nan")
+    both = _pairs(counts)
+    rows, columns = _pairs(counts.sum(axis=1)), _pairs(counts.sum(axis=0))
+    return math.sqrt(both / rows) * math.sqrt(both / columns) if both else 0.0
+
+
+def entropy(shares: NDArray[np.floating]) -> float:
+    """Shannon entropy, in nats, of shares that sum to 1."""
+    used = shares[shares > 0]
+    return float(-(used * np.log(used)).sum())
+
+
+def size_entropy(clusters: NDArray[np.integer], n_clusters: int) -> float:
+    """Pielou's evenness of cluster sizes: entropy / log n_clusters, empty clusters included.
+
+    1 where all are equal, 0 where one holds all. `clusters` of shape (n,) are in [0, n_clusters).
+    """
+    sizes = np.bincount(clusters, minlength=n_clusters)
+    return entropy(sizes / max(sizes.sum(), 1)) / math.log(n_clusters)
+
+
+def _ratio(part: np.int64, whole: np.int64) -> float:
+    return float(part / whole) if whole else float("nan")
+
+
+def _pairs(counts: NDArray[np.int64] | np.int64) -> int:
+    return int((np.asarray(counts) * (np.asarray(counts) - 1) // 2).sum())
+
+
+def score(counts: Counts) -> dict[str, float]:
+    """All figures of a table of counts that is not empty."""
+    recall = recalls(counts)
+    return {
+        "acc": accuracy(counts),
+        "nmi": nmi(counts),
+        "ari": ari(counts),
+        "fmi": fmi(counts),
+        "purity": purity(counts),
+        "recall_mean": float(recall.mean()),
+        "recall_min": float(recall.min()),
+        "n_classes": counts.shape[0],
+        "n_clusters_used": counts.shape[1],
+    }

@@ -1,0 +1,148 @@
+"""Figures that need no labels: silhouettes, stability, mean pairwise cosine, text usage.
+
+Matrices are streamed once each; only a bounded sample of their rows is kept.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from configs.evaluation import EvaluationConfig
+from configs.schema import PartitionConfig
+from storage.artifacts import Artifact
+from storage.rows import FloatArray, Rows
+from tasks.centring import normalise
+from tasks.kmeans import assign, count_distinct, kmeans
+from tasks.measures.agreement import ari, confusion
+
+_BLOCK = 16384
+Labels = NDArray[np.integer]
+
+
+class Look(NamedTuple):
+    """What one pass over a matrix leaves: sampled unit rows (s, d) and the mean pairwise cosine."""
+
+    rows: FloatArray
+    cosine: float | None
+
+
+def draw(n_rows: int, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Places of `size` rows drawn without return, in order; all where there are no more."""
+    if size >= n_rows:
+        return np.arange(n_rows)
+    return np.sort(rng.choice(n_rows, size, replace=False))
+
+
+def look(rows: Rows, places: NDArray[np.int64]) -> Look:
+    """The unit rows at `places` (ascending), and the mean cosine over all pairs of rows.
+
+    Mean pairwise cosine as CAE reports it, exact in O(N d): with s the sum of the n unit rows,
+    (|s|^2 - n) / (n (n - 1)). Zero rows are left out; None where fewer than two are left.
+    """
+    kept = np.empty((len(places), rows.shape[1]), dtype=np.float32)
+    total, count, start = np.zeros(rows.shape[1]), 0, 0
+    for block in rows.blocks(_BLOCK):
+        unit = normalise(block)
+        first, last = np.searchsorted(places, [start, start + len(block)])
+        kept[first:last] = unit[places[first:last] - start]
+        total += unit.sum(axis=0, dtype=np.float64)
+        count += int(unit.any(axis=1).sum())
+        start += len(block)
+    cosine = (float(total @ total) - count) / (count * (count - 1)) if count > 1 else None
+    return Look(kept, cosine)
+
+
+def silhouette(rows: FloatArray, labels: Labels) -> float | None:
+    """Mean silhouette, cosine distance (Rousseeuw, 1987); None for fewer than two clusters.
+
+    `rows` (n, d), `labels` (n,). Also None where every row is a cluster of its own. O(n^2 d).
+    """
+    from sklearn.metrics import silhouette_score
+
+    if not 2 <= len(np.unique(labels)) < len(labels):
+        return None
+    return float(silhouette_score(rows, labels, metric="cosine"))
+
+
+def stability(
+    rows: FloatArray,
+    n_clusters: int,
+    partition: PartitionConfig,
+    n_init: int,
+    rng: np.random.Generator,
+) -> float | None:
+    """ARI between two k-means, each fitted on a random half of `rows` (n, d) and given all rows.
+
+    1 where the halves agree on every row, about 0 where they share nothing. None where a half
+    has fewer distinct rows than clusters. Ben-Hur et al. (2002) compare partitions of
+    subsamples; giving both all rows compares them on more than what they share.
+    """
+    order = rng.permutation(len(rows))
+    halves = order[: len(rows) // 2], order[len(rows) // 2 :]
+    if any(count_distinct(rows[half], n_clusters) < n_clusters for half in halves):
+        return None
+    found = [_labels(rows, half, n_clusters, partition, n_init, rng) for half in halves]
+    return ari(confusion(*found))
+
+
+def _labels(
+    rows: FloatArray,
+    half: NDArray[np.int64],
+    n_clusters: int,
+    partition: PartitionConfig,
+    n_init: int,
+    rng: np.random.Generator,
+) -> NDArray[np.int32]:
+    fit = kmeans(
+        rows[half],
+        n_clusters,
+        spherical=partition.spherical,
+        n_init=n_init,
+        max_iter=partition.max_iter,
+        random_state=int(rng.integers(2**32)),
+        engine=partition.engine,
+    )
+    return assign(rows, fit.centres, spherical=partition.spherical)[0]
+
+
+def geometry(
+    images: Rows,
+    fused: Rows,
+    labels: Labels,
+    config: EvaluationConfig,
+    rng: np.random.Generator,
+    refit: tuple[int, PartitionConfig] | None,
+) -> dict[str, float | None]:
+    """Silhouettes, cosines and stability of N images: (N, d), (N, d') and clusters (N,).
+
+    `refit`: the number of clusters and the k-means settings that made them; None for a head,
+    whose stability would mean training it again.
+    """
+    small = draw(len(labels), config.silhouette_sample, rng)
+    large = draw(len(labels), config.stability_sample if refit else 0, rng)
+    before = look(images, small)
+    after = look(fused, np.union1d(small, large))
+    places = np.union1d(small, large)
+    of_small = after.rows[np.searchsorted(places, small)]
+    figures = {
+        "silhouette_image": silhouette(before.rows, labels[small]),
+        "silhouette_fused": silhouette(of_small, labels[small]),
+        "cosine_image": before.cosine,
+        "cosine_fused": after.cosine,
+    }
+    if refit and len(large):
+        rows = after.rows[np.searchsorted(places, large)]
+        figures["stability"] = stability(rows, *refit, config.stability_n_init, rng)
+    return figures
+
+
+def column_entropy(solved: Artifact) -> float | None:
+    """Entropy of a transport's columns as a share of log M; None where there is one text."""
+    return solved.facts["column_entropy"] / math.log(solved.rows) if solved.rows > 1 else None
+
+
+def present(figures: dict[str, float | None]) -> dict[str, float]:
+    """The figures that could be told."""
+    return {name: value for name, value in figures.items() if value is not None}
