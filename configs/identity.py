@@ -1,5 +1,6 @@
 """Which settings matter to a result: all but those marked `Runtime()`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -17,8 +18,13 @@ def identity_of(model: BaseModel) -> dict[str, Any]:
         extra = field.json_schema_extra
         if isinstance(extra, dict) and extra.get("runtime"):
             continue
-        value = getattr(model, name)
-        out[name] = identity_of(value) if isinstance(value, BaseModel) else value
-    return {
-        name: str(value) if hasattr(value, "__fspath__") else value for name, value in out.items()
-    }
+        out[name] = _plain(getattr(model, name))
+    return out
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return identity_of(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return str(value) if hasattr(value, "__fspath__") else value

@@ -7,7 +7,7 @@ our choice, documented in docs/methods.md.
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from configs.evaluation import EvaluationConfig
 from configs.heads import HeadConfig
@@ -15,6 +15,7 @@ from configs.identity import Runtime
 from configs.lineage import LineageConfig
 from configs.presets import load_preset, merge
 from configs.section import Section
+from configs.views import ViewConfig, check_names
 
 PHOTOGRAPHABLE = (
     "noun.Tops",
@@ -141,6 +142,7 @@ class RunConfig(Section):
     method: str = "cae"  # a preset's name, or the path of a YAML file like one
     random_state: int = Field(0, ge=0, le=2**32 - 1)
     images: ImagesConfig = ImagesConfig()
+    views: dict[str, ViewConfig] = Field({})  # further views of each image, by name
     encoder: EncoderConfig = EncoderConfig()
     nouns: NounsConfig = NounsConfig()
     captions: CaptionsConfig = CaptionsConfig()
@@ -159,6 +161,12 @@ class RunConfig(Section):
         if not isinstance(values, dict):
             return values
         return merge(load_preset(str(values.get("method", "cae"))), values)
+
+    @field_validator("views")
+    @classmethod
+    def _named(cls, views: dict[str, ViewConfig]) -> dict[str, ViewConfig]:
+        check_names(views)
+        return views
 
     @property
     def method_name(self) -> str:

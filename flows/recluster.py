@@ -11,6 +11,7 @@ from configs.schema import RunConfig, TransportConfig
 from flows.guard import alone
 from flows.judging import judge
 from flows.outcome import RunResult, announce
+from flows.views import check_views, make_views
 from storage.artifacts import Artifact
 from storage.workspace import Workspace
 from tasks.captions import load_captions
@@ -87,6 +88,7 @@ def sort(config: RunConfig, do: Steps, clock: Clock) -> RunResult:
         "encoder_fingerprint": encoder.fingerprint,
     }
 
+    check_views(config)
     found = do(scan, source=config.source, config=config.images)
     check_size(config, found)
     past = going_on(do.workspace, config, encoder, found)
@@ -97,13 +99,16 @@ def sort(config: RunConfig, do: Steps, clock: Clock) -> RunResult:
         "noun": space_of(do, "noun", nouns, images, config, encoder, past),
         "caption": space_of(do, "caption", captions, images, config, encoder, past),
     }
+    views = make_views(do, config, found, images)
     fused = do(fuse, images=images, **fusing(config, spaces))
     into: dict[str, Any] = {"n_clusters": config.n_clusters, "random_state": config.random_state}
     earlier = past.start("partition")
     clusters = (
         do(partition, vectors=fused, config=config.partition, **into, **earlier)
         if config.head.method == "none"
-        else do(head, "partition", fused=fused, **training(config, found, images, spaces), **into)
+        else do(
+            head, "partition", fused=fused, **training(config, found, images, spaces, views), **into
+        )
     )
     names = do(name_clusters, images=images, partition=clusters, **naming(config, spaces))
     on = config.lineage.enabled
@@ -205,13 +210,17 @@ def reading(config: RunConfig, counterparts: dict[str, Any]) -> TransportConfig:
 
 
 def training(
-    config: RunConfig, found: Artifact, images: Artifact, spaces: dict[str, Space]
+    config: RunConfig,
+    found: Artifact,
+    images: Artifact,
+    spaces: dict[str, Space],
+    views: dict[str, Artifact],
 ) -> dict[str, Any]:
     """Arguments of a head: what its method reads; the labels only where they pick the epoch.
 
     What it does not read is left out, so that a change there never trains it again.
     """
-    method = METHODS[config.head.method]
+    method = METHODS[config.head.method](config.head)
     read = {name: spaces[name] for name in spaces if name in (*method.views, *method.spaces)}
     solved = {name: space.transport for name, space in read.items() if name in method.views}
     return {
@@ -224,6 +233,7 @@ def training(
         "fusion": config.fusion,
         "config": config.head,
         "scan": found if config.head.selection == "paper" else None,
+        **({"views": views} if views else {}),
     }
 
 

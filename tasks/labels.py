@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -60,13 +60,28 @@ def read_metadata(name: str, data: bytes, root: str = "") -> dict[str, str | Non
     return labels
 
 
-def _table(name: str, data: bytes) -> tuple[list[str], list[dict[str, Any]]]:
+def read_column(
+    name: str, data: bytes, column: str, root: str = ""
+) -> Iterator[tuple[str, str | None]]:
+    """(file name, text) of each row, the text None where there is none; raises UsageError."""
+    columns, rows = _table(name, data, column)
+    _check_columns(name, columns)
+    if column not in columns:
+        raise UsageError(f"{name} must have the column {column!r} of a view, got {columns}")
+    for row in rows:
+        value = row.get(column)
+        yield _path(name, row.get(FILE_NAME), root), None if value is None else str(value)
+
+
+def _table(name: str, data: bytes, other: str = LABEL) -> tuple[list[str], list[dict[str, Any]]]:
     """Column names, and rows of at least the columns that matter."""
     try:
         if name.endswith(".parquet"):
             file = pq.ParquetFile(io.BytesIO(data))
             columns = file.schema_arrow.names
-            return columns, file.read([c for c in columns if c in (FILE_NAME, LABEL)]).to_pylist()
+            return columns, file.read(
+                [c for c in columns if c in (FILE_NAME, LABEL, other)]
+            ).to_pylist()
         text = data.decode("utf-8-sig")
         if name.endswith(".csv"):
             reader = csv.DictReader(io.StringIO(text, newline=""))

@@ -13,7 +13,13 @@ from configs.errors import UsageError
 from storage.hashing import fingerprint, hash_bytes
 from tasks.archives import TarSource
 from tasks.decoding import ImageError
-from tasks.labels import common_folder, folder_labels, metadata_of, read_metadata
+from tasks.labels import (
+    common_folder,
+    folder_labels,
+    metadata_of,
+    read_column,
+    read_metadata,
+)
 from tasks.sources import Entry, ImageSource
 
 CHUNK = 65_536  # rows held as Python objects at a time
@@ -62,20 +68,38 @@ class Listing:
 
 def list_source(source: ImageSource) -> Listing:
     """List `source` and read its metadata file; raises UsageError when it holds no image."""
-    rows = table_of(source.entries())
-    is_metadata = pc.match_substring_regex(rows.column("path"), _METADATA)
-    names = rows.filter(is_metadata)
-    rows, root = rows.filter(pc.invert(is_metadata)), ""
-    if isinstance(source, TarSource):
-        rows = _last_of_each(rows)
-        root = common_folder(rows.column("path").to_pylist())
-    labels = _read_labels(source, names, root)
+    rows, names, root = _listed(source)
+    metadata = _metadata(source, names, root)
+    labels = read_metadata(*metadata, root) if metadata else None
     if labels:
         rows = pa.concat_tables([rows, _unlisted(source, labels, rows)])
     if not rows.num_rows:
         rule = f"a source must hold images, got none in {str(source.location)!r}"
         raise UsageError(f"{rule}; give a folder or tar file with .jpg, .png, .webp, ... files")
     return Listing(rows, labels, root)
+
+
+def metadata_column(source: ImageSource, column: str) -> dict[str, str | None]:
+    """Path -> text of a column of the source's metadata file; raises UsageError without one."""
+    _, names, root = _listed(source)
+    metadata = _metadata(source, names, root)
+    if metadata is None:
+        raise UsageError(
+            f"a view of the column {column!r} needs a metadata file at the top of "
+            f"{str(source.location)!r}, got none; add metadata.csv with file_name and {column}"
+        )
+    return dict(read_column(*metadata, column, root))
+
+
+def _listed(source: ImageSource) -> tuple[pa.Table, pa.Table, str]:
+    """Inputs, metadata files (columns: LISTING), and the top folder of a tar."""
+    rows = table_of(source.entries())
+    is_metadata = pc.match_substring_regex(rows.column("path"), _METADATA)
+    names, rows, root = rows.filter(is_metadata), rows.filter(pc.invert(is_metadata)), ""
+    if isinstance(source, TarSource):
+        rows = _last_of_each(rows)
+        root = common_folder(rows.column("path").to_pylist())
+    return rows, names, root
 
 
 def table_of(entries: Iterable[Entry]) -> pa.Table:
@@ -103,7 +127,8 @@ def _last_of_each(rows: pa.Table) -> pa.Table:
     return rows.take(sorted(last.values()))
 
 
-def _read_labels(source: ImageSource, names: pa.Table, root: str) -> dict[str, str | None] | None:
+def _metadata(source: ImageSource, names: pa.Table, root: str) -> tuple[str, bytes] | None:
+    """Name and bytes of the metadata file that counts."""
     found = names.column("path").to_pylist()
     name = metadata_of(found, root)
     for other in found:
@@ -118,7 +143,7 @@ def _read_labels(source: ImageSource, names: pa.Table, root: str) -> dict[str, s
         data = source.read(name, entry["offset"], entry["bytes"])
     except ImageError as error:
         raise UsageError(f"{name} cannot be read ({error.message}); mend or remove it") from error
-    return read_metadata(name, data, root)
+    return name, data
 
 
 def _unlisted(source: ImageSource, labels: dict[str, str | None], rows: pa.Table) -> pa.Table:

@@ -7,7 +7,15 @@ from configs.schema import EncoderConfig
 from tasks.encoders import vectors
 from tasks.encoders.base import PLAIN, Encoder, EncoderInfo, templates_of
 
-__all__ = ["Encoder", "EncoderInfo", "describe", "installed", "open_encoder", "templates_of"]
+__all__ = [
+    "Encoder",
+    "EncoderInfo",
+    "describe",
+    "describe_text",
+    "installed",
+    "open_encoder",
+    "templates_of",
+]
 
 FORMS = "conse, open_clip:MODEL/PRETRAINED or vectors:DIR"
 
@@ -27,7 +35,17 @@ def describe(spec: str) -> EncoderInfo:
         folder = Path(rest)
         fingerprint = vectors.fingerprint_of(folder)
         return EncoderInfo(spec, fingerprint, vectors.dim_of(folder), PLAIN, "ready-made vectors")
-    raise UsageError(f"encoder must be {FORMS}, got {spec!r}; see `sortal encoders`")
+    hint = "; minilm embeds texts alone" if spec == "minilm" else ""
+    raise UsageError(f"encoder must be {FORMS}, got {spec!r}{hint}; see `sortal encoders`")
+
+
+def describe_text(spec: str) -> EncoderInfo:
+    """What is known of an encoder of texts, which may be none of images; raises UsageError."""
+    if spec != "minilm":
+        return describe(spec)
+    from tasks.encoders import minilm
+
+    return minilm.describe()
 
 
 def open_encoder(config: EncoderConfig) -> Encoder:
@@ -40,6 +58,10 @@ def open_encoder(config: EncoderConfig) -> Encoder:
         from tasks.encoders.clip import OpenClipEncoder
 
         return OpenClipEncoder(config)
+    if config.spec == "minilm":
+        from tasks.encoders.minilm import MiniLMEncoder
+
+        return MiniLMEncoder(config)
     raise UsageError(f"encoder must be {FORMS}, got {config.spec!r}; see `sortal encoders`")
 
 

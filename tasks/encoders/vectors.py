@@ -61,6 +61,17 @@ def _image_columns(path: Path) -> pa.Table:
     return pa.table(columns)
 
 
+def column_of(folder: Path, column: str) -> dict[str, str | None]:
+    """Key -> text of a further column of the image files."""
+    found: dict[str, str | None] = {}
+    for path in _need(folder, "images"):
+        _require(path, pq.read_schema(path).names, "key", column)
+        table = pq.read_table(path, columns=["key", column])
+        keys, values = (table[name].cast(pa.string()).to_pylist() for name in ("key", column))
+        found = dict(zip(keys, values, strict=True)) | found
+    return found
+
+
 def texts(folder: Path, corpus: str) -> list[str]:
     """The texts of a corpus ("nouns" or "captions"), each once, in file order."""
     found: dict[str, None] = {}
@@ -98,13 +109,27 @@ def text_blocks(folder: Path) -> Iterator[tuple[list[str], FloatArray]]:
 
 def _blocks(files: Sequence[Path], name: str, dim: int) -> Iterator[tuple[list[str], FloatArray]]:
     for path in files:
-        file = pq.ParquetFile(path)
-        _require(path, file.schema_arrow.names, name, "vector")
-        start = 0
-        for batch in file.iter_batches(_BATCH, columns=[name, "vector"]):
-            vectors = unit_vectors(batch.column("vector"), dim, path, start)
-            yield batch.column(name).cast(pa.string()).to_pylist(), vectors
-            start += batch.num_rows
+        yield from file_blocks(path, name, dim)
+
+
+def file_blocks(path: Path, name: str, dim: int) -> Iterator[tuple[list[str], FloatArray]]:
+    """(values of the column `name`, unit vectors (b, dim)) of a file, a block at a time."""
+    file = pq.ParquetFile(path)
+    _require(path, file.schema_arrow.names, name, "vector")
+    start = 0
+    for batch in file.iter_batches(_BATCH, columns=[name, "vector"]):
+        vectors = unit_vectors(batch.column("vector"), dim, path, start)
+        yield batch.column(name).cast(pa.string()).to_pylist(), vectors
+        start += batch.num_rows
+
+
+def key_column(path: Path) -> str:
+    """The column of a file by which vectors are known: key or file_name; raises UsageError."""
+    names = pq.read_schema(path).names
+    found = next((name for name in ("key", "file_name") if name in names), None)
+    if found is None:
+        raise UsageError(f"{path} must have a column key or file_name, it has {', '.join(names)}")
+    return found
 
 
 def unit_vectors(column: pa.Array, dim: int, path: Path, start: int = 0) -> FloatArray:
@@ -145,7 +170,12 @@ def _check_lengths(column: pa.Array, dim: int, path: Path, start: int) -> None:
 
 def dim_of(folder: Path) -> int:
     """Length of the vectors, from the folder's first non-empty file. Reads one row at most."""
-    for path in _need(folder, *ROLES):
+    return length_of(_need(folder, *ROLES))
+
+
+def length_of(files: Sequence[Path]) -> int:
+    """Length of the vectors of the first file that is not empty. Reads one row at most."""
+    for path in files:
         file = pq.ParquetFile(path)
         _require(path, file.schema_arrow.names, "vector")
         kind = file.schema_arrow.field("vector").type
@@ -157,7 +187,7 @@ def dim_of(folder: Path) -> int:
             return int(kind.list_size)
         for batch in file.iter_batches(1, columns=["vector"]):
             return len(batch.column("vector")[0])
-    raise UsageError(f"{folder} must hold vectors, got only empty files")
+    raise UsageError(f"{files[0].parent} must hold vectors, got only empty files")
 
 
 def _is_fixed(kind: pa.DataType) -> bool:

@@ -53,6 +53,11 @@ class Matrix:
             yield self._rows[start : start + size].float().cpu().numpy()
 
 
+def present(rows: Tensor) -> Tensor:
+    """Which of the rows (b, dim) of a view are there, (b,) bool: one that is missing is zero."""
+    return rows.any(dim=1)
+
+
 def write_matrix(path: Path, shape: tuple[int, int], blocks: Iterable[FloatArray]) -> None:
     """Write blocks of rows as one float16 .npy file, whole or not at all; a file that is stays."""
     if path.exists():

@@ -68,6 +68,7 @@ def head(
     n_clusters: int,
     random_state: int,
     scan: Artifact | None = None,
+    views: dict[str, Artifact] | None = None,
 ) -> Written:
     """Train the head of `config.method` and write what `partition` writes, and more.
 
@@ -76,7 +77,7 @@ def head(
     `probabilities-00000.parquet`, ... (key, probabilities); `head.safetensors`: the weights, and
     `order`, the head's output behind each cluster; `history.parquet` (epoch, name, value).
     Cluster ids go by decreasing size. A head sees images and counterparts as fusion does.
-    `scan` is for `selection: paper` alone, which looks at the labels.
+    `scan` is for `selection: paper` alone, which looks at the labels; `views` are further ones.
 
     Checkpoints and memory-mapped vectors are in `training/<fingerprint>/` of the workspace until
     the step is done; a run that was killed goes on from there.
@@ -86,18 +87,19 @@ def head(
     scratch.mkdir(parents=True, exist_ok=True)
     rows = open_vectors(workspace, images)
     config.check(rows.shape[0], n_clusters)
-    inputs = Inputs(images, corpora, text_vectors, spaces, transports, transport, fusion)
-    kind = METHODS[config.method]
+    inputs = Inputs(
+        images, corpora, text_vectors, spaces, transports, transport, fusion, views or {}
+    )
+    method = METHODS[config.method](config)
     data = open_data(
         workspace,
         inputs,
-        kind,
+        method,
         scratch,
         n_clusters=n_clusters,
         random_state=random_state,
         device=device_of(config.trainer.device),
     )
-    method = kind(config)
     score = _score(workspace, scan, rows.keys) if config.selection == "paper" else None
     history = train(method, data, config.trainer, score)
     vectors = FileVectors(sorted(fused.folder(workspace).glob("vectors-*.parquet")))
@@ -113,6 +115,11 @@ def head(
     return Written(
         rows=len(rows.keys), facts={**method.facts(), **last_figures(history), "sizes": sizes}
     )
+
+
+def views_read(config: HeadConfig) -> tuple[str, ...]:
+    """The views that the configured method reads of each image; none without a head."""
+    return METHODS[config.method](config).views if config.method != "none" else ()
 
 
 _PLACES = ("folder", "workspace")

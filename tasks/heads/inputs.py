@@ -10,7 +10,7 @@ import torch
 from configs.schema import FusionConfig, TransportConfig
 from storage.artifacts import Artifact
 from storage.rows import FloatArray
-from storage.vectors import ROW_GROUP
+from storage.vectors import ROW_GROUP, FileVectors
 from storage.workspace import Workspace
 from tasks.centring import centre, normalise
 from tasks.embedding import open_vectors
@@ -31,12 +31,13 @@ class Inputs(NamedTuple):
     transports: dict[str, Artifact]
     transport: TransportConfig
     fusion: FusionConfig
+    views: dict[str, Artifact]  # further views, by their names
 
 
 def open_data(
     workspace: Workspace,
     inputs: Inputs,
-    method: type[Method],
+    method: Method,
     scratch: Path,
     *,
     n_clusters: int,
@@ -58,10 +59,26 @@ def open_data(
 
 
 def _matrix(workspace: Workspace, inputs: Inputs, view: str, path: Path, device: str) -> Matrix:
-    image = view == "image"
-    blocks = _images(workspace, inputs) if image else _counterparts(workspace, inputs, view)
-    write_matrix(path, open_vectors(workspace, inputs.images).shape, blocks)
+    shape = open_vectors(workspace, inputs.images).shape
+    if view == "image":
+        blocks = _images(workspace, inputs)
+    elif view in inputs.views:
+        rows = FileVectors(sorted(inputs.views[view].folder(workspace).glob("vectors-*.parquet")))
+        shape, blocks = rows.shape, _further(workspace, inputs, view, rows)
+    else:
+        blocks = _counterparts(workspace, inputs, view)
+    write_matrix(path, shape, blocks)
     return Matrix(path, device)
+
+
+def _further(
+    workspace: Workspace, inputs: Inputs, view: str, rows: FileVectors
+) -> Iterator[FloatArray]:
+    """A further view, without its own mean where fusion removes it; missing rows stay zero."""
+    mean = np.load(inputs.views[view].file(workspace, "mean.npy"))
+    for block in rows.blocks(ROW_GROUP):
+        there = block.any(axis=1, keepdims=True)
+        yield centre(block, mean) * there if inputs.fusion.centred else block
 
 
 def _images(workspace: Workspace, inputs: Inputs) -> Iterator[FloatArray]:

@@ -18,7 +18,8 @@ class Method(nn.Module):
     `data.generator` and `draw`.
     """
 
-    views: ClassVar[tuple[str, ...]] = ("image",)  # what it reads of each image
+    # What it reads of each image; a method may set its own by its configuration.
+    views: tuple[str, ...] = ("image",)
     spaces: ClassVar[tuple[str, ...]] = ()  # the semantic spaces whose texts it reads
 
     def facts(self) -> dict[str, Any]:
@@ -40,5 +41,8 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def probabilities(self, block: dict[str, Tensor]) -> Tensor:
-        """(b, n_clusters), rows summing to 1, of images given by their views, each (b, dim)."""
+        """(b, n_clusters), rows summing to 1, of images given by their views, each (b, dim).
+
+        A view that an image lacks is a zero row; see `data.present`.
+        """
         raise NotImplementedError

@@ -26,7 +26,6 @@ HEAD, KMEANS = 0, 1  # what randomness is for
 class Sic(Method):
     """L = -mean log(q . q_nn) - lambda H(mean q) + beta CE(q, pseudo-label)."""
 
-    views: ClassVar[tuple[str, ...]] = ("image",)
     spaces: ClassVar[tuple[str, ...]] = ("noun",)
     pseudo: Tensor
 

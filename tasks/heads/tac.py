@@ -3,8 +3,6 @@
 METHODS.md 2.4. Clusters are the argmax of the image head after the last epoch.
 """
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -24,7 +22,7 @@ class Tac(Method):
     neighbours among the counterparts and among the images.
     """
 
-    views: ClassVar[tuple[str, ...]] = ("image", "noun")
+    views = ("image", "noun")
 
     def __init__(self, config: HeadConfig) -> None:
         super().__init__()

@@ -1,0 +1,67 @@
+"""Further views of a run's images: which of them its method reads, and the steps that make them."""
+
+from typing import Any, Protocol
+
+from configs.errors import UsageError
+from configs.schema import RunConfig
+from configs.views import BUILT_IN, ViewConfig
+from storage.artifacts import Artifact
+from tasks.encoders import describe_text
+from tasks.heads.head import views_read
+from tasks.step import Step
+from tasks.views import column_texts, copy_view, embed_view
+
+
+class Do(Protocol):
+    """What runs a step and notes its artifact under a role."""
+
+    def __call__(self, step: Step, role: str | None = None, **arguments: Any) -> Artifact:
+        """The step's artifact."""
+
+
+def further(config: RunConfig) -> dict[str, ViewConfig]:
+    """The configured views that the run's method reads; raises UsageError for one it lacks."""
+    names = [name for name in views_read(config.head) if name not in BUILT_IN]
+    lacking = [name for name in names if name not in config.views]
+    if lacking:
+        known = ", ".join([*BUILT_IN, *config.views])
+        raise UsageError(
+            f"head.{config.head.method}.views must name views of the run ({known}), got "
+            f"{lacking[0]!r}; set views.{lacking[0]}.kind to column or vectors"
+        )
+    return {name: config.views[name] for name in names}
+
+
+def check_views(config: RunConfig) -> None:
+    """Refuse views that the method lacks, and encoders of texts that cannot be used."""
+    for view in further(config).values():
+        if view.kind != "vectors":
+            describe_text(view.encoder)
+
+
+def make_views(do: Do, config: RunConfig, found: Artifact, images: Artifact) -> dict[str, Artifact]:
+    """The views that the method reads beyond the built-in ones, by name."""
+    return {
+        name: _made(do, name, view, config, found, images) for name, view in further(config).items()
+    }
+
+
+def _made(
+    do: Do, name: str, view: ViewConfig, config: RunConfig, found: Artifact, images: Artifact
+) -> Artifact:
+    about: dict[str, Any] = {"role": f"view.{name}", "name": name, "images": images}
+    if view.kind == "vectors":
+        return do(copy_view, scan=found, source=view.source, **about)
+    return do(
+        embed_view,
+        texts=_texts(do, name, view, config, found),
+        encoder=config.encoder.model_copy(update={"spec": view.encoder}),
+        encoder_fingerprint=describe_text(view.encoder).fingerprint,
+        **about,
+    )
+
+
+def _texts(do: Do, name: str, view: ViewConfig, config: RunConfig, found: Artifact) -> Artifact:
+    """An artifact with the text of every image."""
+    column = {"source": config.source, "column": view.column or name}
+    return do(column_texts, f"view.{name}.texts", scan=found, **column)
