@@ -66,7 +66,7 @@ def rows(number: int, options: argparse.Namespace) -> tuple[RunRow, dict[str, pa
         "n_failed": 0, "random_state": number // options.collections // len(METHODS) % 5,
         "config": '{"nouns": {"fuse": true}, "transport": {"epsilon": 0.02}}',
         "started_at": finished - timedelta(minutes=9), "finished_at": finished, "seconds": 540.0,
-        "sortal_version": "0", "labels_used": False,
+        "sortal_version": "0", "labels_used": False, "protocol": "whole",
     }  # fmt: skip
     place = {"scan": row["scan"], "collection": collection, "images": options.images}
     own = {"run": run, "collection": collection, "images": options.images}

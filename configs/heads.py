@@ -11,12 +11,17 @@ from configs.errors import UsageError
 from configs.identity import Runtime
 from configs.section import Section
 
+IMAGES_PER_CLUSTER = 4  # in a batch that is made smaller to fit a collection [infer]
+
 
 class TrainerConfig(Section):
     """How a head is trained, whatever the method (TAC's values, METHODS.md 2.4)."""
 
     epochs: int = Field(20, ge=1, le=10_000)
-    batch_size: int = Field(512, ge=2)  # the last, smaller batch of an epoch is dropped
+    batch_size: int = Field(512, ge=2)  # at most; the last, smaller batch of an epoch is dropped
+    # A collection too small for so many steps an epoch gets smaller batches; TAC's smallest has 7
+    # (DTD, METHODS.md 2.4) [infer].
+    min_steps: int = Field(7, ge=1)
     n_neighbours: int = Field(50, ge=1, le=1000)
     optimiser: Literal["adam", "adamw"] = "adam"
     lr: float = Field(1e-3, gt=0.0)
@@ -27,6 +32,16 @@ class TrainerConfig(Section):
     patience: int = Field(5, ge=1)  # `selection: paper` stops after so many epochs without a gain
     device: Literal["auto", "cpu", "cuda", "mps"] = Runtime("auto")
     checkpoint_every: int = Runtime(1, ge=1)  # epochs
+
+    def fitted(self, n_images: int, n_clusters: int) -> "TrainerConfig":
+        """These settings with a batch that fits `n_images`: `min_steps` of them make an epoch.
+
+        It holds at least `IMAGES_PER_CLUSTER` images a cluster, as smaller ones collapse, even if
+        there are then fewer steps.
+        """
+        least = min(IMAGES_PER_CLUSTER * n_clusters, n_images)
+        size = min(self.batch_size, max(n_images // self.min_steps, least))
+        return self.model_copy(update={"batch_size": size})
 
 
 class TacConfig(Section):
@@ -87,16 +102,14 @@ class HeadConfig(Section):
     mca: McaConfig = McaConfig()
 
     def check(self, n_images: int, n_clusters: int) -> None:
-        """Raise `UsageError` where training could not take a step or would surely collapse."""
+        """Raise `UsageError` where training would surely collapse."""
         size = self.trainer.batch_size
-        if self.method == "none" or n_clusters <= size <= n_images:
-            return
-        why = "an epoch would take no step" if size > n_images else "smaller batches collapse"
-        rule = (
-            f"at least n_clusters = {n_clusters:,} images are needed, got {n_images:,}"
-            if n_images < n_clusters
-            else f"head.trainer.batch_size must be in [{n_clusters:,}, {n_images:,}] (clusters to "
-            f"images), got {size:,}: {why}; --set head.trainer.batch_size="
-            f"{max(n_clusters, min(n_images // 4, size)) if size > n_images else n_clusters * 4}"
-        )
-        raise UsageError(rule)
+        if self.method != "none" and n_images < n_clusters:
+            rule = f"at least n_clusters = {n_clusters:,} images are needed"
+            raise UsageError(f"{rule}, got {n_images:,}; ask for fewer clusters")
+        if self.method != "none" and size < n_clusters:
+            raise UsageError(
+                f"head.trainer.batch_size must be at least n_clusters = {n_clusters:,}, got "
+                f"{size:,}: smaller batches collapse; --set head.trainer.batch_size="
+                f"{n_clusters * IMAGES_PER_CLUSTER}"
+            )

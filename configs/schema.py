@@ -136,6 +136,7 @@ class RunConfig(Section):
 
     source: str
     n_clusters: int = Field(ge=2)
+    train: str | None = None  # the train split, on which texts are chosen and heads trained
     collection: str | None = None  # default: the name of the source folder or file
     workspace: Path = Runtime(Path("sortal-workspace"))
     lease_seconds: float = Runtime(60.0, ge=2, le=86400)  # a run that dies frees its collection
@@ -167,6 +168,11 @@ class RunConfig(Section):
     def _named(cls, views: dict[str, ViewConfig]) -> dict[str, ViewConfig]:
         check_names(views)
         return views
+
+    @property
+    def protocol(self) -> str:
+        """`split`: measured on other images than were learnt from; `whole`: on the same."""
+        return "split" if self.train else "whole"
 
     @property
     def method_name(self) -> str:

@@ -152,6 +152,10 @@ def _attach(
     try:
         connection.execute(f"ATTACH {literal(f'ducklake:{target}')} AS {LAKE} ({clause})")
     except duckdb.Error as error:
+        if read_only and "creating a new DuckLake is explicitly disabled" in str(error):
+            raise UsageError(
+                "the lake is being made and holds no runs yet; try again in a moment"
+            ) from error
         if "does not match existing data path" not in str(error):
             raise
         clause = clause.removeprefix(data).removeprefix(", ")

@@ -75,6 +75,7 @@ class RunRow(TypedDict):
     seconds: float
     sortal_version: str
     labels_used: bool
+    protocol: str
 
 
 @dataclass(frozen=True)

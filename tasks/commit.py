@@ -26,6 +26,7 @@ from storage.lease import confirm
 from storage.workspace import Workspace
 from tasks.step import step
 
+COSTS = ("seconds", "cpu_seconds", "peak_mb")
 _USERINFO = re.compile(r"(?<=://)([^/@\s:\"]*):[^/@\s\"]*@")
 
 
@@ -103,6 +104,7 @@ def commit(
             "seconds": sum(_cost(part, "seconds") for part in steps.values()),
             "sortal_version": version("sortal"),
             "labels_used": labels_used,
+            "protocol": config.protocol,
         }
         figures = {**scores, **step_metrics(list(steps.values()))}
         tables = {**tables_of(row, files, figures), "artifacts": _places(row, steps)}
@@ -177,15 +179,17 @@ def lineage_of(row: RunRow, files: dict[str, str], lineage: Artifact | None) -> 
 
 
 def _places(row: RunRow, steps: dict[str, Artifact]) -> pa.Table:
-    parts = list(steps.values())
-    columns = {
-        "run_id": [row["run_id"]] * len(parts),
-        "role": list(steps),
-        "kind": [part.kind for part in parts],
-        "fingerprint": [part.fingerprint for part in parts],
-        "identity": [part.identity for part in parts],
-    }
-    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    named = [{"role": role, **dict(part)} for role, part in steps.items()]
+    costs = {name: [_cost(part, name) for part in steps.values()] for name in COSTS}
+    words = ("role", "kind", "fingerprint", "identity")
+    return pa.table(
+        {
+            "run_id": pa.array([row["run_id"]] * len(steps), pa.string()),
+            **{word: pa.array([part[word] for part in named], pa.string()) for word in words},
+            "n_rows": pa.array([part.rows for part in steps.values()], pa.int64()),
+            **{name: pa.array(values, pa.float64()) for name, values in costs.items()},
+        }
+    )
 
 
 def _count(lake: Lake, files: dict[str, str]) -> tuple[int, int]:

@@ -6,8 +6,6 @@ step builds or finds its artifact without Prefect; `step.task` is the Prefect ta
 
 import functools
 import logging
-import resource
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from configs.passing import may_pass
 from storage.artifacts import Artifact, Written, find, publish
 from storage.hashing import fingerprint
 from storage.workspace import Workspace
+from tasks.cost import Meter
 
 log = logging.getLogger("sortal")
 RETRY_AFTER: list[float] = [
@@ -83,10 +82,10 @@ class Step:
 
     def _build(self, workspace: Workspace, key: str, arguments: dict[str, Any]) -> Artifact:
         def body(folder: Path) -> Written:
-            start = time.perf_counter()
-            written = self._body(folder, workspace, **arguments)
-            cost = {"seconds": round(time.perf_counter() - start, 3), "peak_mb": _peak_mb()}
-            return written.model_copy(update={"facts": {**written.facts, "cost": cost}})
+            with Meter() as meter:
+                written = self._body(folder, workspace, **arguments)
+            facts = {**written.facts, "cost": meter.figures()}
+            return written.model_copy(update={"facts": facts})
 
         artifact = publish(workspace, self.kind, key, body)
         seconds = artifact.facts["cost"]["seconds"]
@@ -134,8 +133,3 @@ async def _worth_a_retry(_task: Any, _run: Any, state: Any) -> bool:
     """A step is tried again only when what failed may pass: never for a mistake or a full disk."""
     result = await state.aresult(raise_on_failure=False)
     return isinstance(result, BaseException) and may_pass(result)
-
-
-def _peak_mb() -> int:
-    """Peak resident memory of this process so far, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

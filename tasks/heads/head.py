@@ -101,7 +101,8 @@ def head(
         device=device_of(config.trainer.device),
     )
     score = _score(workspace, scan, rows.keys) if config.selection == "paper" else None
-    history = train(method, data, config.trainer, score)
+    trainer = config.trainer.fitted(len(rows.keys), n_clusters)
+    history = train(method, data, trainer, score)
     vectors = FileVectors(sorted(fused.folder(workspace).glob("vectors-*.parquet")))
     found = grouped(method, data, vectors)
     pq.write_table(assignments_table(rows.keys, found), folder / "assignments.parquet")
@@ -112,9 +113,8 @@ def head(
     pq.write_table(history_table(history), folder / "history.parquet")
     shutil.rmtree(scratch, ignore_errors=True)
     sizes = np.bincount(found.labels, minlength=n_clusters).tolist()
-    return Written(
-        rows=len(rows.keys), facts={**method.facts(), **last_figures(history), "sizes": sizes}
-    )
+    facts = {**method.facts(), **last_figures(history), "batch_size": trainer.batch_size}
+    return Written(rows=len(rows.keys), facts={**facts, "sizes": sizes})
 
 
 def views_read(config: HeadConfig) -> tuple[str, ...]:

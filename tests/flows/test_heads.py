@@ -132,9 +132,15 @@ def test_an_epoch_picked_by_labels_is_marked_in_the_lake(tmp_path, folder):
         assert not lake.query("FROM leaderboard").num_rows
 
 
-def test_a_batch_larger_than_the_collection_is_refused_before_anything_is_embedded(
-    tmp_path, folder
-):
-    with pytest.raises(UsageError, match=r"batch_size must be in \[3, 120\].*got 512"):
-        Run(tmp_path, folder, "tac", "head.trainer.batch_size=512")
+def test_a_batch_that_must_collapse_is_refused_before_anything_is_embedded(tmp_path, folder):
+    with pytest.raises(UsageError, match="batch_size must be at least n_clusters = 3, got 2"):
+        Run(tmp_path, folder, "tac", "head.trainer.batch_size=2")
     assert not Workspace(tmp_path).vectors.exists()
+
+
+def test_a_batch_larger_than_the_collection_is_made_to_fit_and_the_lake_says_so(tmp_path, folder):
+    run = Run(tmp_path, folder, "tac", "head.trainer.batch_size=512")
+    assert run.clusters.facts["batch_size"] == N_IMAGES // 7
+    with Lake(run.workspace, read_only=True) as lake:
+        size = "SELECT value FROM metrics WHERE name = 'head.batch_size'"
+        assert lake.execute(size).fetchall() == [(17.0,)]

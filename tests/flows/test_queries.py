@@ -26,6 +26,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fixed |= {"n_images": 500, "n_failed": 0, "random_state": 0, "config": "{}"}
     fixed |= {"started_at": None, "finished_at": None, "seconds": 1.0}
     row = {"run_id": "run-1", **fixed, "sortal_version": "0", "labels_used": False}
+    row |= {"protocol": "whole"}
     clusters = "SELECT 'run-1' AS run_id, unnest($n) AS name, unnest(range(6))::INT AS cluster"
     many = "SELECT 'run-1' AS run_id, range::VARCHAR AS key, 0 AS cluster FROM range(500)"
     with Lake(workspace) as lake:

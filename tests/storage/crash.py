@@ -39,6 +39,7 @@ def final_tables(workspace: Workspace) -> dict[str, list[tuple]]:
 
 def _rows(lake: Lake, name: str) -> list[dict]:
     drop = {"run_id", "started_at", "finished_at", "seconds", "created_at", "config", "source"}
+    drop |= {"cpu_seconds", "peak_mb"}
     rows = lake.query(f"FROM {name}").to_pylist()
     if name == "metrics":
         rows = [row for row in rows if not row["name"].startswith(_TIMES)]

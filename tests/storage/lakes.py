@@ -35,6 +35,7 @@ def run_row(number: int = 0, **changes: Any) -> RunRow:
         "seconds": 30.0,
         "sortal_version": "0",
         "labels_used": False,
+        "protocol": "whole",
     }
     return row | changes  # type: ignore[operator,return-value]
 

@@ -22,7 +22,7 @@ def lake(tmp_path_factory):
             row |= {"source": "pets", "method": "cae", "encoder": "conse", "n_clusters": 2}
             row |= {"encoder_fingerprint": "e", "n_images": 7, "n_failed": 0, "config": "{}"}
             row |= {"random_state": 0, "started_at": None, "seconds": 1.0, "labels_used": False}
-            row |= {"sortal_version": "0", "finished_at": f"2026-01-0{number}"}
+            row |= {"sortal_version": "0", "protocol": "whole", "finished_at": f"2026-01-0{number}"}
             files = "SELECT 's' AS scan, 'pets' AS collection, range::VARCHAR AS path"
             placed = "SELECT $r AS run_id, range::VARCHAR AS key, range / 10 AS distance"
             placed += f", [0, 0, {third}, 1, 1, 1][range + 1] AS cluster FROM range(6)"

@@ -154,7 +154,6 @@ def test_the_best_epoch_counts_where_a_score_decides(tmp_path):
 @pytest.mark.parametrize(
     ("size", "n_images", "words"),
     [
-        (512, 300, r"batch_size must be in \[4, 300\].*got 512: an epoch would take no step"),
         (3, 300, r"got 3: smaller batches collapse; --set head.trainer.batch_size=16"),
         (3, 2, r"at least n_clusters = 4 images are needed, got 2"),
     ],
@@ -163,6 +162,22 @@ def test_a_training_that_cannot_work_is_refused_in_one_line(size, n_images, word
     with pytest.raises(UsageError, match=words) as error:
         config("tac", batch_size=size).check(n_images, KINDS)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("size", "n_images", "n_clusters", "fitted"),
+    [
+        (512, 10_000, 10, 512),
+        (512, 3_760, 47, 512),  # TAC's smallest collection
+        (512, 500, 10, 71),
+        (512, 344, 14, 56),
+        (128, 8, 3, 8),
+    ],
+)
+def test_a_small_collection_gets_smaller_batches_but_enough_images_a_cluster(
+    size, n_images, n_clusters, fitted
+):
+    assert config("tac", batch_size=size).trainer.fitted(n_images, n_clusters).batch_size == fitted
 
 
 def test_without_a_loss_or_with_one_that_is_no_number_training_stops(tmp_path):

@@ -120,6 +120,7 @@ def make_run(root, n_images=9, n_clusters=3, labelled=True, name="dog", source=N
         "random_state": 0, "config": json.dumps({"images": {"max_pixels": 10**6}, "n": NASTY}),
         "started_at": now, "finished_at": now, "seconds": 83.0, "sortal_version": "0.1.0",
         "labels_used": False,
+        "protocol": "whole",
     }  # fmt: skip
     with Lake(workspace) as lake:
         lake.publish(row, {name: pa.table(table) for name, table in tables.items()})

@@ -72,3 +72,15 @@ def test_a_damaged_artifact_is_built_again_with_the_same_fingerprint(workspace):
 def test_costs_are_recorded(workspace):
     cost = _counting([])(workspace, name="a", options=Options()).facts["cost"]
     assert cost["seconds"] >= 0 and cost["peak_mb"] > 0
+
+
+def test_the_cost_is_of_the_step_alone(workspace):
+    @step("filled")
+    def filled(folder: Path, workspace, *, mb: int) -> Written:
+        block = bytearray(mb << 20)
+        block[:: 1 << 12] = b"x" * len(block[:: 1 << 12])
+        return Written(facts={"touched": len(block)})
+
+    large = filled(workspace, mb=256).facts["cost"]["peak_mb"]
+    small = filled(workspace, mb=1).facts["cost"]["peak_mb"]
+    assert large - small > 200

@@ -17,4 +17,5 @@ SELECT
     $finished_at AS finished_at,
     $seconds AS seconds,
     $sortal_version AS sortal_version,
-    $labels_used AS labels_used;
+    $labels_used AS labels_used,
+    $protocol AS protocol;
