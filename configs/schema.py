@@ -175,6 +175,11 @@ class RunConfig(Section):
         return "split" if self.train else "whole"
 
     @property
+    def goes_on(self) -> bool:
+        """Whether the run goes on from earlier ones; one with a train split stands alone."""
+        return self.lineage.enabled and self.train is None
+
+    @property
     def method_name(self) -> str:
         """The method's short name, as recorded in the lake."""
         return Path(self.method).stem

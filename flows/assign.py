@@ -24,12 +24,12 @@ from storage.atomic import passing_folder
 from storage.lake import Lake
 from storage.placements import record
 from storage.rows import FloatArray
-from storage.vectors import ROW_GROUP, VectorSet, VectorStore, write_index
+from storage.vectors import VectorSet, VectorStore, write_index
 from storage.workspace import Workspace
 from tasks.embedding import embed_missing, readable
 from tasks.encoders import describe, vectors
 from tasks.images import scan
-from tasks.placing import PLACED, Placer, check_dim, files_needed, open_placer
+from tasks.placing import PLACED, Placer, check_dim, files_needed, open_placer, stored_blocks
 from tasks.progress import progress
 from tasks.sources import VectorsSource, open_source
 
@@ -135,7 +135,8 @@ def artifacts(workspace: Workspace, run: StoredRun) -> dict[str, Artifact]:
     """The artifacts that placing needs, by role; raises RunError when one is gone or damaged."""
     parts: dict[str, Artifact] = {}
     for role, files in files_needed(run.config).items():
-        place = run.places.get(role)
+        learnt = run.config.head.method != "none" and run.places.get(f"train.{role}")
+        place = learnt or run.places.get(role)  # a head's own images, where it had a train split
         part = place and find(workspace, place["kind"], place["fingerprint"], only=files)
         if not part:
             raise RunError(
@@ -191,14 +192,6 @@ def embed_and_place(
     with passing_folder(store.folder / "index") as room:
         write_index(room, store, keys)
         return place(placer, stored_blocks(VectorSet(room, store)), len(keys)), failed
-
-
-def stored_blocks(rows: VectorSet) -> Iterator[tuple[list[str], FloatArray]]:
-    """(keys, vectors) of a set of stored vectors, a block at a time."""
-    done = 0
-    for block in rows.blocks(ROW_GROUP):
-        yield rows.keys[done : done + len(block)], block
-        done += len(block)
 
 
 def place(placer: Placer, blocks: Iterator[tuple[list[str], FloatArray]], total: int) -> pa.Table:

@@ -15,7 +15,7 @@ def plan_of(config: RunConfig) -> dict[str, Any]:
     workspace = Workspace(config.workspace).create()
     encoder = check(config)
     found = scan(workspace, source=config.source, config=config.images)
-    check_size(config, found)
+    check_size(config, found, config.source)
     return {
         "collection": config.collection_name,
         "images": {k: v for k, v in found.facts.items() if k.startswith("n_")},

@@ -1,16 +1,16 @@
 """The main flow: a collection of images -> named clusters in the lake, and a report."""
 
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from prefect import flow
-from prefect.context import FlowRunContext
 
 from configs.errors import RunError, UsageError
 from configs.schema import RunConfig, TransportConfig
 from flows.guard import alone
 from flows.judging import judge
 from flows.outcome import RunResult, announce
+from flows.steps import Space, Steps
 from flows.views import check_views, make_views
 from storage.artifacts import Artifact
 from storage.workspace import Workspace
@@ -19,6 +19,7 @@ from tasks.commit import Clock, commit
 from tasks.embedding import embed_images, embed_texts
 from tasks.encoders import EncoderInfo, describe, templates_of
 from tasks.fusion import fuse
+from tasks.heads.apply import apply_head
 from tasks.heads.head import METHODS, head
 from tasks.images import scan
 from tasks.lineage import trace
@@ -28,45 +29,7 @@ from tasks.partition import partition
 from tasks.report import write_report
 from tasks.selection import select
 from tasks.series import Past, kept_space, look_back
-from tasks.step import Step
 from tasks.transport import solve_transport
-
-
-class Space(NamedTuple):
-    """A corpus, its vectors, the part that suits the collection, and its solved transport."""
-
-    corpus: Artifact
-    vectors: Artifact
-    texts: Artifact
-    transport: Artifact
-
-
-class Steps:
-    """Runs steps as Prefect tasks whose references are kept in the workspace, and notes them.
-
-    Without a flow run (`recluster.fn(config)`) they run as plain functions.
-    """
-
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
-        self.done: dict[str, Artifact] = {}
-
-    def __call__(self, step: Step, role: str | None = None, **arguments: Any) -> Artifact:
-        """The artifact of `step`: Cached in Prefect's view while it is sound and unchanged.
-
-        `role` is what it is to the run (default: the step's kind), by which the lake knows it.
-        """
-        if FlowRunContext.get() is None:
-            artifact = step(self.workspace, **arguments)
-        else:
-            task = step.task.with_options(result_storage=self.workspace.results)
-            artifact = task(self.workspace, arguments)
-        return self.keep(role or step.kind, artifact)
-
-    def keep(self, role: str, artifact: Artifact) -> Artifact:
-        """Note an artifact that is there already as the run's own."""
-        self.done[role] = artifact
-        return artifact
 
 
 @flow(name="recluster")
@@ -81,40 +44,37 @@ def recluster(config: RunConfig) -> RunResult:
 
 
 def sort(config: RunConfig, do: Steps, clock: Clock) -> RunResult:
-    """The line of steps, all cached: what has not changed since an earlier run is not redone."""
-    encoder = describe(config.encoder.spec)
-    encoding: dict[str, Any] = {
-        "encoder": config.encoder,
-        "encoder_fingerprint": encoder.fingerprint,
-    }
+    """The line of steps and the report, all cached: what has not changed is not redone."""
+    run, past = settle(config, do, clock)
+    report = do(write_report, run=run, source=config.source, pinned=past.pinned.names)
+    return announce(do.workspace, config, run, report)
 
+
+def settle(config: RunConfig, do: Steps, clock: Clock) -> tuple[Artifact, Past]:
+    """The line of steps from the source to the lake; the run, and what it went on from."""
+    encoder = describe(config.encoder.spec)
     check_views(config)
-    found = do(scan, source=config.source, config=config.images)
-    check_size(config, found)
+    found, images = read(do, config, encoder, config.source)
     past = going_on(do.workspace, config, encoder, found)
+    learnt = read(do, config, encoder, config.train, "train.") if config.train else (found, images)
     nouns = do(load_nouns, config=config.nouns, encoder=encoder.spec)
     captions = do(load_captions, config=config.captions, encoder=encoder.spec)
-    images = do(embed_images, scan=found, source=config.source, images=config.images, **encoding)
     spaces = {
-        "noun": space_of(do, "noun", nouns, images, config, encoder, past),
-        "caption": space_of(do, "caption", captions, images, config, encoder, past),
+        "noun": space_of(do, "noun", nouns, images, learnt[1], config, encoder, past),
+        "caption": space_of(do, "caption", captions, images, learnt[1], config, encoder, past),
     }
-    views = make_views(do, config, found, images)
     fused = do(fuse, images=images, **fusing(config, spaces))
     into: dict[str, Any] = {"n_clusters": config.n_clusters, "random_state": config.random_state}
     earlier = past.start("partition")
     clusters = (
         do(partition, vectors=fused, config=config.partition, **into, **earlier)
         if config.head.method == "none"
-        else do(
-            head, "partition", fused=fused, **training(config, found, images, spaces, views), **into
-        )
+        else headed(do, config, images, fused, learnt, spaces)
     )
     names = do(name_clusters, images=images, partition=clusters, **naming(config, spaces))
-    on = config.lineage.enabled
-    lineage = do(trace, **tracing(config, past, clusters, names)) if on else None
-    views = {name: space.transport for name, space in spaces.items()}
-    metrics = judge(do, config, encoder, found, images, fused, clusters, names, nouns, views)
+    lineage = do(trace, **tracing(config, past, clusters, names)) if config.goes_on else None
+    solved = {name: space.transport for name, space in spaces.items()}
+    metrics = judge(do, config, encoder, found, images, fused, clusters, names, nouns, solved)
     run = do(
         commit,
         config=config,
@@ -130,8 +90,56 @@ def sort(config: RunConfig, do: Steps, clock: Clock) -> RunResult:
         labels_used=config.head.selection == "paper" and config.head.method != "none",
         clock=clock,
     )
-    report = do(write_report, run=run, source=config.source, pinned=past.pinned.names)
-    return announce(do.workspace, config, run, report)
+    return run, past
+
+
+def read(
+    do: Steps, config: RunConfig, encoder: EncoderInfo, source: str, part: str = ""
+) -> tuple[Artifact, Artifact]:
+    """The scan and the vectors of a source; `part` goes before their roles."""
+    found = do(scan, f"{part}scan", source=source, config=config.images)
+    check_size(config, found, source)
+    images = do(
+        embed_images,
+        f"{part}image_vectors",
+        scan=found,
+        source=source,
+        images=config.images,
+        encoder=config.encoder,
+        encoder_fingerprint=encoder.fingerprint,
+    )
+    return found, images
+
+
+def headed(
+    do: Steps,
+    config: RunConfig,
+    images: Artifact,
+    fused: Artifact,
+    learnt: tuple[Artifact, Artifact],
+    spaces: dict[str, Space],
+) -> Artifact:
+    """Clusters by a trained head; with a train split it is trained there and applied to the rest.
+
+    What then stands on the train split has roles that begin with `train.`.
+    """
+    into: dict[str, Any] = {"n_clusters": config.n_clusters, "random_state": config.random_state}
+    if config.train is None:
+        views = make_views(do, config, *learnt)
+        arguments = training(config, *learnt, spaces, views)
+        return do(head, "partition", fused=fused, **arguments, **into)
+    views = make_views(do, config.model_copy(update={"source": config.train}), *learnt)
+    seen = {
+        name: space._replace(transport=solved(do, f"train.{name}", learnt[1], space.texts, config))
+        for name, space in spaces.items()
+    }
+    mixed = do(fuse, "train.fused", images=learnt[1], **fusing(config, seen))
+    arguments = training(config, *learnt, seen, views)
+    trained = do(head, "train.partition", fused=mixed, **arguments, **into)
+    parts = {"image_vectors": learnt[1], "partition": trained}
+    for name, space in seen.items():
+        parts |= {f"{name}.space": space.texts, f"{name}.transport": space.transport}
+    return do(apply_head, "partition", images=images, parts=parts, config=config)
 
 
 def space_of(
@@ -139,11 +147,12 @@ def space_of(
     name: str,
     corpus: Artifact,
     images: Artifact,
+    learnt: Artifact,
     config: RunConfig,
     encoder: EncoderInfo,
     past: Past,
 ) -> Space:
-    """Embed a corpus, select what suits the images, and solve their transport to it."""
+    """Embed a corpus, select what suits the images `learnt`, and solve the images' transport."""
     section = config.nouns if name == "noun" else config.captions
     vectors = do(
         embed_texts,
@@ -154,27 +163,28 @@ def space_of(
         encoder_fingerprint=encoder.fingerprint,
     )
     role = f"{name}.space"
-    kept = kept_space(do.workspace, past, role, images, config.lineage)
-    choosing: dict[str, Any] = {"images": images, "texts": vectors, "corpus": corpus}
+    kept = kept_space(do.workspace, past, role, learnt, config.lineage)
+    choosing: dict[str, Any] = {"images": learnt, "texts": vectors, "corpus": corpus}
     choosing |= {"config": config.selection}
     choosing |= {"n_clusters": config.n_clusters, "random_state": config.random_state}
     space = do.keep(role, kept) if kept else do(select, role=role, **choosing)
-    solved = do(
-        solve_transport,
-        role=f"{name}.transport",
-        images=images,
-        space=space,
-        config=config.transport,
-        **past.start(f"{name}.transport"),
-    )
-    return Space(corpus, vectors, space, solved)
+    start = past.start(f"{name}.transport")
+    return Space(corpus, vectors, space, solved(do, name, images, space, config, **start))
+
+
+def solved(
+    do: Steps, name: str, images: Artifact, space: Artifact, config: RunConfig, **start: Artifact
+) -> Artifact:
+    """The transport of images to a space, under the role `<name>.transport`."""
+    role = f"{name}.transport"
+    return do(solve_transport, role, images=images, space=space, config=config.transport, **start)
 
 
 def going_on(
     workspace: Workspace, config: RunConfig, encoder: EncoderInfo, found: Artifact
 ) -> Past:
     """What the run goes on from: nothing, where lineage is off."""
-    on = config.lineage.enabled
+    on = config.goes_on
     return look_back(workspace, config, encoder.fingerprint, found) if on else Past()
 
 
@@ -248,12 +258,12 @@ def naming(config: RunConfig, spaces: dict[str, Space]) -> dict[str, Any]:
     }
 
 
-def check_size(config: RunConfig, found: Artifact) -> None:
+def check_size(config: RunConfig, found: Artifact, source: str) -> None:
     """Refuse a source without a readable image, and more clusters than distinct images."""
     n_unique = int(found.facts["n_unique"])
     if not found.facts["n_ok"]:
         raise RunError(
-            f"none of the {found.rows:,} inputs of {config.source} is a readable image; "
+            f"none of the {found.rows:,} inputs of {source} is a readable image; "
             "`--dry-run` counts them, and the images table of a run would say why"
         )
     if config.n_clusters > n_unique:

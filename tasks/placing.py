@@ -4,7 +4,7 @@ Nothing is solved or fitted: counterparts come from the stored potentials, and t
 removed is that of the run's images, so an image of the run gets the cluster it has.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import faiss
@@ -18,6 +18,7 @@ from configs.errors import UsageError
 from configs.schema import RunConfig
 from storage.artifacts import Artifact
 from storage.rows import FloatArray
+from storage.vectors import ROW_GROUP, VectorSet
 from storage.workspace import Workspace
 from tasks.centring import centre, normalise
 from tasks.fusion import Fuser, open_fuser
@@ -157,6 +158,14 @@ def open_placer(
     trained = config.head.method != "none"
     head = load_head(partition.file(workspace, WEIGHTS), config.head) if trained else None
     return Placer(fuser, centres, config.partition.spherical, limits, head)
+
+
+def stored_blocks(rows: VectorSet) -> Iterator[tuple[list[str], FloatArray]]:
+    """(keys, vectors) of a set of stored vectors, a block at a time."""
+    done = 0
+    for block in rows.blocks(ROW_GROUP):
+        yield rows.keys[done : done + len(block)], block
+        done += len(block)
 
 
 def _stored(vectors: FloatArray) -> FloatArray:

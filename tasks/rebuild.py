@@ -56,7 +56,7 @@ def lost_runs(lake: Lake, workspace: Workspace) -> Iterator[Finding]:
 
 
 def _restore_row(lake: Lake, run: dict[str, Any]) -> None:
-    row = {"protocol": "whole"}  # what runs had before there was another
+    row: dict[str, Any] = {"protocol": "whole"}  # what runs had before there was another
     row |= {key: value for key, value in run.items() if key in RunRow.__annotations__}
     for key in ("started_at", "finished_at"):
         row[key] = datetime.fromisoformat(row[key]).replace(tzinfo=None)

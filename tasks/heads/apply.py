@@ -1,0 +1,38 @@
+"""The step that applies a trained head to images which its training has not seen."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from configs.assign import AssignConfig
+from configs.schema import RunConfig
+from storage.artifacts import Artifact, Written
+from storage.workspace import Workspace
+from tasks.embedding import open_vectors
+from tasks.placing import open_placer, stored_blocks
+from tasks.step import step
+
+
+@step("applied")
+def apply_head(
+    folder: Path,
+    workspace: Workspace,
+    *,
+    images: Artifact,
+    parts: dict[str, Artifact],
+    config: RunConfig,
+) -> Written:
+    """Write what `partition` writes, with each image where `sortal assign` would put it.
+
+    `parts` are the artifacts of the training by role (see `placing.files_needed`). Cluster ids
+    and centres are those of the training, so ids go by size there, not here.
+    """
+    placer = open_placer(workspace, parts, config, AssignConfig())
+    rows = placer.place_all(stored_blocks(open_vectors(workspace, images)))
+    placed = rows.select(["key", "cluster", "distance"])
+    pq.write_table(placed, folder / "assignments.parquet")
+    shutil.copy(parts["partition"].file(workspace, "centres.npy"), folder / "centres.npy")
+    sizes = np.bincount(placed["cluster"].to_numpy(), minlength=config.n_clusters)
+    return Written(rows=len(placed), facts={"sizes": sizes.tolist()})

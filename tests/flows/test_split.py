@@ -1,0 +1,94 @@
+"""The split protocol: texts and heads are learnt on one part, measured on the other."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from plain import cluster
+
+from configs.load import make_config
+from flows.assign import assign
+from storage.lake import Lake
+from storage.workspace import Workspace
+
+KINDS, DIM = 3, 16
+SMALL = [f"head.trainer.{it}" for it in ("epochs=3", "n_neighbours=5", "lr=0.01")]
+
+
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory):
+    """Folders `train` and `test` of labelled vectors of the same three kinds, with nouns."""
+    root = tmp_path_factory.mktemp("split")
+    rng = np.random.default_rng(0)
+    kinds = rng.standard_normal((KINDS, DIM))
+    names = np.array(["cat", "boat", "tree"])
+
+    def write(file, labels, spread, **columns):
+        rows = kinds[labels] + spread * rng.standard_normal((len(labels), DIM))
+        vectors = pa.array(rows.astype(np.float32).tolist(), pa.list_(pa.float32(), DIM))
+        file.parent.mkdir(exist_ok=True)
+        pq.write_table(pa.table({**columns, "vector": vectors}), file)
+
+    for part, count in (("train", 120), ("test", 40)):
+        labels = np.arange(count) % KINDS
+        keys = [f"{part}{i:03}" for i in range(count)]
+        write(root / part / "images.parquet", labels, 0.2, key=keys, label=names[labels])
+        words = ["cat", "boat", "tree", "kitten", "ship", "oak", "lion", "raft", "elm"]
+        write(root / part / "nouns.parquet", np.arange(9) % KINDS, 0.1, text=words)
+        write(root / part / "captions.parquet", np.arange(3), 0.1, text=[f"a {w}" for w in names])
+    both = [pq.read_table(root / part / "images.parquet") for part in ("train", "test")]
+    (root / "all").mkdir()
+    pq.write_table(pa.concat_tables(both), root / "all" / "images.parquet")
+    for texts in ("nouns", "captions"):
+        (root / "all" / f"{texts}.parquet").write_bytes(
+            (root / "test" / f"{texts}.parquet").read_bytes()
+        )
+    return root
+
+
+def run(halves, root, method, *settings):
+    values = {"source": str(halves / "test"), "train": str(halves / "train"), "n_clusters": KINDS}
+    values |= {
+        "method": method,
+        "workspace": root,
+        "encoder": {"spec": f"vectors:{halves / 'all'}"},
+    }
+    return cluster(make_config(values, [*SMALL, *settings]))
+
+
+@pytest.mark.parametrize("method", ["tac-free", "tac", "mca"])
+def test_what_is_learnt_is_the_train_splits_and_what_is_measured_the_test_splits(
+    halves, tmp_path, method
+):
+    result = run(halves, tmp_path, method)
+    assert (result.n_images, result.metrics["ari"]) == (40, 1.0)
+    with Lake(Workspace(tmp_path), read_only=True) as lake:
+        assert lake.execute("SELECT protocol, labels_used FROM runs").fetchall() == [
+            ("split", False)
+        ]
+        places = dict(lake.execute("SELECT role, n_rows FROM artifacts").fetchall())
+        assert not lake.execute("FROM lineage").fetchall()
+    assert (places["train.image_vectors"], places["image_vectors"]) == (120, 40)
+    assert places["partition"] == 40
+    assert ("train.partition" in places) == (method != "tac-free")
+
+
+def test_a_head_puts_the_test_split_where_assign_would(halves, tmp_path):
+    result = run(halves, tmp_path, "tac")
+    workspace = Workspace(tmp_path)
+    _, placed = assign(workspace, str(halves / "test"), keep=False)
+    with Lake(workspace, read_only=True) as lake:
+        query = "SELECT key, cluster FROM assignments WHERE run_id = ?"
+        stored = dict(lake.execute(query, [result.run_id]).fetchall())
+    assert (
+        dict(zip(placed["key"].to_pylist(), placed["cluster"].to_pylist(), strict=True)) == stored
+    )
+
+
+def test_a_head_is_not_trained_again_for_other_images_to_measure_on(halves, tmp_path):
+    run(halves, tmp_path, "tac")
+    values = {"source": str(halves / "all"), "train": str(halves / "train"), "n_clusters": KINDS}
+    values |= {"method": "tac", "workspace": tmp_path}
+    cluster(make_config(values | {"encoder": {"spec": f"vectors:{halves / 'all'}"}}, SMALL))
+    assert len(list(Workspace(tmp_path).artifacts.glob("head/*"))) == 1
+    assert len(list(Workspace(tmp_path).artifacts.glob("applied/*"))) == 2
