@@ -124,7 +124,7 @@ def methods() -> None:
 @app.command()
 def sql(
     query: Annotated[
-        str | None, typer.Argument(help="A SELECT; without one, tables and examples.")
+        str | None, typer.Argument(help="A SELECT, .tables or .metrics; without one, .tables.")
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     output: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",

@@ -10,11 +10,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill, indent
 from typing import IO, Any
 
 import duckdb
 
 from configs.errors import UsageError
+from configs.metrics import METRICS
 from storage.lake import Lake
 from storage.retry import one_line
 from storage.workspace import Workspace
@@ -34,18 +36,41 @@ LEFT JOIN metrics ON metrics.run_id = runs.run_id AND metrics.name = 'acc'
 ORDER BY runs.finished_at DESC, runs.run_id DESC"""
 
 TABLES = """\
-SELECT table_name AS "table", string_agg(column_name, ', ' ORDER BY column_index) AS columns
-FROM duckdb_columns()
-WHERE database_name = 'lake' AND schema_name = 'main' AND table_name != 'meta'
-GROUP BY table_name
-ORDER BY table_name"""
+WITH kind AS (
+    SELECT table_name AS name, 'table' AS kind, comment AS what
+    FROM duckdb_tables()
+    WHERE database_name = 'lake' AND schema_name = 'main' AND table_name != 'meta'
+    UNION ALL
+    SELECT view_name, 'view', comment
+    FROM duckdb_views()
+    WHERE database_name = 'lake' AND schema_name = 'main'
+)
+
+SELECT
+    kind.name,
+    kind.kind,
+    kind.what,
+    string_agg(part.column_name, ', ' ORDER BY part.column_index) AS columns
+FROM kind
+JOIN duckdb_columns() AS part
+    ON part.table_name = kind.name
+    AND part.database_name = 'lake'
+    AND part.schema_name = 'main'
+GROUP BY ALL
+ORDER BY kind.kind, kind.name"""
+
+_MEANINGS = "SELECT unnest($1) AS name, unnest($2) AS meaning"
 
 EXAMPLES = """
 Examples:
   sortal sql "FROM cluster_cards"
   sortal sql "SELECT name, count(*) FROM latest_assignments GROUP BY ALL ORDER BY 2 DESC"
   sortal sql "SELECT path, distance FROM latest_assignments ORDER BY distance DESC LIMIT 20"
+  sortal sql "SELECT method, seeds, nmi, nmi_sd FROM leaderboard"
+  sortal sql "SELECT versus, difference, p FROM significance WHERE method = 'cae'"
+  sortal sql "SELECT role, seconds, images_per_second FROM costs ORDER BY seconds DESC"
   sortal sql "FROM failures_by_code"
+  sortal sql .metrics          # what the names in the table metrics mean
   sortal sql "FROM latest_assignments" --format parquet --output assignments.parquet"""
 
 
@@ -58,22 +83,37 @@ def list_runs(workspace: Path, output: str = "table", file: Path | None = None) 
 def run_sql(
     workspace: Path, query: str | None, output: str = "table", file: Path | None = None
 ) -> None:
-    """Write the answer to one reading statement; without one, the tables and examples.
+    """Write the answer to one reading statement; without one, or to `.tables`, what there is.
+
+    `.metrics` tells what the names in the table `metrics` mean.
 
     Raises UsageError, in one line, for a statement that writes, for SQL that is wrong and for a
     format that is not one of FORMATS. The statement sees the lake and no other file.
     """
     with reading(workspace) as lake:
         if query is None or query.strip() == ".tables":
-            write(lake.execute(TABLES), output, file)
-            if output == "table" and file is None:
-                sys.stdout.write(f"{EXAMPLES}\n")
+            _show_tables(lake, output, file)
+            return
+        if query.strip() == ".metrics":
+            write(lake.execute(_MEANINGS, [list(METRICS), list(METRICS.values())]), output, file)
             return
         try:
             _check(lake, query)
             write(lake.execute(query), output, file)
         except duckdb.Error as error:
             raise UsageError(f"SQL: {one_line(error)}") from error
+
+
+def _show_tables(lake: Lake, output: str, file: Path | None) -> None:
+    answer = lake.execute(TABLES)
+    if output != "table" or file is not None:
+        write(answer, output, file)
+        return
+    with _whole_or_cut():
+        for name, kind, what, columns in answer.fetchall():
+            sys.stdout.write(f"{name} ({kind}): {what}\n")
+            sys.stdout.write(f"{indent(fill(columns, 92), '    ')}\n")
+        sys.stdout.write(f"{EXAMPLES}\n")
 
 
 @contextmanager

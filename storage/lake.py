@@ -44,8 +44,14 @@ VIEWS = (
     "cluster_names",
     "latest_assignments",
     "cluster_cards",
+    "scores",
     "leaderboard",
     "ablation",
+    "significance",
+    "label_free",
+    "label_free_rank",
+    "seed_agreement",
+    "costs",
     "confusion",
     "failures_by_code",
     "changes",
@@ -261,12 +267,13 @@ def _prepare(connection: duckdb.DuckDBPyConnection, read_only: bool) -> None:
         )
     tables = [sql(f"schema/{path.stem}") for path in sorted((SQL / "schema").glob("*.sql"))]
     views = [f"CREATE OR REPLACE VIEW {name} AS {sql(f'views/{name}')}" for name in VIEWS]
-    digest = hashlib.sha256("\n".join([*tables, *views]).encode()).hexdigest()
+    statements = [*tables, *views, sql("comments")]
+    digest = hashlib.sha256("\n".join(statements).encode()).hexdigest()
     if read_only:
         if not version:
             raise UsageError("the lake holds no runs yet; make one with `sortal cluster`")
     elif version != SCHEMA_VERSION or found.get("schema") != digest:
-        _create(connection, [*tables, *views], digest)
+        _create(connection, statements, digest)
 
 
 def _create(connection: duckdb.DuckDBPyConnection, statements: list[str], digest: str) -> None:

@@ -1,6 +1,6 @@
 """Evaluation: the steps that measure a run. Labels are used here and nowhere else.
 
-The figures themselves are in `measures/`; configs/evaluation.py says what each is called.
+The figures themselves are in `measures/`; configs/metrics.py says what each is called.
 """
 
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Figures by which a run is judged, a module a kind; configs/evaluation.py says what each means."""
+"""Figures by which a run is judged, a module a kind; configs/metrics.py says what each means."""

@@ -45,6 +45,19 @@ def test_without_a_query_tables_and_examples_are_shown(root, capsys):
     assert "latest_assignments" in shown and "sortal sql" in shown and "meta" not in shown.split()
 
 
+def test_every_table_and_view_says_what_it_holds_in_any_format(root, capsys):
+    run_sql(root, ".tables", "csv")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert {row["kind"] for row in rows} == {"table", "view"} and len(rows) > 25
+    assert all(row["what"] and row["columns"] for row in rows)
+
+
+def test_names_of_metrics_are_explained(root, capsys):
+    run_sql(root, ".metrics", "csv")
+    rows = dict(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert rows["silhouette_fused"].startswith("mean silhouette")
+
+
 def test_csv_and_json_hold_any_name(root, capsys):
     query = "SELECT name FROM clusters ORDER BY cluster"
     run_sql(root, query, "csv")

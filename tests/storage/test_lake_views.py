@@ -5,6 +5,8 @@ from lakes import assignments, count, images, plain_duckdb, run_row, tables
 
 from storage.lake import VIEWS, Lake
 
+COMPARING = ("significance", "label_free", "label_free_rank", "costs")  # empty for so few runs
+
 
 def test_views_are_refreshed_when_their_sql_has_changed(filled):
     with Lake(filled) as lake:
@@ -20,7 +22,8 @@ def test_views_are_refreshed_when_their_sql_has_changed(filled):
 def test_every_view_answers_in_any_duckdb(filled):
     with plain_duckdb(filled) as other:
         for view in VIEWS:
-            assert other.execute(f"SELECT count(*) FROM lake.{view}").fetchone()[0] > 0, view
+            rows = other.execute(f"SELECT count(*) FROM lake.{view}").fetchone()[0]
+            assert rows > 0 or view in COMPARING, view
 
 
 def test_latest_views_show_the_newest_run_of_each_collection(filled):
@@ -72,7 +75,8 @@ def test_ablation_has_a_line_for_each_setting_and_its_distance_from_the_best(fil
     with Lake(filled) as lake:
         row = run_row(10, random_state=0, config='{"transport": {"epsilon": 0.5}}')
         lake.publish(row, tables(row, 0.125))
-        lines = lake.query("SELECT epsilon, seeds, acc, acc_behind_best FROM ablation").to_pylist()
+        question = "SELECT epsilon, seeds, acc, acc_behind_best FROM ablation WHERE NOT labels_used"
+        lines = lake.query(question).to_pylist()
     assert [tuple(line.values()) for line in lines] == [(0.02, 2, 0.625, 0), (0.5, 1, 0.125, -0.5)]
 
 

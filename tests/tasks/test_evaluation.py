@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import silhouette_score
 
-from configs.evaluation import METRICS, EvaluationConfig
+from configs.evaluation import EvaluationConfig
+from configs.metrics import METRICS
 from configs.schema import EncoderConfig, PartitionConfig
 from storage.artifacts import Written, publish
 from storage.hashing import hash_text

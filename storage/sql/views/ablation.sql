@@ -2,10 +2,12 @@ WITH setting AS (
     SELECT
         run_id,
         collection,
+        protocol,
         encoder,
         method,
         n_clusters,
         random_state,
+        labels_used,
         (config->>'$.nouns.fuse')::BOOLEAN AS nouns,
         (config->>'$.captions.fuse')::BOOLEAN AS captions,
         config->>'$.selection.method' AS selection,
@@ -17,11 +19,10 @@ WITH setting AS (
         (config->>'$.fusion.gamma')::DOUBLE AS gamma,
         (config->>'$.transport.centred')::BOOLEAN AS centred
     FROM runs
-    WHERE NOT labels_used
     QUALIFY row_number() OVER (
         PARTITION BY
-            collection, encoder, method, n_clusters, random_state, nouns, captions, selection,
-            epsilon, balance, weighting, fusion, weights, gamma, centred
+            collection, protocol, encoder, method, n_clusters, random_state, labels_used, nouns,
+            captions, selection, epsilon, balance, weighting, fusion, weights, gamma, centred
         ORDER BY finished_at DESC, run_id DESC
     ) = 1
 ),
@@ -40,6 +41,7 @@ score AS (
 mean AS (
     SELECT
         setting.collection,
+        setting.protocol,
         setting.encoder,
         setting.n_clusters,
         setting.method,
@@ -59,7 +61,8 @@ mean AS (
         avg(score.nmi) AS nmi,
         stddev_samp(score.nmi) AS nmi_sd,
         avg(score.ari) AS ari,
-        stddev_samp(score.ari) AS ari_sd
+        stddev_samp(score.ari) AS ari_sd,
+        setting.labels_used
     FROM setting
     JOIN score ON score.run_id = setting.run_id
     GROUP BY ALL
@@ -67,6 +70,6 @@ mean AS (
 
 SELECT
     *,
-    acc - max(acc) OVER (PARTITION BY collection, encoder, n_clusters) AS acc_behind_best
+    acc - max(acc) OVER (PARTITION BY collection, protocol, encoder, n_clusters, labels_used) AS acc_behind_best
 FROM mean
-ORDER BY collection, encoder, n_clusters, acc DESC
+ORDER BY collection, protocol, encoder, n_clusters, labels_used, acc DESC

@@ -4,7 +4,8 @@ SELECT
     assignment.cluster,
     named.name,
     image.label,
-    count(*) AS n_images
+    count(*) AS n_images,
+    run.labels_used
 FROM runs AS run
 JOIN assignments AS assignment ON assignment.run_id = run.run_id
 JOIN images AS image
@@ -14,4 +15,5 @@ JOIN images AS image
 LEFT JOIN cluster_names AS named
     ON named.run_id = run.run_id AND named.cluster = assignment.cluster
 WHERE image.label IS NOT NULL
-GROUP BY run.collection, run.run_id, assignment.cluster, named.name, image.label
+GROUP BY
+    run.collection, run.run_id, assignment.cluster, named.name, image.label, run.labels_used

@@ -1,0 +1,139 @@
+"""The views that compare methods: right against scipy and scikit-learn on made-up scores."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from lakes import assignments, images, metrics, run_row
+from scipy.stats import permutation_test, spearmanr, ttest_rel
+from sklearn.metrics import adjusted_rand_score
+
+from storage.lake import Lake
+from storage.workspace import Workspace
+
+SEEDS = 7
+PATHS = [f"{i}.png" for i in range(30)]
+SCORES = np.random.default_rng(0).uniform(0.3, 0.9, (4, 3, SEEDS))  # seeds, method, seed
+SCORES[3, 1] = SCORES[3, 0]  # two methods that never differ
+
+
+def groups(method: int, seed: int) -> list[int]:
+    return (np.arange(30) // 10 + (np.random.default_rng(seed).random(30) < 0.1 * method)).tolist()
+
+
+def parts(row: dict) -> pa.Table:
+    """The costs of a run's steps."""
+    kinds = ["image_vectors", "partition"]
+    return pa.table(
+        {
+            "run_id": [row["run_id"]] * 2,
+            "role": kinds,
+            "kind": kinds,
+            "fingerprint": kinds,
+            "identity": kinds,
+            "n_rows": [4, 2],
+            "seconds": [2.0, 0.0],
+            "cpu_seconds": [3.0, 0.5],
+            "peak_mb": [100.0, 50.0],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory):
+    """Collections of 2, 3, 5 and 7 seeds by three methods, and a run that saw labels."""
+    with Lake(Workspace(tmp_path_factory.mktemp("views")).create()) as lake:
+        for place, n_seeds in enumerate((2, 3, 5, 7)):
+            for method in range(3):
+                for seed in range(n_seeds):
+                    publish(lake, place, n_seeds, method, seed)
+        row = run_row(999, collection="c5", method="m0", random_state=0, labels_used=True)
+        lake.publish(row, {"metrics": metrics(row, acc=1.0, nmi=1.0, ari=1.0)})
+        yield lake
+
+
+def publish(lake: Lake, place: int, n_seeds: int, method: int, seed: int) -> None:
+    number = 100 * place + 10 * method + seed
+    row = run_row(number, collection=f"c{n_seeds}", method=f"m{method}", random_state=seed)
+    value = SCORES[place, method, seed]
+    figures = {"acc": value, "nmi": value**2, "ari": value / 2, "stability": round(value, 1)}
+    lake.publish(
+        row,
+        {
+            "images": images(row, PATHS, [None] * 30),
+            "assignments": assignments(row, PATHS, groups(method, seed)),
+            "metrics": metrics(row, **figures),
+            "artifacts": parts(row),
+        },
+    )
+
+
+def ask(lake: Lake, query: str) -> list[dict]:
+    return lake.query(query).to_pylist()
+
+
+@pytest.mark.parametrize(("place", "n_seeds"), enumerate((2, 3, 5, 7)))
+def test_significance_equals_scipys_paired_tests(lake, place, n_seeds):
+    question = f"FROM significance WHERE collection = 'c{n_seeds}' AND NOT labels_used"
+    lines = ask(lake, question)
+    assert len(lines) == 3 * 6
+    for line in lines:
+        one, other = (
+            power(line["metric"], SCORES[place, int(line[name][1]), :n_seeds])
+            for name in ("method", "versus")
+        )
+        assert line["seeds"] == n_seeds
+        assert line["difference"] == pytest.approx((one - other).mean(), abs=1e-12)
+        if not np.abs(one - other).max():
+            assert (line["p"], line["t"], line["p_t"]) == (1, None, None)
+            continue
+        assert line["sd"] == pytest.approx((one - other).std(ddof=1))
+        expected = ttest_rel(one, other)
+        assert (line["t"], line["p_t"]) == pytest.approx((expected.statistic, expected.pvalue))
+        exact = permutation_test(
+            (one, other), lambda a, b, axis: (a - b).mean(axis=axis), permutation_type="samples"
+        )
+        assert line["p"] == pytest.approx(exact.pvalue)
+
+
+def power(metric: str, values: np.ndarray) -> np.ndarray:
+    return {"acc": values, "nmi": values**2, "ari": values / 2}[metric]
+
+
+def test_runs_that_saw_labels_are_marked_and_never_on_the_leaderboard(lake):
+    assert ask(lake, "FROM leaderboard WHERE acc = 1") == []
+    [best] = ask(lake, "FROM ablation WHERE acc = 1")
+    assert best["labels_used"]
+    marked = ask(lake, "SELECT DISTINCT method, versus FROM significance WHERE labels_used")
+    assert {"method": "m0", "versus": "m0"} in marked
+    assert all("m0" in line.values() for line in marked)
+
+
+def test_rank_correlation_equals_scipys_with_ties(lake):
+    question = "FROM label_free_rank WHERE name = 'stability' AND collection = 'c7'"
+    lines = {line["each"]: line for line in ask(lake, question)}
+    values = SCORES[3]
+    expected = spearmanr(np.round(values, 1).ravel(), (values**2).ravel()).statistic
+    assert (lines["run"]["n"], lines["run"]["spearman"]) == (21, pytest.approx(expected))
+    means = np.round(values, 1).mean(axis=1), (values**2).mean(axis=1)
+    assert lines["method"]["n"] == 3
+    assert lines["method"]["spearman"] == pytest.approx(spearmanr(*means).statistic)
+
+
+def test_label_free_has_a_line_for_each_figure_of_a_labelled_run(lake):
+    assert len(ask(lake, "FROM label_free WHERE collection = 'c5'")) == 15
+
+
+def test_agreement_of_seeds_is_the_mean_of_scikit_learns_ari_over_pairs(lake):
+    lines = ask(lake, "FROM seed_agreement WHERE collection = 'c3' ORDER BY method")
+    for method, line in enumerate(lines):
+        found = [groups(method, seed) for seed in range(3)]
+        pairs = [(0, 1), (0, 2), (1, 2)]
+        expected = np.mean([adjusted_rand_score(found[a], found[b]) for a, b in pairs])
+        assert (line["pairs"], line["ari"]) == (3, pytest.approx(expected))
+    assert len(lines) == 3 and lines[0]["ari"] == 1
+
+
+def test_costs_give_images_a_second_where_a_step_took_time(lake):
+    lines = ask(lake, "FROM costs WHERE run_id = 'run-0000' ORDER BY role")
+    rates = [(line["role"], line["images_per_second"], line["cpu_seconds"]) for line in lines]
+    assert rates == [("image_vectors", 2.0, 3.0), ("partition", None, 0.5)]
