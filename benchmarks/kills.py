@@ -1,18 +1,25 @@
 """R2: kill -9 at seeded random moments of a whole real run, run again, compare what is in the lake.
 
-`python benchmarks/kills.py TAR -k 10 --images 128 --kills 50` starts each run from an empty
-workspace: scan, images, nouns, captions, clusters, commit, report. Runs are forks of one process
-that has imported everything, and without Prefect, so that the moments fall into the work itself.
+`python benchmarks/kills.py TAR -k 10 --images 64 --kills 50 --commands 5` starts each run from an
+empty workspace: scan, images, nouns, captions, clusters, commit, report. Most runs are forks of
+one process that has the encoder loaded, without Prefect, so that the moments fall into the work
+itself; `--commands` of them are `sortal cluster` as a user types it, with Prefect's server.
+Moments count from when the run takes its collection's lease.
 """
 
 import argparse
 import multiprocessing
+import os
 import random
 import shutil
-import signal
+import subprocess
+import sys
 import tarfile
 import time
+from collections.abc import Callable
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import NamedTuple
 
 from configs.load import make_config
 from configs.schema import RunConfig
@@ -20,31 +27,89 @@ from storage.atomic import TEMPORARY
 from storage.lake import Lake
 from storage.workspace import Workspace
 
+SORTAL = [sys.executable, "-c", "from flows.cli import main; main()"]
+QUICK = [  # one process a run, and few texts: what is killed is the run, not the encoder's start
+    "nouns.lexnames=[noun.Tops]",
+    "encoder.num_workers=0",
+    "images.num_workers=0",
+    "encoder.batch_size=16",
+    "encoder.shard_size=16",
+]
+
+
+class Running(NamedTuple):
+    """A run under way: `wait(seconds)` says whether it has ended, `kill()` is kill -9."""
+
+    wait: Callable[[float | None], bool]
+    kill: Callable[[], None]
+    exit_code: Callable[[], int | None]
+
+
+class Trial:
+    """How runs are started: as forks, or by the command line."""
+
+    def __init__(self, options: argparse.Namespace, source: Path) -> None:
+        self.source, self.clusters = source, options.clusters
+        self.captions = source.parent / "captions.txt"
+        self.context: ForkServerContext = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload([Path(__file__).stem])
+
+    def fork(self, workspace: Path) -> Running:
+        """A run without Prefect."""
+        values = {"source": str(self.source), "n_clusters": self.clusters, "workspace": workspace}
+        values["captions"] = {"source": str(self.captions)}
+        config = make_config(values, QUICK)
+        process = self.context.Process(target=go, args=(config,))
+        process.start()
+
+        def wait(seconds: float | None) -> bool:
+            process.join(seconds)
+            return process.exitcode is not None
+
+        return Running(wait, process.kill, lambda: process.exitcode)
+
+    def command(self, workspace: Path) -> Running:
+        """`sortal cluster` in a process of its own."""
+        told = [str(self.source), "-k", str(self.clusters), "--workspace", str(workspace)]
+        told += ["--captions", str(self.captions)]
+        told += [word for setting in QUICK for word in ("--set", setting)]
+        log = workspace.with_suffix(".log").open("ab")
+        process = subprocess.Popen([*SORTAL, "cluster", *told], stdout=log, stderr=log)
+
+        def wait(seconds: float | None) -> bool:
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                return False
+            return True
+
+        return Running(wait, process.kill, lambda: process.returncode)
+
 
 def go(config: RunConfig) -> None:
-    """One whole run."""
+    """One whole run without Prefect."""
     from flows.recluster import recluster
 
     recluster.fn(config)
 
 
-def start(context, config: RunConfig) -> multiprocessing.Process:
-    """A run in a process of its own."""
-    process = context.Process(target=go, args=(config,))
-    process.start()
-    return process
+def get_ready() -> None:
+    """Import everything and load the encoder, in one thread: for the process that is forked."""
+    import sklearn.metrics  # noqa: F401
+    import torch
+
+    import flows.recluster  # noqa: F401
+    from tasks.embedding import _opened
+    from tasks.encoders import describe
+
+    torch.set_num_threads(1)
+    config = make_config({"source": "", "n_clusters": 2}, QUICK).encoder
+    encoder = _opened(config, describe(config.spec).fingerprint)
+    encoder.encode_texts(["a cat"])
+    encoder.encode_images(torch.zeros(1, 3, 224, 224, dtype=torch.uint8))
 
 
-def config_of(options, source: Path, workspace: Path) -> RunConfig:
-    """The configuration of all runs."""
-    settings = ["nouns.lexnames=[noun.Tops,noun.body]", f"encoder.shard_size={options.shard}"]
-    settings += ["encoder.num_workers=0", "images.num_workers=0", "encoder.batch_size=16"]
-    values = {"source": str(source), "n_clusters": options.clusters, "workspace": workspace}
-    values["captions"] = {"source": str(source.parent / "captions.txt")}
-    return make_config(values, settings)
-
-
-def outcome(workspace: Path) -> list:
+def outcome(workspace: Path) -> list[list[str]]:
     """What a run leaves in the lake, without ids and times."""
     queries = (
         "SELECT path, key, label, status FROM images",
@@ -58,7 +123,7 @@ def outcome(workspace: Path) -> list:
         return [sorted(map(repr, lake.execute(query).fetchall())) for query in queries]
 
 
-def prepare(options, folder: Path) -> Path:
+def prepare(options: argparse.Namespace, folder: Path) -> Path:
     """The source folder: a seeded sample of the tar's images, and captions."""
     source = folder / "source"
     source.mkdir(parents=True)
@@ -71,60 +136,82 @@ def prepare(options, folder: Path) -> Path:
     return source
 
 
-def trial(context, config: RunConfig, moment: float) -> str:
-    """Kill one run `moment` seconds after its start and run again; where it was killed."""
-    process = start(context, config)
-    process.join(moment)
-    process.kill()
-    process.join()
-    kinds = [
-        path.name for path in (config.workspace / "artifacts").glob("*") if any(path.iterdir())
-    ]
-    again = start(context, config)
-    again.join()
-    if again.exitcode:
-        raise RuntimeError(f"the second run ended with {again.exitcode}")
-    where = f"{len(kinds)} kinds of steps begun"
-    return where if process.exitcode == -signal.SIGKILL else "after its end"
+def begun(running: Running, workspace: Path) -> None:
+    """Wait until the run has its lease, or has ended."""
+    while not (workspace / "lake" / "leases.sqlite").exists() and not running.wait(0.02):
+        pass
+
+
+def killed(start: Callable[[Path], Running], workspace: Path, moment: float) -> str:
+    """Kill one run `moment` seconds after it began, and run again; where it was killed."""
+    running = start(workspace)
+    begun(running, workspace)
+    ended = running.wait(moment)
+    running.kill()
+    running.wait(None)
+    kinds = [path.name for path in (workspace / "artifacts").glob("*") if any(path.iterdir())]
+    again = start(workspace)
+    again.wait(None)
+    if again.exit_code():
+        raise RuntimeError(f"the second run ended with {again.exit_code()}")
+    return "after its end" if ended else f"{len(kinds)} kinds of steps begun"
+
+
+def whole(start: Callable[[Path], Running], workspace: Path) -> float:
+    """Seconds of an undisturbed run from its lease to its end."""
+    running = start(workspace)
+    begun(running, workspace)
+    begin = time.monotonic()
+    running.wait(None)
+    return time.monotonic() - begin
+
+
+def arguments() -> argparse.Namespace:
+    """What is asked for on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tar")
+    parser.add_argument("-k", "--clusters", type=int, default=10)
+    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--commands", type=int, default=5, help="kills of `sortal cluster`")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, default=Path("kills"))
+    return parser.parse_args()
 
 
 def main() -> None:
     """Kill, run again, compare."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tar")
-    parser.add_argument("-k", "--clusters", type=int, default=10)
-    parser.add_argument("--images", type=int, default=128)
-    parser.add_argument("--shard", type=int, default=16)
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, default=Path("kills"))
-    options = parser.parse_args()
-    shutil.rmtree(options.folder, ignore_errors=True)
-    source = prepare(options, options.folder.resolve())
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["flows.recluster", "tasks.encoders.conse", "sklearn.metrics"])
-    start(context, config_of(options, source, options.folder / "warm-up")).join()
-    begin = time.monotonic()
-    start(context, config_of(options, source, options.folder / "whole")).join()
-    whole = time.monotonic() - begin
-    expected = outcome(options.folder / "whole")
-    print(f"an undisturbed run: {whole:.1f} s", flush=True)
+    options = arguments()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every command compiles what it imports
+    folder = options.folder.resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    trial = Trial(options, prepare(options, folder))
+    whole(trial.fork, folder / "warm-up")
+    seconds = {kind: whole(kind, folder / kind.__name__) for kind in (trial.fork, trial.command)}
+    expected = outcome(folder / "fork")
+    print(*(f"{kind.__name__}: {each:.1f} s" for kind, each in seconds.items()), flush=True)
+    by_command = set(random.Random(options.seed + 1).sample(range(options.kills), options.commands))
     moments, recovered = random.Random(options.seed), 0
     for number in range(options.kills):
-        workspace = options.folder / f"{number:02}"
-        moment = moments.uniform(0, whole)
+        workspace = folder / f"{number:02}"
+        start = trial.command if number in by_command else trial.fork
+        moment = moments.uniform(0, seconds[start])
         try:
-            where = trial(context, config_of(options, source, workspace), moment)
+            where = killed(start, workspace, moment)
             same = outcome(workspace) == expected
             clean = not list(workspace.rglob(f"{TEMPORARY}*"))
             result = "recovered" if same and clean else f"same {same}, clean {clean}"
         except RuntimeError as error:
             where, result = "", str(error)
         recovered += result == "recovered"
-        print(f"{number:3} killed at {moment:5.1f} s, {where}: {result}", flush=True)
-        shutil.rmtree(workspace, ignore_errors=True)
+        told = f"{start.__name__} killed at {moment:5.1f} s, {where}: {result}"
+        print(f"{number:3} {told}", flush=True)
+        if result == "recovered":
+            shutil.rmtree(workspace, ignore_errors=True)
     print(f"{recovered} of {options.kills} recovered")
 
 
 if __name__ == "__main__":
     main()
+elif __name__ == Path(__file__).stem:  # imported by the process that is forked
+    get_ready()

@@ -1,6 +1,7 @@
 """The wheel on a real Prefect server and process worker, from an empty directory (R26)."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,12 @@ from pathlib import Path
 import pytest
 from service import ROOT, Service
 
-from storage.lake import Lake
-from storage.workspace import Workspace
+sys.path.append(str(ROOT / "tests" / "storage"))
+from crash import final_tables  # noqa: E402
+
+from storage.atomic import TEMPORARY  # noqa: E402
+from storage.lake import Lake  # noqa: E402
+from storage.workspace import Workspace  # noqa: E402
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -89,6 +94,54 @@ def test_a_rerun_is_cached_and_damage_rebuilds_exactly_what_is_damaged(deployed)
     _run(service, {"config": tidy}, "maintain/maintenance")
     after = _run(service, parameters, "recluster/on-demand")
     assert set(after.values()) == {"Cached"} and len(after) == len(first)
+
+
+@pytest.fixture(scope="module")
+def few(photos, tmp_path_factory) -> Path:
+    """A folder of few pictures, with captions beside it."""
+    root = tmp_path_factory.mktemp("few")
+    (root / "pictures").mkdir()
+    for picture in sorted(photos.rglob("*.png"))[::8]:
+        shutil.copy(picture, root / "pictures")
+    (root / "captions.txt").write_text("".join(f"a drawing of {n} things\n" for n in range(20)))
+    return root
+
+
+def _cluster(service: Service, few: Path, workspace: Path, fault: str = "") -> subprocess.Popen:
+    """`sortal cluster` as a user types it, on the running server."""
+    told = ["cluster", str(few / "pictures"), "-k", "3", "--workspace", str(workspace)]
+    told += ["--captions", str(few / "captions.txt"), "--set", "nouns.lexnames=[noun.Tops]"]
+    return subprocess.Popen(
+        [sys.executable, "-c", "from flows.cli import main; main()", *told],
+        cwd=service.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**service.env, "SORTAL_TESTING": "1", "SORTAL_FAULT": fault},
+    )  # fmt: skip
+
+
+def test_of_two_commands_one_runs_and_after_kill_9_amid_its_commit_the_next_goes_on(
+    service, few, tmp_path
+):
+    """R17 and R2: the holder stops inside the transaction that publishes, and is killed there."""
+    workspace = Workspace(tmp_path / "workspace")
+    with _cluster(service, few, workspace.root, "STOP lake.written") as holder:
+        _, status = os.waitpid(holder.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status), holder.communicate()
+        second = _cluster(service, few, workspace.root)
+        _, told = second.communicate(timeout=300)
+        assert second.returncode == 1, told
+        (line,) = [line for line in told.splitlines() if line.startswith("sortal: ")]
+        assert f"process {holder.pid} on" in line and "one run" in line
+        holder.kill()
+    third = _cluster(service, few, workspace.root)
+    out, told = third.communicate(timeout=300)
+    assert third.returncode == 0, told
+    with Lake(workspace, read_only=True) as lake:
+        assert lake.execute("SELECT run_id FROM runs").fetchall() == [(out.split()[-1],)]
+    assert not list(workspace.root.rglob(f"{TEMPORARY}*"))
+    undisturbed = Workspace(tmp_path / "undisturbed")
+    whole = _cluster(service, few, undisturbed.root)
+    assert whole.wait(300) == 0, whole.communicate()
+    assert final_tables(workspace) == final_tables(undisturbed)
 
 
 def test_the_schedules_are_those_of_the_file(deployed):
