@@ -30,6 +30,7 @@ from storage.workspace import Workspace
 SORTAL = [sys.executable, "-c", "from flows.cli import main; main()"]
 QUICK = [  # one process a run, and few texts: what is killed is the run, not the encoder's start
     "nouns.lexnames=[noun.Tops]",
+    "nouns.taxa=true",
     "encoder.num_workers=0",
     "images.num_workers=0",
     "encoder.batch_size=16",
@@ -95,6 +96,7 @@ def go(config: RunConfig) -> None:
 
 def get_ready() -> None:
     """Import everything and load the encoder, in one thread: for the process that is forked."""
+    import nltk  # noqa: F401
     import sklearn.metrics  # noqa: F401
     import torch
 

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 from service import ROOT, Service
 
-sys.path.append(str(ROOT / "tests" / "storage"))
+sys.path += [str(ROOT / "tests" / room) for room in ("storage", "tasks")]
 from crash import final_tables  # noqa: E402
+from tiny_clip import tiny  # noqa: E402
 
+from configs.load import make_config  # noqa: E402
+from flows.recluster import recluster  # noqa: E402
 from storage.atomic import TEMPORARY  # noqa: E402
 from storage.lake import Lake  # noqa: E402
 from storage.workspace import Workspace  # noqa: E402
@@ -98,19 +101,36 @@ def test_a_rerun_is_cached_and_damage_rebuilds_exactly_what_is_damaged(deployed)
 
 @pytest.fixture(scope="module")
 def few(photos, tmp_path_factory) -> Path:
-    """A folder of few pictures, with captions beside it."""
+    """A folder of few pictures, with captions and an encoder of random weights beside it."""
     root = tmp_path_factory.mktemp("few")
     (root / "pictures").mkdir()
     for picture in sorted(photos.rglob("*.png"))[::8]:
         shutil.copy(picture, root / "pictures")
     (root / "captions.txt").write_text("".join(f"a drawing of {n} things\n" for n in range(20)))
+    tiny(root / "tiny")
     return root
+
+
+def _settings(few: Path, workspace: Path) -> dict:
+    """What both the command and the flow's function are told."""
+    return {
+        "source": str(few / "pictures"),
+        "n_clusters": 3,
+        "workspace": workspace,
+        "captions": {"source": str(few / "captions.txt")},
+        "encoder": {"spec": f"open_clip:local-dir:{few / 'tiny'}"},
+    }
+
+
+NOUNS = "nouns.lexnames=[noun.Tops]"
 
 
 def _cluster(service: Service, few: Path, workspace: Path, fault: str = "") -> subprocess.Popen:
     """`sortal cluster` as a user types it, on the running server."""
-    told = ["cluster", str(few / "pictures"), "-k", "3", "--workspace", str(workspace)]
-    told += ["--captions", str(few / "captions.txt"), "--set", "nouns.lexnames=[noun.Tops]"]
+    values = _settings(few, workspace)
+    told = ["cluster", values["source"], "-k", "3", "--workspace", str(workspace)]
+    told += ["--captions", values["captions"]["source"], "--set", NOUNS]
+    told += ["--encoder", values["encoder"]["spec"]]
     return subprocess.Popen(
         [sys.executable, "-c", "from flows.cli import main; main()", *told],
         cwd=service.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -139,8 +159,7 @@ def test_of_two_commands_one_runs_and_after_kill_9_amid_its_commit_the_next_goes
         assert lake.execute("SELECT run_id FROM runs").fetchall() == [(out.split()[-1],)]
     assert not list(workspace.root.rglob(f"{TEMPORARY}*"))
     undisturbed = Workspace(tmp_path / "undisturbed")
-    whole = _cluster(service, few, undisturbed.root)
-    assert whole.wait(300) == 0, whole.communicate()
+    recluster.fn(make_config(_settings(few, undisturbed.root), [NOUNS]))
     assert final_tables(workspace) == final_tables(undisturbed)
 
 
