@@ -5,7 +5,7 @@ Defaults of the trainer are TAC's; the presets of other methods say where they d
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from configs.errors import UsageError
 from configs.identity import Runtime
@@ -89,10 +89,47 @@ class McaConfig(SicConfig):
     trim: Literal["nearest", "shallowest"] = "nearest"  # which of them, if there are more
 
 
+class GladConfig(Section):
+    """GLAD's alignments over any two or more views (METHODS.md 6); switches for its ablations.
+
+    The paper states the weights, the temperature and the number of centres; all else is [infer].
+    """
+
+    views: tuple[str, ...] = ("image", "noun", "caption")  # of each image; further ones by name
+    width: int = Field(256, ge=1)  # d, of every view's projection, as UMC's
+    hidden: int = Field(0, ge=0)  # units of a hidden layer of the projectors; 0: linear
+    global_weight: float = Field(0.5, ge=0.0)  # lambda_1 of L_GSA; 0 = off
+    local_weight: float = Field(0.5, ge=0.0)  # lambda_2 of L_LSA; 0 = off
+    labels: bool = True  # L_kl of L_GSA
+    # What a view's soft assignments are: the plan of transport to the centres, a softmax of the
+    # cosines alone, or the nearest centre of the common representation (which drops L_OT).
+    joint: Literal["transport", "cosine", "none"] = "transport"
+    rows: Literal["rownorm", "softmax"] = "rownorm"  # of the plan; softmax is the paper's words
+    epsilon: float = Field(0.05, gt=0.0)  # of the transport, in cosines
+    max_iter: int = Field(50, ge=1)  # Sinkhorn steps a mini-batch
+    tol: float = Field(1e-3, gt=0.0)  # L1 error of the column sums
+    temperature: float = Field(0.05, gt=0.0)  # tau of L_LSA
+    weights: bool = True  # s_ij of L_LSA: similar pairs stop being negatives
+    similarity: Literal["input", "projected"] = "input"  # whose cosines s_ij are; no gradient
+    positive: bool = True  # the positive is in L_LSA's denominator too, as in InfoNCE
+    predict: Literal["labels", "centres"] = "labels"  # clusters: the label predictor's, or k-means'
+    n_init: int = Field(20, ge=1)  # restarts of the first epoch's k-means; later ones start warm
+
+    @field_validator("views")
+    @classmethod
+    def _several(cls, views: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(views)) < max(2, len(views)):
+            raise UsageError(
+                f"head.glad.views must name two or more views, each once, got {list(views)}; "
+                "take image, noun, caption or a name under `views`"
+            )
+        return views
+
+
 class HeadConfig(Section):
     """The head trained on the frozen vectors; "none" partitions by k-means instead."""
 
-    method: Literal["none", "tac", "sic", "mca"] = "none"
+    method: Literal["none", "tac", "sic", "mca", "glad"] = "none"
     # fixed: the last epoch counts. paper: the epoch that agrees best with the labels, as SIC's
     # and SAC's scripts do; for reproduction only, and the lake says so.
     selection: Literal["fixed", "paper"] = "fixed"
@@ -100,6 +137,7 @@ class HeadConfig(Section):
     tac: TacConfig = TacConfig()
     sic: SicConfig = SicConfig()
     mca: McaConfig = McaConfig()
+    glad: GladConfig = GladConfig()
 
     def check(self, n_images: int, n_clusters: int) -> None:
         """Raise `UsageError` where training would surely collapse."""

@@ -54,7 +54,7 @@ class NounsConfig(Section):
     """The nouns corpus: what a thing is."""
 
     fuse: bool = True  # False: the nouns only name the clusters
-    source: Literal["auto", "nltk", "embedded", "vectors"] = "auto"
+    source: Literal["auto", "nltk", "embedded", "vectors", "none"] = "auto"  # none: no names
     names: Literal["lemmas", "tac", "sic", "sic-literal"] = "lemmas"  # METHODS.md 1.4
     lexnames: tuple[str, ...] = PHOTOGRAPHABLE  # lexicographer files kept; () = all 26 [infer]
     min_depth: int = Field(0, ge=0, le=20)  # shortest hypernym path to entity, in edges
@@ -69,7 +69,7 @@ class CaptionsConfig(Section):
     """The captions corpus: what a thing looks like."""
 
     fuse: bool = True
-    source: str = "starter"  # starter | a file | vectors
+    source: str = "starter"  # starter | a file | vectors | none
     format: Literal["auto", "flickr", "coco", "text", "table"] = "auto"
     min_words: int = Field(3, ge=1)
     max_words: int = Field(60, ge=1)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from configs.schema import RunConfig
+from flows.steps import Space
 from storage.artifacts import Artifact
 from tasks.encoders import EncoderInfo, templates_of
 from tasks.evaluation import evaluate, evaluate_names, look_at_clusters
@@ -17,8 +18,7 @@ def judge(
     fused: Artifact,
     clusters: Artifact,
     names: Artifact,
-    nouns: Artifact,
-    transports: dict[str, Artifact],
+    spaces: dict[str, Space],
 ) -> list[Artifact]:
     """The metrics of a run: without labels always, against labels where images have some."""
     label_free = do(
@@ -26,7 +26,7 @@ def judge(
         images=images,
         fused=fused,
         partition=clusters,
-        transports=transports,
+        transports={name: space.transport for name, space in spaces.items()},
         config=config.evaluation,
         kmeans=config.partition if config.head.method == "none" else None,
         n_clusters=config.n_clusters,
@@ -35,11 +35,13 @@ def judge(
     if not found.facts["n_labelled"]:
         return [label_free]
     agreement = do(evaluate, scan=found, partition=clusters, config=config.evaluation)
+    if "noun" not in spaces:
+        return [label_free, agreement]
     naming = do(
         evaluate_names,
         metrics=agreement,
         names=names,
-        corpus=nouns,
+        corpus=spaces["noun"].corpus,
         encoder=config.encoder,
         encoder_fingerprint=encoder.fingerprint,
         templates=templates_of(config.nouns, encoder),

@@ -29,6 +29,7 @@ from tasks.partition import partition
 from tasks.report import write_report
 from tasks.selection import select
 from tasks.series import Past, kept_space, look_back
+from tasks.step import Step
 from tasks.transport import solve_transport
 
 
@@ -57,11 +58,9 @@ def settle(config: RunConfig, do: Steps, clock: Clock) -> tuple[Artifact, Past]:
     found, images = read(do, config, encoder, config.source)
     past = going_on(do.workspace, config, encoder, found)
     learnt = read(do, config, encoder, config.train, "train.") if config.train else (found, images)
-    nouns = do(load_nouns, config=config.nouns, encoder=encoder.spec)
-    captions = do(load_captions, config=config.captions, encoder=encoder.spec)
     spaces = {
-        "noun": space_of(do, "noun", nouns, images, learnt[1], config, encoder, past),
-        "caption": space_of(do, "caption", captions, images, learnt[1], config, encoder, past),
+        name: space_of(do, name, corpus, images, learnt[1], config, encoder, past)
+        for name, corpus in corpora(do, config, encoder).items()
     }
     fused = do(fuse, images=images, **fusing(config, spaces))
     into: dict[str, Any] = {"n_clusters": config.n_clusters, "random_state": config.random_state}
@@ -73,8 +72,7 @@ def settle(config: RunConfig, do: Steps, clock: Clock) -> tuple[Artifact, Past]:
     )
     names = do(name_clusters, images=images, partition=clusters, **naming(config, spaces))
     lineage = do(trace, **tracing(config, past, clusters, names)) if config.goes_on else None
-    solved = {name: space.transport for name, space in spaces.items()}
-    metrics = judge(do, config, encoder, found, images, fused, clusters, names, nouns, solved)
+    metrics = judge(do, config, encoder, found, images, fused, clusters, names, spaces)
     run = do(
         commit,
         config=config,
@@ -140,6 +138,19 @@ def headed(
     for name, space in seen.items():
         parts |= {f"{name}.space": space.texts, f"{name}.transport": space.transport}
     return do(apply_head, "partition", images=images, parts=parts, config=config)
+
+
+def corpora(do: Steps, config: RunConfig, encoder: EncoderInfo) -> dict[str, Artifact]:
+    """Nouns and captions, but for those that the run does without."""
+    loads: dict[str, tuple[Step, Any]] = {
+        "noun": (load_nouns, config.nouns),
+        "caption": (load_captions, config.captions),
+    }
+    return {
+        name: do(load, config=section, encoder=encoder.spec)
+        for name, (load, section) in loads.items()
+        if section.source != "none"
+    }
 
 
 def space_of(

@@ -90,6 +90,7 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
     """The clusters as a table, metrics where labels exist, and where the report is."""
     from storage.lake import Lake
     from storage.workspace import Workspace
+    from tasks.report_data import view_rows
 
     with Lake(Workspace(Path(result.workspace)), read_only=True) as lake:
         cards = lake.query(
@@ -97,6 +98,8 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
             "WHERE run_id = ? ORDER BY size DESC, cluster LIMIT ?",
             [result.run_id, limit],
         ).to_pylist()
+        query = "SELECT name, value FROM metrics WHERE run_id = ? AND name LIKE 'view%'"
+        views = view_rows(dict(lake.execute(query, [result.run_id]).fetchall()))
     table = Table(title=f"{result.collection}: {result.n_images:,} images", title_justify="left")
     for column in ("id", "name", "size", "top nouns", "typical image"):
         table.add_column(column, justify="right" if column in {"id", "size"} else "left")
@@ -109,6 +112,11 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
     console.print(table)
     if result.n_failed:
         console.print(f"{result.n_failed:,} inputs failed; see: sortal sql 'FROM failures_by_code'")
+    for view in views:
+        console.print(
+            f"view {view.name}: {view.dim:,} dimensions, {view.n_present:,} images have it, "
+            f"{view.n_missing:,} lack it"
+        )
     if result.metrics:
         shown = [n for n in ("acc", "nmi", "ari", "purity") if n in result.metrics]
         console.print(

@@ -7,7 +7,7 @@ from configs.schema import RunConfig
 from configs.views import BUILT_IN, ViewConfig
 from storage.artifacts import Artifact
 from tasks.encoders import describe_text
-from tasks.heads.head import views_read
+from tasks.heads.head import texts_read, views_read
 from tasks.step import Step
 from tasks.views import column_texts, copy_view, embed_view
 
@@ -33,7 +33,13 @@ def further(config: RunConfig) -> dict[str, ViewConfig]:
 
 
 def check_views(config: RunConfig) -> None:
-    """Refuse views that the method lacks, and encoders of texts that cannot be used."""
+    """Refuse views and texts that the method lacks, and encoders of texts that cannot be used."""
+    for name, source in (("noun", config.nouns.source), ("caption", config.captions.source)):
+        if source == "none" and name in texts_read(config.head):
+            raise UsageError(
+                f"{name}s.source must not be none, since the method {config.method_name} reads "
+                f"{name}s; take another source, or a method without them"
+            )
     for view in further(config).values():
         if view.kind != "vectors":
             describe_text(view.encoder)

@@ -113,21 +113,33 @@ class Fuser:
     """Makes fused vectors of a run's images, and of images that it has not seen.
 
     `mean` (d,) is that of the run's images, whatever images are fused; `views` are by modality,
-    in the order of MODALITIES.
+    in the order of MODALITIES, and `unfused` are those of them that only a head reads.
     """
 
     mean: FloatArray
     views: dict[str, View]
     transport: TransportConfig
     config: FusionConfig
+    unfused: tuple[str, ...] = ()
+
+    def modalities(self, block: FloatArray) -> dict[str, FloatArray]:
+        """Images and their counterparts, each (b, d), of image vectors (b, d)."""
+        seen = centre(block, self.mean if self.transport.centred else None)
+        image = centre(block, self.mean if self.config.centred else None)
+        found = {name: view.counterparts(seen) for name, view in self.views.items()}
+        return {"image": image, **found}
+
+    def fuse(self, modalities: dict[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
+        """Fused unit vectors (b, d') and weights (b, m) of `modalities`."""
+        rule = self.config
+        image, *counterparts = (
+            rows for name, rows in modalities.items() if name not in self.unfused
+        )
+        return fuse_block(image, counterparts, rule.mode, rule.weights, rule.gamma)
 
     def __call__(self, block: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Fused unit vectors (b, d') and weights (b, m) of image vectors (b, d)."""
-        seen = centre(block, self.mean if self.transport.centred else None)
-        image = centre(block, self.mean if self.config.centred else None)
-        counterparts = [view.counterparts(seen) for view in self.views.values()]
-        rule = self.config
-        return fuse_block(image, counterparts, rule.mode, rule.weights, rule.gamma)
+        return self.fuse(self.modalities(block))
 
 
 def open_fuser(
@@ -137,6 +149,7 @@ def open_fuser(
     transports: dict[str, Artifact],
     transport: TransportConfig,
     config: FusionConfig,
+    unfused: tuple[str, ...] = (),
 ) -> Fuser:
     """The fuser of a run, from its stored mean, spaces and potentials."""
     views = {
@@ -144,7 +157,7 @@ def open_fuser(
         for name in MODALITIES
         if name in spaces
     }
-    return Fuser(np.load(images.file(workspace, "mean.npy")), views, transport, config)
+    return Fuser(np.load(images.file(workspace, "mean.npy")), views, transport, config, unfused)
 
 
 def write_shards(

@@ -20,8 +20,9 @@ from storage.artifacts import Artifact
 from storage.rows import FloatArray
 from storage.vectors import ROW_GROUP, VectorSet
 from storage.workspace import Workspace
-from tasks.centring import centre, normalise
+from tasks.centring import normalise
 from tasks.fusion import Fuser, open_fuser
+from tasks.heads.head import deciding
 from tasks.heads.predict import WEIGHTS, Head, load_head
 
 PLACED = pa.schema(
@@ -45,15 +46,25 @@ def files_needed(config: RunConfig) -> dict[str, tuple[str, ...]]:
     }
     if config.head.method != "none":
         files["partition"] = (*files["partition"], WEIGHTS)
-    for name in spaces_fused(config):
+    for name in spaces_read(config):
         files |= {f"{name}.space": ("space.parquet",), f"{name}.transport": ("potential.npz",)}
     return files
 
 
 def spaces_fused(config: RunConfig) -> list[str]:
     """The spaces whose counterparts the method fuses; the others only name clusters."""
-    used = {"noun": config.nouns.fuse, "caption": config.captions.fuse}
+    used = {
+        "noun": config.nouns.fuse and config.nouns.source != "none",
+        "caption": config.captions.fuse and config.captions.source != "none",
+    }
     return [name for name, fused in used.items() if fused]
+
+
+def spaces_read(config: RunConfig) -> list[str]:
+    """The spaces whose counterparts place an image: those fused, and those the head decides by."""
+    read = deciding(config.head)
+    fused = spaces_fused(config)
+    return [name for name in ("noun", "caption") if name in (*fused, *read)]
 
 
 def two_nearest(block: FloatArray, centres: FloatArray, spherical: bool) -> NDArray[np.int64]:
@@ -111,8 +122,9 @@ class Placer:
         second nearest (for a trained head, the second most probable), and `unlike` says that the
         distance is above the threshold.
         """
-        fused = _stored(self.fuser(_stored(vectors))[0])
-        labels = self._two_best(_stored(vectors), fused)
+        seen = self.fuser.modalities(_stored(vectors))
+        fused = _stored(self.fuser.fuse(seen)[0])
+        labels = self._two_best(seen, fused)
         distances = distances_to(fused, self.centres, labels)
         limits = self.thresholds[labels[:, 0]]
         columns = {
@@ -126,11 +138,10 @@ class Placer:
         }
         return pa.table(columns, schema=PLACED)
 
-    def _two_best(self, vectors: FloatArray, fused: FloatArray) -> NDArray[np.int64]:
+    def _two_best(self, seen: dict[str, FloatArray], fused: FloatArray) -> NDArray[np.int64]:
         if self.head is None:
             return two_nearest(fused, self.centres, self.spherical)
-        rule = self.fuser.config.centred
-        return self.head.two_best(centre(vectors, self.fuser.mean if rule else None))
+        return self.head.two_best(seen)
 
     def place_all(self, blocks: Iterable[tuple[list[str], FloatArray]]) -> pa.Table:
         """`place` over blocks of (keys, vectors); holds one block beside the rows."""
@@ -142,7 +153,7 @@ def open_placer(
     workspace: Workspace, parts: dict[str, Artifact], config: RunConfig, assign: AssignConfig
 ) -> Placer:
     """The placer of a run from its artifacts by role (see `files_needed`) and configuration."""
-    names = spaces_fused(config)
+    names, fused = spaces_read(config), spaces_fused(config)
     fuser = open_fuser(
         workspace,
         parts["image_vectors"],
@@ -150,6 +161,7 @@ def open_placer(
         {name: parts[f"{name}.transport"] for name in names},
         config.transport,
         config.fusion,
+        unfused=tuple(name for name in names if name not in fused),
     )
     partition = parts["partition"]
     centres: FloatArray = np.load(partition.file(workspace, "centres.npy"))

@@ -2,8 +2,10 @@
 
 import json
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from configs.errors import UsageError
 from storage.lake import Lake, sql
@@ -12,6 +14,7 @@ from tasks.thumbnails import LARGE, SMALL, Place
 _MAX_CARDS = 150
 _EXTREMES = 12
 _PICTURES = ((20, 12), (50, 7), (100, 5), (_MAX_CARDS, 3))  # up to so many cards, so many each
+_VIEW = re.compile(r"view(-\d+)?\.[a-z0-9_]+\.n_present")
 _CORPORA = {"": "nouns", "2": "captions"}  # the flow's order, where a step runs for both
 
 
@@ -41,6 +44,15 @@ class Cluster:
     pictures: list[Picture] = field(default_factory=list)
 
 
+class ViewRow(NamedTuple):
+    """A further view: its dimensions, how many images have it and how many lack it."""
+
+    name: str
+    dim: int
+    n_present: int
+    n_missing: int
+
+
 @dataclass(frozen=True)
 class ReportData:
     """Everything on the page. `run` is the row of `runs`, with `config` parsed.
@@ -67,6 +79,11 @@ class ReportData:
     def labelled(self) -> bool:
         """Whether the clusters could be compared with labels."""
         return "acc" in self.metrics
+
+    @property
+    def views(self) -> list[ViewRow]:
+        """The further views of images that the method read."""
+        return view_rows(self.metrics)
 
     @property
     def entropy_limit(self) -> float:
@@ -116,6 +133,20 @@ class ReportData:
         """Pixels of each thumbnail: the first of a card is large."""
         firsts = {c.pictures[0].place.key for c in self.clusters if c.pictures}
         return {place.key: LARGE if place.key in firsts else SMALL for place in self.places()}
+
+
+def view_rows(metrics: Mapping[str, float]) -> list[ViewRow]:
+    """The further views of a run, from its figures `view.<name>.n_present` and the like."""
+    parts = [(key.rpartition("."), key) for key in metrics if _VIEW.fullmatch(key)]
+    return [
+        ViewRow(
+            head.split(".")[1],
+            int(metrics[f"{head}.dim"]),
+            int(metrics[key]),
+            int(metrics[f"{head}.n_missing"]),
+        )
+        for (head, _, _), key in parts
+    ]
 
 
 def pictures_per_card(n_cards: int) -> int:

@@ -23,21 +23,16 @@ _DEVICE_ELEMENTS = 1 << 27
 
 
 @dataclass(frozen=True)
-class Problem:
-    """max <P, S> + epsilon H(P) over plans whose rows sum to 1/N and whose columns lean to masses.
+class Columns:
+    """What is asked of the columns of a plan whose rows sum to 1/N: to lean to `masses`.
 
-    `texts` has shape (M, d), float32; `masses` has shape (M,), float64, positive, sum 1;
-    `balance` = rho / (rho + epsilon) for a KL penalty of weight rho on the columns. Potentials
-    are in units of epsilon here: u = g / epsilon, shape (M,), float64.
+    `masses` has shape (M,), float64, positive, sum 1; `balance` = rho / (rho + epsilon) for a KL
+    penalty of weight rho on the columns. Potentials are in units of epsilon here: u = g / epsilon,
+    shape (M,), float64.
     """
 
-    rows: Rows
-    texts: torch.Tensor
     masses: torch.Tensor
-    epsilon: float
     balance: float
-    block_size: int
-    lanes: Lanes
 
     def target(self, u: torch.Tensor) -> torch.Tensor:
         """Column sums that the potential u asks for: b exp(-epsilon u / rho), sum 1."""
@@ -52,6 +47,39 @@ class Problem:
         """One Sinkhorn step: balance * (u + log(b / column sums)), its b-mean removed."""
         u = self.balance * (u + self.masses.log() - log_sums)
         return u - self.masses @ u
+
+
+@dataclass(frozen=True)
+class Problem(Columns):
+    """max <P, S> + epsilon H(P) over plans of N images onto M texts.
+
+    `texts` has shape (M, d), float32.
+    """
+
+    rows: Rows
+    texts: torch.Tensor
+    epsilon: float
+    block_size: int
+    lanes: Lanes
+
+
+@torch.no_grad()
+def dense_plan(
+    scores: torch.Tensor, columns: Columns, epsilon: float, tol: float, max_iter: int
+) -> torch.Tensor:
+    """Rows of the plan of a score matrix (n, M) in memory, each divided by its sum.
+
+    max <P, S> + epsilon H(P) as in `Problem`, for mini-batches: the same step, no blocks. Stops
+    when the L1 error of the column sums is at most `tol`, or after `max_iter` steps.
+    """
+    z = scores.double() / epsilon
+    u = torch.zeros_like(columns.masses)
+    for _ in range(max_iter if columns.balance else 0):
+        log_sums = (z + u).log_softmax(dim=1).logsumexp(dim=0) - np.log(len(z))
+        if columns.error(u, log_sums.exp()) <= tol:
+            break
+        u = columns.step(u, log_sums)
+    return (z + u).softmax(dim=1).to(scores.dtype)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from tasks.centring import normalise
 from tasks.embedding import open_vectors
 from tasks.encoders.base import device_of
 from tasks.heads.data import BLOCK, Data
+from tasks.heads.glad import Glad
 from tasks.heads.inputs import Inputs, open_data
 from tasks.heads.mca import Mca
 from tasks.heads.method import Method
@@ -33,7 +34,7 @@ from tasks.heads.trainer import History, Labels, Score, probability_blocks, surv
 from tasks.measures.agreement import accuracy, confusion
 from tasks.step import step
 
-METHODS: dict[str, type[Method]] = {"tac": Tac, "sic": Sic, "mca": Mca}
+METHODS: dict[str, type[Method]] = {"tac": Tac, "sic": Sic, "mca": Mca, "glad": Glad}
 _SHARD = 8  # blocks of probabilities a file
 
 
@@ -120,6 +121,17 @@ def head(
 def views_read(config: HeadConfig) -> tuple[str, ...]:
     """The views that the configured method reads of each image; none without a head."""
     return METHODS[config.method](config).views if config.method != "none" else ()
+
+
+def texts_read(config: HeadConfig) -> tuple[str, ...]:
+    """The corpora behind what the configured method reads: "noun", "caption"."""
+    spaces = METHODS[config.method].spaces if config.method != "none" else ()
+    return tuple(name for name in ("noun", "caption") if name in (*views_read(config), *spaces))
+
+
+def deciding(config: HeadConfig) -> tuple[str, ...]:
+    """The views that the trained head decides by, some of which only its training may read."""
+    return METHODS[config.method](config).deciding if config.method != "none" else ()
 
 
 _PLACES = ("folder", "workspace")

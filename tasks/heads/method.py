@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from configs.errors import RunError
 from tasks.heads.data import Data
+from tasks.heads.networks import head_of
 
 
 class Method(nn.Module):
@@ -20,6 +22,7 @@ class Method(nn.Module):
 
     # What it reads of each image; a method may set its own by its configuration.
     views: tuple[str, ...] = ("image",)
+    deciding: tuple[str, ...] = ("image",)  # those of them that `probabilities` reads
     spaces: ClassVar[tuple[str, ...]] = ()  # the semantic spaces whose texts it reads
 
     def facts(self) -> dict[str, Any]:
@@ -29,6 +32,19 @@ class Method(nn.Module):
     def prepare(self, data: Data) -> None:
         """Make the networks and what is fixed: neighbours, centres. Called again on a resume."""
         raise NotImplementedError
+
+    def restore(self, weights: dict[str, Tensor]) -> None:
+        """The networks that decide, from the weights of a training and without its data."""
+        for name in ("image_head", "head"):  # what methods call the network that decides
+            own = {
+                key.removeprefix(f"{name}."): value
+                for key, value in weights.items()
+                if key.startswith(f"{name}.")
+            }
+            if own:
+                setattr(self, name, head_of(own))
+                return
+        raise RunError(f"weights must hold a head, got only {', '.join(weights)}; run it again")
 
     def start_epoch(self, epoch: int) -> dict[str, float]:
         """Renew pseudo-labels and the like; what is returned goes into the history."""
@@ -41,7 +57,7 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def probabilities(self, block: dict[str, Tensor]) -> Tensor:
-        """(b, n_clusters), rows summing to 1, of images given by their views, each (b, dim).
+        """(b, n_clusters), rows summing to 1, of images given by the `deciding` views.
 
         A view that an image lacks is a zero row; see `data.present`.
         """

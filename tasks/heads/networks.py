@@ -41,3 +41,31 @@ def linear_head(
             layer.weight.copy_(2 * sharpness * centres)
             layer.bias.copy_(-sharpness * centres.square().sum(dim=1))
     return nn.Sequential(layer, nn.Softmax(dim=1))
+
+
+def head_of(weights: dict[str, Tensor]) -> nn.Sequential:
+    """The head, an MLP's or a linear one, that these weights are of."""
+    first, seed = weights["0.weight"], torch.Generator()
+    deep = weights.get("3.weight")
+    network = (
+        linear_head(first.shape[1], len(first), seed)
+        if deep is None
+        else mlp_head(first.shape[1], len(deep), seed, len(first))
+    )
+    network.load_state_dict(weights)
+    return network
+
+
+def projector(dim: int, width: int, generator: torch.Generator, hidden: int = 0) -> nn.Sequential:
+    """Linear, or Linear - GELU - Linear over `hidden` units: rows (b, dim) -> (b, width).
+
+    Weights and biases are uniform as in PyTorch.
+    """
+    sizes = [(dim, hidden), (hidden, width)] if hidden else [(dim, width)]
+    layers = [nn.Linear(*size) for size in sizes]
+    with torch.no_grad():
+        for layer in layers:
+            bound = layer.in_features**-0.5
+            layer.weight.uniform_(-bound, bound, generator=generator)
+            layer.bias.uniform_(-bound, bound, generator=generator)
+    return nn.Sequential(layers[0], *(part for layer in layers[1:] for part in (nn.GELU(), layer)))

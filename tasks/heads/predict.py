@@ -6,17 +6,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from configs.errors import RunError
+from configs.errors import UsageError
 from configs.heads import HeadConfig
 from storage.rows import FloatArray
 from tasks.heads.head import METHODS
 from tasks.heads.method import Method
-from tasks.heads.networks import linear_head, mlp_head
 
 WEIGHTS = "head.safetensors"
-_NAMES = ("image_head", "head")  # what methods call the network that decides
 
 
 class Head:
@@ -27,9 +25,21 @@ class Head:
         self._order = order
 
     @torch.no_grad()
-    def two_best(self, images: FloatArray) -> NDArray[np.int64]:
-        """The two most probable clusters (b, 2) of image vectors (b, d) as fusion sees them."""
-        block = {"image": torch.from_numpy(images)}
+    def two_best(self, views: dict[str, FloatArray]) -> NDArray[np.int64]:
+        """The two most probable clusters (b, 2) of images given by views (b, d), as fusion's are.
+
+        Raises `UsageError` where the head reads none of these views.
+        """
+        block = {
+            name: torch.from_numpy(rows)
+            for name, rows in views.items()
+            if name in self._method.deciding
+        }
+        if not block:
+            raise UsageError(
+                f"an image must have one of the views {', '.join(self._method.deciding)} that the "
+                f"run's head reads, got {', '.join(views)}; make a run with the view image"
+            )
         ordered = self._method.probabilities(block)[:, self._order]
         best: NDArray[np.int64] = ordered.topk(2, dim=1).indices.numpy()
         return best
@@ -40,22 +50,5 @@ def load_head(file: Path, config: HeadConfig) -> Head:
     weights = load_file(file)
     order = weights.pop("order")
     method = METHODS[config.method](config)
-    for name in _NAMES:
-        own = {
-            key.removeprefix(f"{name}."): value
-            for key, value in weights.items()
-            if key.startswith(f"{name}.")
-        }
-        if own:
-            setattr(method, name, _network(own, len(order)))
-            return Head(method, order)
-    raise RunError(f"{file} must hold a head, got only {', '.join(weights)}; make the run again")
-
-
-def _network(weights: dict[str, Tensor], n_clusters: int) -> nn.Sequential:
-    width, dim = weights["0.weight"].shape
-    seed = torch.Generator()
-    deep = "3.weight" in weights
-    network = mlp_head(dim, n_clusters, seed, width) if deep else linear_head(dim, n_clusters, seed)
-    network.load_state_dict(weights)
-    return network
+    method.restore(weights)
+    return Head(method, order)

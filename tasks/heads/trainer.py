@@ -164,7 +164,7 @@ def probability_blocks(method: Method, data: Data) -> Iterator[Tensor]:
     """Probabilities (b, n_clusters) of consecutive images, float32, on the CPU."""
     method.eval()
     for start in range(0, data.n_images, BLOCK):
-        block = {name: data.views[name].slice(start, start + BLOCK) for name in method.views}
+        block = {name: data.views[name].slice(start, start + BLOCK) for name in method.deciding}
         yield method.probabilities(block).float().cpu()
 
 

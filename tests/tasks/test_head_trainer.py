@@ -51,7 +51,14 @@ def make_data(folder: Path, seed: int = 0) -> Data:
 
 def config(method, **trainer):
     few = {"top_nouns": 5}
-    return HeadConfig(method=method, trainer={**BATCH, **trainer}, sic=few, mca=few)
+    faster = {"lr": 0.01} if method == "glad" else {}
+    return HeadConfig(
+        method=method,
+        trainer={**BATCH, **faster, **trainer},
+        sic=few,
+        mca=few,
+        glad={"views": ["image", "noun"]},
+    )
 
 
 def trained(folder, method="tac", seed=0, **trainer):
