@@ -62,12 +62,16 @@ class VectorStore:
 
     def add(self, keys: Sequence[str], vectors: np.ndarray) -> Path:
         """Publish one shard of vectors of shape (len(keys), dim); returns its path."""
+        return self.add_table(vector_table(keys, vectors))
+
+    def add_table(self, table: pa.Table) -> Path:
+        """Publish one shard of rows with a column `key`; returns its path."""
         self.folder.mkdir(parents=True, exist_ok=True)
         facts = self.sidecars()
         last = max((each["order"] for each in facts.values()), default=-1)
-        rebuilt = facts.get(hash_strings(keys)[:16], {})  # a damaged shard's order stays its own
-        order = rebuilt.get("order", last + 1)
-        return self._publish(vector_table(keys, vectors), order, [])
+        name = hash_strings(table.column("key").to_pylist())[:16]
+        rebuilt = facts.get(name, {})  # a damaged shard's order stays its own
+        return self._publish(table, rebuilt.get("order", last + 1), [])
 
     def merge(self, shards: Sequence[Path]) -> Path:
         """Publish one shard in place of `shards`, neighbours in the order; returns its path.

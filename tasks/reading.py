@@ -75,17 +75,30 @@ class Batches(Dataset):
         return Batch([key for key, _ in good], pixels, failures)
 
     def _read(self, row: dict[str, Any]) -> np.ndarray | Failure:
+        image = read_image(self._source, row, self._config)
+        if isinstance(image, Failure):
+            return image
         try:
-            data = self._source.read(row["path"], row["offset"], row["bytes"])
-        except ImageError as error:
-            return Failure(row["key"], error.code.value, error.message, lasting=False)
-        if hash_bytes(data) != row["key"]:
-            text = "changed since it was listed; the next run reads it anew"
-            return Failure(row["key"], Code.UNREADABLE.value, text, lasting=False)
-        try:
-            return self._transform(middle(decode(data, self._config))).numpy()
+            return self._transform(middle(image)).numpy()
         except ImageError as error:
             return Failure(row["key"], error.code.value, error.message, lasting=True)
+
+
+def read_image(
+    source: ImageSource, row: dict[str, Any], config: ImagesConfig
+) -> Image.Image | Failure:
+    """The RGB picture of a row (key, path, offset, bytes), or why there is none."""
+    try:
+        data = source.read(row["path"], row["offset"], row["bytes"])
+    except ImageError as error:
+        return Failure(row["key"], error.code.value, error.message, lasting=False)
+    if hash_bytes(data) != row["key"]:
+        text = "changed since it was listed; the next run reads it anew"
+        return Failure(row["key"], Code.UNREADABLE.value, text, lasting=False)
+    try:
+        return decode(data, config)
+    except ImageError as error:
+        return Failure(row["key"], error.code.value, error.message, lasting=True)
 
 
 def middle(image: Image.Image, aspect: int = _ASPECT) -> Image.Image:

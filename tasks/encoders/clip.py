@@ -148,18 +148,18 @@ def _first_line(error: BaseException) -> str:
 
 
 class OpenClipEncoder:
-    """A CLIP model on a device, with autocast on CUDA."""
+    """A CLIP model on a device, with autocast on CUDA; `model` and `tokenizer` are open_clip's."""
 
     def __init__(self, config: EncoderConfig) -> None:
         found = resolve(config.spec)
         self.fingerprint = _fingerprint(found)
         self.dim = int(found.config["embed_dim"])
-        self._device = device_of(config.device)
+        self.device = device_of(config.device)
         self._batch_size = config.batch_size
-        self._model, self.transform = _load(found, self._device)
-        self._tokenizer = open_clip.get_tokenizer(found.model)
+        self.model, self.transform = _load(found, self.device)
+        self.tokenizer = open_clip.get_tokenizer(found.model)
         if found.pretrained == str(found.weights):
-            cfg = self._model.visual.preprocess_cfg
+            cfg = self.model.visual.preprocess_cfg
             log.info("%s: a bare weights file states no preprocessing; using the model's own"
                      " (size %s, mean %s, std %s)", found.weights.name, cfg["size"], cfg["mean"],
                      cfg["std"])  # fmt: skip
@@ -167,8 +167,8 @@ class OpenClipEncoder:
     @torch.inference_mode()
     def encode_images(self, batch: torch.Tensor) -> FloatArray:
         """Tensor of shape (b, 3, h, w) -> unit vectors of shape (b, dim)."""
-        with torch.autocast("cuda", enabled=self._device == "cuda"):
-            vectors = self._model.encode_image(batch.to(self._device))
+        with torch.autocast("cuda", enabled=self.device == "cuda"):
+            vectors = self.model.encode_image(batch.to(self.device))
         return unit(vectors.float().cpu().numpy())
 
     @torch.inference_mode()
@@ -176,9 +176,9 @@ class OpenClipEncoder:
         """Raw vectors of shape (b, dim); texts beyond the context are cut by the tokenizer."""
         parts = []
         for start in range(0, len(texts), self._batch_size):
-            tokens = self._tokenizer(texts[start : start + self._batch_size]).to(self._device)
-            with torch.autocast("cuda", enabled=self._device == "cuda"):
-                parts.append(self._model.encode_text(tokens).float().cpu())
+            tokens = self.tokenizer(texts[start : start + self._batch_size]).to(self.device)
+            with torch.autocast("cuda", enabled=self.device == "cuda"):
+                parts.append(self.model.encode_text(tokens).float().cpu())
         result: FloatArray = torch.cat(parts).numpy()
         return result
 

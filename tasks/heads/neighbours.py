@@ -31,15 +31,18 @@ def nearest_neighbours(
     with progress("neighbours", total, "images") as advance:
         for block in rows.blocks(_QUERIES):
             itself = np.arange(start, start + len(block))[:, None]
-            found = _search(rows, block, sought)
+            found = nearest_rows(rows, block, sought)
             out[start : start + len(block)] = _with_self(found, itself, wanted, include_self)
             start += len(block)
             advance(len(block))
     return out
 
 
-def _search(rows: Rows, queries: FloatArray, count: int) -> NDArray[np.int64]:
-    """Row numbers (len(queries), count), the nearest first, over one streamed pass."""
+def nearest_rows(rows: Rows, queries: FloatArray, count: int) -> NDArray[np.int64]:
+    """Numbers (len(queries), count) of the rows of the largest inner product, the nearest first.
+
+    One pass over `rows`, whatever their number.
+    """
     score = np.full((len(queries), 0), -np.inf, dtype=np.float32)
     number = np.empty((len(queries), 0), dtype=np.int64)
     start = 0

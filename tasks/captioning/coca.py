@@ -1,0 +1,134 @@
+"""The captioner `coca`: open_clip's CoCa (Yu et al., 2022) writes captions by beam search.
+
+The search is ours: open_clip's own needs classes that transformers 5 no longer has.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import open_clip
+import pyarrow as pa
+import torch
+from open_clip import CoCa
+from open_clip.tokenizer import SimpleTokenizer as CLIPWords
+from torch import Tensor
+
+from configs.captioner import CocaConfig
+from configs.errors import UsageError
+from configs.schema import EncoderConfig, ImagesConfig
+from storage.hashing import fingerprint
+from tasks.captioning.rows import Caption, Code, captioned
+from tasks.encoders import describe
+from tasks.encoders.clip import OpenClipEncoder
+from tasks.progress import Advance
+from tasks.reading import Batches, bounds_of, read_batches
+from tasks.sources import ImageSource
+
+START, END, PAD = 49406, 49407, 0  # of CLIP's tokenizer, with which CoCa is trained
+
+
+def _spec(config: CocaConfig) -> str:
+    return f"open_clip:{config.checkpoint.removeprefix('open_clip:')}"
+
+
+def checkpoint_fingerprint(config: CocaConfig) -> str:
+    """Weights, configuration and preprocessing; raises UsageError for what cannot be found."""
+    return fingerprint("coca", describe(_spec(config)).fingerprint)
+
+
+class Coca:
+    """A CoCa on a device, and how its captions are searched for."""
+
+    def __init__(self, config: CocaConfig, source: ImageSource, reading: ImagesConfig) -> None:
+        encoder = OpenClipEncoder(EncoderConfig(spec=_spec(config), device=config.device))
+        if not isinstance(encoder.model, CoCa) or not isinstance(encoder.tokenizer, CLIPWords):
+            raise UsageError(
+                "captioner.coca.checkpoint must be a CoCa with CLIP's tokenizer, such as "
+                f"coca_ViT-B-32/PRETRAINED, got {config.checkpoint}"
+            )
+        self._encoder, self._config = encoder, config
+        self._source, self._reading = source, reading
+
+    def shards(self, todo: pa.Table, advance: Advance) -> Iterator[list[Caption]]:
+        """Captions of the images of `todo`, `shard_size` at a time."""
+        config, total = self._config, todo.num_rows
+        bounds = bounds_of(total, config.shard_size, config.batch_size)
+        batches = Batches(self._source, todo, bounds, self._reading, self._encoder.transform)
+        held: list[Caption] = []
+        read = read_batches(batches, total, self._reading.num_workers)
+        for (start, stop), batch in zip(bounds, read, strict=True):
+            if batch.pixels is not None:
+                held += map(captioned, batch.keys, self.write(torch.from_numpy(batch.pixels)))
+            for key, _, error, lasting in batch.failures:
+                held.append(Caption(key, None, Code.UNREADABLE.value, error, lasting))
+            if stop % config.shard_size == 0 or stop == total:
+                yield held
+                held = []
+            advance(stop - start)
+
+    @torch.inference_mode()
+    def write(self, pixels: Tensor) -> list[str]:
+        """Captions of images (b, 3, h, w)."""
+        model, device = self._encoder.model, self._encoder.device
+        with torch.autocast("cuda", enabled=device == "cuda"):
+            found = search(Decoder(model, model(pixels.to(device))), len(pixels), self._config)
+        return [_text(row) for row in found.tolist()]
+
+
+def _text(tokens: list[int]) -> str:
+    stop = tokens.index(END) if END in tokens else len(tokens)
+    words: str = open_clip.decode(torch.tensor([t for t in tokens[1:stop] if t != PAD]))
+    return words
+
+
+class Decoder:
+    """CoCa's text side over images that are encoded already, one row an image."""
+
+    def __init__(self, model: Any, images: dict[str, Tensor]) -> None:
+        self._model = model
+        self._latent, self._tokens = images["image_features"], images["image_embs"]
+        self.device = self._latent.device
+        self.context = int(model.context_length)
+
+    def spread(self, times: int) -> None:
+        """Let each image have `times` rows of text."""
+        self._latent = self._latent.repeat_interleave(times, dim=0)
+        self._tokens = self._tokens.repeat_interleave(times, dim=0)
+
+    def next_token(self, texts: Tensor) -> Tensor:
+        """Log-probabilities (rows, vocabulary) of what follows token ids (rows, length)."""
+        out = self._model(
+            None, texts, image_latent=self._latent, image_embs=self._tokens, output_labels=False
+        )
+        return out["logits"][:, -1].float().log_softmax(dim=-1)
+
+
+def search(decoder: Decoder, n_images: int, config: CocaConfig) -> Tensor:
+    """Token ids (n_images, length) of the best of `config.beams` texts by mean log-probability.
+
+    A text that has ended keeps its score; the end may not come before `min_tokens`.
+    """
+    beams, device = config.beams, decoder.device
+    decoder.spread(beams)
+    texts = torch.full((n_images * beams, 1), START, device=device)
+    scores = torch.full((n_images, beams), -torch.inf, device=device)
+    scores[:, 0] = 0.0  # the beams begin alike: only one of them may branch
+    ended = torch.zeros(n_images * beams, dtype=torch.bool, device=device)
+    for length in range(1, min(config.max_tokens, decoder.context) + 1):
+        follow = decoder.next_token(texts)
+        follow[:, START] = follow[:, PAD] = -torch.inf
+        if length <= config.min_tokens:
+            follow[:, END] = -torch.inf
+        follow[ended] = -torch.inf
+        follow[ended, PAD] = 0.0
+        both = (scores.reshape(-1, 1) + follow).reshape(n_images, -1)
+        scores, places = both.topk(beams, dim=1)
+        rows = places // follow.shape[1] + beams * torch.arange(n_images, device=device)[:, None]
+        token = (places % follow.shape[1]).reshape(-1, 1)
+        texts = torch.cat([texts[rows.reshape(-1)], token], dim=1)
+        ended = ended[rows.reshape(-1)] | (token[:, 0] == END)
+        if ended.all():
+            break
+    lengths = (texts != PAD).sum(dim=1).reshape(n_images, beams) - 1
+    best = (scores / lengths).argmax(dim=1) + beams * torch.arange(n_images, device=device)
+    return texts[best]

@@ -1,0 +1,96 @@
+"""The captioner `nearest`: the closest captions of the captions corpus, by the run's encoder."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from configs.captioner import NearestConfig
+from storage.artifacts import Artifact
+from storage.atomic import atomic_file
+from storage.rows import FloatArray, Rows
+from storage.vectors import VectorSet
+from storage.workspace import Workspace
+from tasks.captioning.rows import Caption, captioned
+from tasks.centring import Centred, centre
+from tasks.embedding import open_vectors
+from tasks.heads.neighbours import nearest_rows
+from tasks.progress import Advance
+
+_BLOCK = 16384
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Gives each image its `count` closest texts; `mean` (dim,) is taken from the images."""
+
+    images: VectorSet
+    texts: Rows
+    captions: pa.ChunkedArray
+    mean: FloatArray | None
+    count: int
+
+    def shards(self, todo: pa.Table, advance: Advance) -> Iterator[list[Caption]]:
+        """Captions of the images of `todo`, by blocks of the image vectors."""
+        wanted = pc.is_in(pa.array(self.images.keys, pa.string()), value_set=todo["key"])
+        chosen, start = wanted.to_numpy(zero_copy_only=False), 0
+        for block in self.images.blocks(_BLOCK):
+            rows = np.flatnonzero(chosen[start : start + len(block)])
+            if len(rows):
+                keys = [self.images.keys[start + row] for row in rows]
+                yield self._caption(keys, centre(block[rows], self.mean))
+                advance(len(rows))
+            start += len(block)
+
+    def _caption(self, keys: list[str], block: FloatArray) -> list[Caption]:
+        near = nearest_rows(self.texts, block, min(self.count, self.texts.shape[0]))
+        texts = self.captions.take(pa.array(near.reshape(-1))).to_pylist()
+        each = near.shape[1]
+        joined = [_joined(texts[row * each : (row + 1) * each]) for row in range(len(keys))]
+        return [captioned(key, text) for key, text in zip(keys, joined, strict=True)]
+
+
+def _joined(captions: list[Any]) -> str:
+    return " ".join(
+        text if text.endswith((".", "!", "?")) or len(captions) == 1 else f"{text}."
+        for text in captions
+    )
+
+
+def open_nearest(
+    workspace: Workspace,
+    config: NearestConfig,
+    images: Artifact,
+    corpus: Artifact,
+    text_vectors: Artifact,
+    room: Path,
+) -> Nearest:
+    """The captioner over a corpus and its vectors.
+
+    Where `config.centred`, the mean that images lose is kept in `room` from the first time on, so
+    that an image's caption stays what it is while the collection grows.
+    """
+    texts = open_vectors(workspace, text_vectors)
+    table = pq.read_table(corpus.file(workspace, "corpus.parquet"), columns=["key", "text"])
+    places = pc.index_in(pa.array(texts.keys, pa.string()), value_set=table["key"])
+    rows: Rows = texts
+    mean = None
+    if config.centred:
+        rows = Centred(texts, np.load(text_vectors.file(workspace, "mean.npy")))
+        mean = _first_mean(room / "mean.npy", images.file(workspace, "mean.npy"))
+    return Nearest(
+        open_vectors(workspace, images), rows, table["text"].take(places), mean, config.count
+    )
+
+
+def _first_mean(kept: Path, now: Path) -> FloatArray:
+    if not kept.exists():
+        with atomic_file(kept) as temporary:
+            temporary.write_bytes(now.read_bytes())
+    mean: FloatArray = np.load(kept)
+    return mean

@@ -1,0 +1,79 @@
+"""What captioners give: a caption, or why there is none, for an image."""
+
+import re
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+import pyarrow as pa
+
+from tasks.captions import normalise
+from tasks.progress import Advance
+
+MOST = 2000  # characters kept of a caption; no sentence encoder reads as many
+TEXTS = pa.schema(
+    {
+        "key": pa.string(),
+        "text": pa.string(),
+        "captioner": pa.string(),
+        "error_code": pa.string(),
+        "error": pa.string(),
+    }
+)
+_ANSWER = re.compile(r"^\s*(answer|caption)\s*:\s*", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+
+
+class Code(StrEnum):
+    """Why an image has no caption."""
+
+    UNREADABLE = "unreadable"  # the image file itself
+    EMPTY = "empty_caption"  # an answer without a word
+    NOT_GIVEN = "no_caption"  # the file of captions does not name the image
+    REFUSED = "refused"  # the server will not have this image
+    DENIED = "denied"  # the server will not have the key or the model
+    BAD_ANSWER = "bad_answer"  # not JSON, or not what was agreed
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+
+
+class Caption(NamedTuple):
+    """An image's caption, or why there is none. `lasting`: asking again is in vain."""
+
+    key: str
+    text: str | None = None
+    error_code: str | None = None
+    error: str | None = None
+    lasting: bool = True
+
+
+class Captioner(Protocol):
+    """Writes captions."""
+
+    def shards(self, todo: pa.Table, advance: Advance) -> Iterator[list[Caption]]:
+        """Captions of the images of a table (key, path, offset, bytes), a shard at a time."""
+
+
+def captioned(key: str, text: str) -> Caption:
+    """The caption `text`, tidied; a row without one where no word is left."""
+    tidy = normalise(_CONTROL.sub(" ", _ANSWER.sub("", text)))[:MOST].strip()
+    if not any(map(str.isalpha, tidy)):
+        return Caption(key, None, Code.EMPTY.value, "the answer holds no word")
+    return Caption(key, tidy)
+
+
+def caption_table(captions: Iterable[Caption], captioner: str) -> pa.Table:
+    """Rows with the columns TEXTS."""
+    rows = [
+        {
+            "key": caption.key,
+            "text": caption.text,
+            "captioner": captioner,
+            "error_code": caption.error_code,
+            "error": caption.error,
+        }
+        for caption in captions
+    ]
+    return pa.Table.from_pylist(rows, schema=TEXTS)

@@ -1,0 +1,192 @@
+"""The step that gives every image a caption; only images that have none yet are captioned.
+
+A killed run loses at most the shard it was writing.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from configs.captioner import (
+    CaptionerConfig,
+    CocaConfig,
+    GivenConfig,
+    NearestConfig,
+    OpenAiConfig,
+)
+from configs.errors import RunError
+from configs.identity import identity_of
+from configs.schema import ImagesConfig
+from storage.artifacts import Artifact, Written
+from storage.hashing import fingerprint, hash_strings
+from storage.vectors import VectorStore
+from storage.workspace import Workspace
+from tasks.captioning.coca import Coca, checkpoint_fingerprint
+from tasks.captioning.endpoint import Endpoint
+from tasks.captioning.given import Given, file_hash
+from tasks.captioning.nearest import open_nearest
+from tasks.captioning.rows import TEXTS, Caption, Captioner, caption_table
+from tasks.embedding import open_vectors, readable
+from tasks.progress import progress
+from tasks.sources import open_source
+from tasks.step import step
+
+log = logging.getLogger("sortal")
+
+FILE = "texts.parquet"
+Settings = NearestConfig | CocaConfig | OpenAiConfig | GivenConfig
+
+
+def captioning(
+    config: CaptionerConfig,
+    *,
+    scan: Artifact,
+    images: Artifact,
+    source: str,
+    reading: ImagesConfig,
+    corpus: Artifact,
+    text_vectors: Artifact,
+) -> dict[str, Any]:
+    """Arguments of `caption_images`: those that matter to the captioner, and no others."""
+    about = {"corpus": corpus, "text_vectors": text_vectors} if config.kind == "nearest" else {}
+    files = {"scan": scan, "reading": reading} if config.kind != "nearest" else {}
+    return {"config": config.chosen, "images": images, "source": source, **about, **files}
+
+
+def _state(_workspace: Workspace, *, config: Settings, **_: Any) -> str | None:
+    if isinstance(config, CocaConfig):
+        return checkpoint_fingerprint(config)
+    return file_hash(config) if isinstance(config, GivenConfig) else None
+
+
+@step("image_captions", version=1, state=_state, check=lambda _, a: not a.facts["n_unanswered"])
+def caption_images(
+    folder: Path,
+    workspace: Workspace,
+    *,
+    config: Settings,
+    images: Artifact,
+    source: str,
+    scan: Artifact | None = None,
+    reading: ImagesConfig | None = None,
+    corpus: Artifact | None = None,
+    text_vectors: Artifact | None = None,
+) -> Written:
+    """Write `texts.parquet`, a row an image of `images` and in its order (columns: TEXTS).
+
+    An image without a caption has an `error_code`; one whose failure may pass (fact
+    `n_unanswered`) is asked about again by the next run. `scan` and `reading` are for captioners
+    that look at image files; `corpus` and `text_vectors` for `nearest`. Raises UsageError for
+    settings that cannot work, RunError where no image gets a caption.
+    """
+    store = VectorStore.of(
+        workspace, _fingerprint(config, source, images, corpus, scan), "captions"
+    )
+    keys = open_vectors(workspace, images).keys
+    missing = store.missing(keys)
+    failed: dict[str, Caption] = {}
+    name = _name(config)
+    if missing:
+        todo = _rows(workspace, scan, missing)
+        captioner = _open(workspace, config, images, source, reading, corpus, text_vectors, store)
+        failed = _fill(store, captioner, name, todo)
+    table = _table(store, keys, failed, name)
+    n_captioned = table.num_rows - table["text"].null_count
+    if not n_captioned:
+        first = table.slice(0, 1).to_pylist()[0]
+        raise RunError(
+            f"captioner {name} must caption an image, got none of {len(keys):,}; the first: "
+            f"{first['error_code']}, {first['error']}"
+        )
+    pq.write_table(table, folder / FILE, compression="zstd")
+    facts = {"captioner": name, "n_captioned": n_captioned, "n_failed": len(keys) - n_captioned}
+    log.info("captions by %s: %s of %s images", name, f"{n_captioned:,}", f"{len(keys):,}")
+    return Written(
+        rows=len(keys), identity=_identity(table), facts={**facts, "n_unanswered": len(failed)}
+    )
+
+
+def _name(config: Settings) -> str:
+    if isinstance(config, OpenAiConfig):
+        return f"openai:{config.model}"
+    if isinstance(config, CocaConfig):
+        return f"coca:{config.checkpoint.rsplit('/', 1)[-1]}"
+    return "given" if isinstance(config, GivenConfig) else "nearest"
+
+
+def _fingerprint(
+    config: Settings,
+    source: str,
+    images: Artifact,
+    corpus: Artifact | None,
+    scan: Artifact | None,
+) -> str:
+    """What decides a caption besides the image's content: captions of two never mix."""
+    parts: list[Any] = [type(config).__name__, identity_of(config)]
+    if isinstance(config, NearestConfig) and corpus:
+        parts += [source, images.facts["store"], corpus.identity]
+    if isinstance(config, CocaConfig):
+        parts.append(checkpoint_fingerprint(config))
+    if isinstance(config, GivenConfig) and scan:
+        parts += [scan.identity, file_hash(config)]
+    return fingerprint("captions", parts)
+
+
+def _rows(workspace: Workspace, scan: Artifact | None, keys: Sequence[str]) -> pa.Table:
+    """The images `keys`, with their places where the captioner looks at files."""
+    chosen = pa.array(keys, pa.string())
+    if scan is None:
+        return pa.table({"key": chosen})
+    table = readable(scan.file(workspace, "images.parquet"))
+    return table.filter(pc.is_in(table["key"], value_set=chosen))
+
+
+def _open(
+    workspace: Workspace,
+    config: Settings,
+    images: Artifact,
+    source: str,
+    reading: ImagesConfig | None,
+    corpus: Artifact | None,
+    text_vectors: Artifact | None,
+    store: VectorStore,
+) -> Captioner:
+    if isinstance(config, NearestConfig):
+        assert corpus and text_vectors
+        return open_nearest(workspace, config, images, corpus, text_vectors, store.folder)
+    if isinstance(config, GivenConfig):
+        return Given(config)
+    opener = Coca if isinstance(config, CocaConfig) else Endpoint
+    return opener(config, open_source(source), reading or ImagesConfig())  # type: ignore[arg-type]
+
+
+def _fill(
+    store: VectorStore, captioner: Captioner, name: str, todo: pa.Table
+) -> dict[str, Caption]:
+    """Caption the images of `todo` into `store`; those to be asked about again, by key."""
+    again: dict[str, Caption] = {}
+    with progress("captioning", todo.num_rows, unit="images") as advance:
+        for captions in captioner.shards(todo, advance):
+            kept = [caption for caption in captions if caption.text or caption.lasting]
+            again |= {each.key: each for each in captions if not (each.text or each.lasting)}
+            if kept:
+                store.add_table(caption_table(kept, name))
+    return again
+
+
+def _table(store: VectorStore, keys: list[str], failed: dict[str, Caption], name: str) -> pa.Table:
+    """The rows of the images `keys`, in that order."""
+    stored = [pq.read_table(shard) for shard in store.shards()]
+    table = pa.concat_tables([*stored, caption_table(failed.values(), name)])
+    places = pc.index_in(pa.array(keys, pa.string()), value_set=table["key"].combine_chunks())
+    return table.take(places).select(TEXTS.names)
+
+
+def _identity(table: pa.Table) -> str:
+    filled = [pc.fill_null(table[name], "") for name in ("key", "text", "error_code")]
+    return hash_strings(pc.binary_join_element_wise(*filled, "\0").to_pylist())
