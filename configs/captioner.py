@@ -27,6 +27,11 @@ class CocaConfig(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = Runtime("auto")
     shard_size: int = Runtime(512, ge=1, le=1_000_000)  # captions a shard: the unit of resuming
 
+    @property
+    def spec(self) -> str:
+        """The checkpoint as encoders are named."""
+        return f"open_clip:{self.checkpoint.removeprefix('open_clip:')}"
+
 
 class OpenAiConfig(Section):
     """Any server that speaks OpenAI's chat completions, such as vLLM.

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from configs.captioner import CaptionerConfig
 from configs.evaluation import EvaluationConfig
 from configs.heads import HeadConfig
 from configs.identity import Runtime
@@ -144,6 +145,7 @@ class RunConfig(Section):
     random_state: int = Field(0, ge=0, le=2**32 - 1)
     images: ImagesConfig = ImagesConfig()
     views: dict[str, ViewConfig] = Field({})  # further views of each image, by name
+    captioner: CaptionerConfig = CaptionerConfig()
     encoder: EncoderConfig = EncoderConfig()
     nouns: NounsConfig = NounsConfig()
     captions: CaptionsConfig = CaptionsConfig()

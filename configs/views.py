@@ -16,8 +16,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 class ViewConfig(Section):
     """One further view: where it comes from, and how it becomes vectors."""
 
-    # column: a text column of the source's metadata. vectors: ready-made ones from Parquet files.
-    kind: Literal["column", "vectors"]
+    # column: a text column of the source's metadata. captions: what the run's captioner writes.
+    # vectors: ready-made ones from Parquet files.
+    kind: Literal["column", "captions", "vectors"]
     column: str | None = None  # default: the view's own name
     source: str | None = None  # a Parquet file (key or file_name, vector), or a folder of them
     encoder: str = "minilm"  # of texts: minilm | conse | open_clip:MODEL/PRETRAINED | vectors:DIR

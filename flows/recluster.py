@@ -11,7 +11,7 @@ from flows.guard import alone
 from flows.judging import judge
 from flows.outcome import RunResult, announce
 from flows.steps import Space, Steps
-from flows.views import check_views, make_views
+from flows.views import Seen, check_views, make_views
 from storage.artifacts import Artifact
 from storage.workspace import Workspace
 from tasks.captions import load_captions
@@ -122,11 +122,12 @@ def headed(
     What then stands on the train split has roles that begin with `train.`.
     """
     into: dict[str, Any] = {"n_clusters": config.n_clusters, "random_state": config.random_state}
+    where = config.model_copy(update={"source": config.train or config.source})
+    told = spaces["caption"]
+    views = make_views(do, where, Seen(*learnt, told.corpus, told.vectors))
     if config.train is None:
-        views = make_views(do, config, *learnt)
         arguments = training(config, *learnt, spaces, views)
         return do(head, "partition", fused=fused, **arguments, **into)
-    views = make_views(do, config.model_copy(update={"source": config.train}), *learnt)
     seen = {
         name: space._replace(transport=solved(do, f"train.{name}", learnt[1], space.texts, config))
         for name, space in spaces.items()

@@ -1,11 +1,12 @@
 """Further views of a run's images: which of them its method reads, and the steps that make them."""
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from configs.errors import UsageError
 from configs.schema import RunConfig
 from configs.views import BUILT_IN, ViewConfig
 from storage.artifacts import Artifact
+from tasks.captioning.step import caption_images, captioning, check_captioner
 from tasks.encoders import describe_text
 from tasks.heads.head import texts_read, views_read
 from tasks.step import Step
@@ -27,7 +28,7 @@ def further(config: RunConfig) -> dict[str, ViewConfig]:
         known = ", ".join([*BUILT_IN, *config.views])
         raise UsageError(
             f"head.{config.head.method}.views must name views of the run ({known}), got "
-            f"{lacking[0]!r}; set views.{lacking[0]}.kind to column or vectors"
+            f"{lacking[0]!r}; set views.{lacking[0]}.kind to column, captions or vectors"
         )
     return {name: config.views[name] for name in names}
 
@@ -43,31 +44,49 @@ def check_views(config: RunConfig) -> None:
     for view in further(config).values():
         if view.kind != "vectors":
             describe_text(view.encoder)
+        if view.kind == "captions":
+            check_captioner(config.captioner)
 
 
-def make_views(do: Do, config: RunConfig, found: Artifact, images: Artifact) -> dict[str, Artifact]:
+class Seen(NamedTuple):
+    """The images, and what further views come from: the scan, the captions corpus."""
+
+    found: Artifact
+    images: Artifact
+    corpus: Artifact
+    text_vectors: Artifact
+
+
+def make_views(do: Do, config: RunConfig, seen: Seen) -> dict[str, Artifact]:
     """The views that the method reads beyond the built-in ones, by name."""
-    return {
-        name: _made(do, name, view, config, found, images) for name, view in further(config).items()
-    }
+    return {name: _made(do, name, view, config, seen) for name, view in further(config).items()}
 
 
-def _made(
-    do: Do, name: str, view: ViewConfig, config: RunConfig, found: Artifact, images: Artifact
-) -> Artifact:
-    about: dict[str, Any] = {"role": f"view.{name}", "name": name, "images": images}
+def _made(do: Do, name: str, view: ViewConfig, config: RunConfig, seen: Seen) -> Artifact:
+    about: dict[str, Any] = {"role": f"view.{name}", "name": name, "images": seen.images}
     if view.kind == "vectors":
-        return do(copy_view, scan=found, source=view.source, **about)
+        return do(copy_view, scan=seen.found, source=view.source, **about)
     return do(
         embed_view,
-        texts=_texts(do, name, view, config, found),
+        texts=_texts(do, name, view, config, seen),
         encoder=config.encoder.model_copy(update={"spec": view.encoder}),
         encoder_fingerprint=describe_text(view.encoder).fingerprint,
         **about,
     )
 
 
-def _texts(do: Do, name: str, view: ViewConfig, config: RunConfig, found: Artifact) -> Artifact:
+def _texts(do: Do, name: str, view: ViewConfig, config: RunConfig, seen: Seen) -> Artifact:
     """An artifact with the text of every image."""
+    if view.kind == "captions":
+        about = captioning(
+            config.captioner,
+            scan=seen.found,
+            images=seen.images,
+            source=config.source,
+            reading=config.images,
+            corpus=seen.corpus,
+            text_vectors=seen.text_vectors,
+        )
+        return do(caption_images, "captions", **about)
     column = {"source": config.source, "column": view.column or name}
-    return do(column_texts, f"view.{name}.texts", scan=found, **column)
+    return do(column_texts, f"view.{name}.texts", scan=seen.found, **column)

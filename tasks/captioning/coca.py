@@ -16,9 +16,7 @@ from torch import Tensor
 from configs.captioner import CocaConfig
 from configs.errors import UsageError
 from configs.schema import EncoderConfig, ImagesConfig
-from storage.hashing import fingerprint
 from tasks.captioning.rows import Caption, Code, captioned
-from tasks.encoders import describe
 from tasks.encoders.clip import OpenClipEncoder
 from tasks.progress import Advance
 from tasks.reading import Batches, bounds_of, read_batches
@@ -27,20 +25,11 @@ from tasks.sources import ImageSource
 START, END, PAD = 49406, 49407, 0  # of CLIP's tokenizer, with which CoCa is trained
 
 
-def _spec(config: CocaConfig) -> str:
-    return f"open_clip:{config.checkpoint.removeprefix('open_clip:')}"
-
-
-def checkpoint_fingerprint(config: CocaConfig) -> str:
-    """Weights, configuration and preprocessing; raises UsageError for what cannot be found."""
-    return fingerprint("coca", describe(_spec(config)).fingerprint)
-
-
 class Coca:
     """A CoCa on a device, and how its captions are searched for."""
 
     def __init__(self, config: CocaConfig, source: ImageSource, reading: ImagesConfig) -> None:
-        encoder = OpenClipEncoder(EncoderConfig(spec=_spec(config), device=config.device))
+        encoder = OpenClipEncoder(EncoderConfig(spec=config.spec, device=config.device))
         if not isinstance(encoder.model, CoCa) or not isinstance(encoder.tokenizer, CLIPWords):
             raise UsageError(
                 "captioner.coca.checkpoint must be a CoCa with CLIP's tokenizer, such as "

@@ -52,13 +52,8 @@ class Endpoint:
     """A server, asked `concurrency` questions at once."""
 
     def __init__(self, config: OpenAiConfig, source: ImageSource, reading: ImagesConfig) -> None:
-        if not config.model:
-            raise UsageError(
-                "captioner.openai.model must name the server's model, got none; such as "
-                "--set captioner.openai.model=Qwen/Qwen2.5-VL-7B-Instruct"
-            )
         self._config, self._source, self._reading = config, source, reading
-        self._access = credentials(config)
+        self._access = check_endpoint(config)
         self._health = Health(config.give_up_after, self._access)
         self._client = httpx.Client(timeout=config.timeout, headers=_headers(self._access))
         self._url = f"{self._access.base_url.rstrip('/')}/chat/completions"
@@ -134,6 +129,16 @@ class Endpoint:
             text = str(error) or type(error).__name__
             return Answer(code=Code.UNREACHABLE, error=text)
         return read_answer(response)
+
+
+def check_endpoint(config: OpenAiConfig) -> Credentials:
+    """Where the server is; raises UsageError where that or the model is not said."""
+    if not config.model:
+        raise UsageError(
+            "captioner.openai.model must name the server's model, got none; such as "
+            "--set captioner.openai.model=Qwen/Qwen2.5-VL-7B-Instruct"
+        )
+    return credentials(config)
 
 
 def _headers(access: Credentials) -> dict[str, str]:

@@ -26,12 +26,12 @@ from storage.artifacts import Artifact, Written
 from storage.hashing import fingerprint, hash_strings
 from storage.vectors import VectorStore
 from storage.workspace import Workspace
-from tasks.captioning.coca import Coca, checkpoint_fingerprint
-from tasks.captioning.endpoint import Endpoint
+from tasks.captioning.endpoint import Endpoint, check_endpoint
 from tasks.captioning.given import Given, file_hash
 from tasks.captioning.nearest import open_nearest
 from tasks.captioning.rows import TEXTS, Caption, Captioner, caption_table
 from tasks.embedding import open_vectors, readable
+from tasks.encoders import describe
 from tasks.progress import progress
 from tasks.sources import open_source
 from tasks.step import step
@@ -58,9 +58,17 @@ def captioning(
     return {"config": config.chosen, "images": images, "source": source, **about, **files}
 
 
-def _state(_workspace: Workspace, *, config: Settings, **_: Any) -> str | None:
+def check_captioner(config: CaptionerConfig) -> None:
+    """Raise UsageError, before any work, for a captioner that cannot be used."""
+    if config.kind == "openai":
+        check_endpoint(config.openai)
+    elif config.kind != "nearest":
+        _state(None, config=config.chosen)
+
+
+def _state(_workspace: Workspace | None, *, config: Settings, **_: Any) -> str | None:
     if isinstance(config, CocaConfig):
-        return checkpoint_fingerprint(config)
+        return describe(config.spec).fingerprint
     return file_hash(config) if isinstance(config, GivenConfig) else None
 
 
@@ -131,7 +139,7 @@ def _fingerprint(
     if isinstance(config, NearestConfig) and corpus:
         parts += [source, images.facts["store"], corpus.identity]
     if isinstance(config, CocaConfig):
-        parts.append(checkpoint_fingerprint(config))
+        parts.append(describe(config.spec).fingerprint)
     if isinstance(config, GivenConfig) and scan:
         parts += [scan.identity, file_hash(config)]
     return fingerprint("captions", parts)
@@ -161,8 +169,12 @@ def _open(
         return open_nearest(workspace, config, images, corpus, text_vectors, store.folder)
     if isinstance(config, GivenConfig):
         return Given(config)
-    opener = Coca if isinstance(config, CocaConfig) else Endpoint
-    return opener(config, open_source(source), reading or ImagesConfig())  # type: ignore[arg-type]
+    files = open_source(source), reading or ImagesConfig()
+    if isinstance(config, OpenAiConfig):
+        return Endpoint(config, *files)
+    from tasks.captioning.coca import Coca  # imports open_clip, which takes seconds
+
+    return Coca(config, *files)
 
 
 def _fill(
