@@ -126,10 +126,31 @@ class GladConfig(Section):
         return views
 
 
+class SacConfig(Section):
+    """SAC's losses (METHODS.md 5.4); switches for its ablations.
+
+    Values are those of the published script where it has one; the others are [infer].
+    """
+
+    view: str = "description"  # the further view that holds each image's caption
+    contrast: bool = True
+    weighted: bool = True  # pairs count by how far their clusters agree
+    weights_learn: bool = True  # gradients flow through the weights, as in the script
+    third_term: bool = True  # captions to images; the script computes it and never adds it
+    mask_self: bool = False  # whether a row is left out of its own negatives; not in the script
+    temperature: float = Field(1.1, gt=0.0)  # T, of the contrast and of the weights
+    alpha: float = Field(0.9, ge=0.0, le=1.0)  # the contrasted pair's share of its weight
+    scale: float = Field(1.0, gt=0.0)  # s, how sharply a weight follows the agreement
+    alignment: float = Field(0.6, ge=0.0)  # lambda_a; 0 = off
+    beta: float = Field(0.5, ge=0.0, le=1.0)  # of images, against clusters, in the alignment
+    balance: float = Field(5.0, ge=0.0)  # lambda_b; 4.0 in a re-implementation; 0 = off
+    width: int = Field(512, ge=1)
+
+
 class HeadConfig(Section):
     """The head trained on the frozen vectors; "none" partitions by k-means instead."""
 
-    method: Literal["none", "tac", "sic", "mca", "glad"] = "none"
+    method: Literal["none", "tac", "sic", "mca", "sac", "glad"] = "none"
     # fixed: the last epoch counts. paper: the epoch that agrees best with the labels, as SIC's
     # and SAC's scripts do; for reproduction only, and the lake says so.
     selection: Literal["fixed", "paper"] = "fixed"
@@ -138,6 +159,7 @@ class HeadConfig(Section):
     sic: SicConfig = SicConfig()
     mca: McaConfig = McaConfig()
     glad: GladConfig = GladConfig()
+    sac: SacConfig = SacConfig()
 
     def check(self, n_images: int, n_clusters: int) -> None:
         """Raise `UsageError` where training would surely collapse."""

@@ -28,13 +28,21 @@ from tasks.heads.glad import Glad
 from tasks.heads.inputs import Inputs, open_data
 from tasks.heads.mca import Mca
 from tasks.heads.method import Method
+from tasks.heads.sac import Sac
 from tasks.heads.sic import Sic
 from tasks.heads.tac import Tac
 from tasks.heads.trainer import History, Labels, Score, probability_blocks, survey, train
 from tasks.measures.agreement import accuracy, confusion
 from tasks.step import step
 
-METHODS: dict[str, type[Method]] = {"tac": Tac, "sic": Sic, "mca": Mca, "glad": Glad}
+METHODS: dict[str, type[Method]] = {
+    "tac": Tac,
+    "sic": Sic,
+    "mca": Mca,
+    "sac": Sac,
+    "glad": Glad,
+}
+PER_IMAGE = "per_image.parquet"
 _SHARD = 8  # blocks of probabilities a file
 
 
@@ -76,7 +84,8 @@ def head(
     `assignments.parquet` (key, cluster, distance, probability), `centres.npy` (n_clusters, dim):
     unit means of the clusters' *fused* vectors, so that distances mean what they do after k-means;
     `probabilities-00000.parquet`, ... (key, probabilities); `head.safetensors`: the weights, and
-    `order`, the head's output behind each cluster; `history.parquet` (epoch, name, value).
+    `order`, the head's output behind each cluster; `history.parquet` (epoch, name, value);
+    `per_image.parquet` (key, ...), where the method has more to say of each image.
     Cluster ids go by decreasing size. A head sees images and counterparts as fusion does.
     `scan` is for `selection: paper` alone, which looks at the labels; `views` are further ones.
 
@@ -112,6 +121,9 @@ def head(
     weights = {"order": torch.from_numpy(found.order), **method.state_dict()}
     save_file({k: v.cpu().contiguous() for k, v in weights.items()}, folder / "head.safetensors")
     pq.write_table(history_table(history), folder / "history.parquet")
+    if figures := method.per_image(data):
+        table = {"key": pa.array(rows.keys, pa.string()), **figures}
+        pq.write_table(pa.table(table), folder / PER_IMAGE, compression="zstd")
     shutil.rmtree(scratch, ignore_errors=True)
     sizes = np.bincount(found.labels, minlength=n_clusters).tolist()
     facts = {**method.facts(), **last_figures(history), "batch_size": trainer.batch_size}

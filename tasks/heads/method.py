@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from configs.errors import RunError
+from storage.rows import FloatArray
 from tasks.heads.data import Data
 from tasks.heads.networks import head_of
 
@@ -62,3 +63,7 @@ class Method(nn.Module):
         A view that an image lacks is a zero row; see `data.present`.
         """
         raise NotImplementedError
+
+    def per_image(self, data: Data) -> dict[str, FloatArray]:
+        """Further figures (n,) of each image after training, by name, such as a weight."""
+        return {}

@@ -19,6 +19,16 @@ def mlp_head(
     return nn.Sequential(first, nn.BatchNorm1d(width), nn.ReLU(), last, nn.Softmax(dim=1))
 
 
+def projected_head(
+    dim: int, n_clusters: int, generator: torch.Generator, width: int = 512
+) -> nn.Sequential:
+    """SAC's text head: Linear to `width`, then TAC's head, rows (b, dim) -> (b, n_clusters)."""
+    first = nn.Linear(dim, width)
+    nn.init.trunc_normal_(first.weight, std=0.02, generator=generator)
+    nn.init.zeros_(first.bias)
+    return nn.Sequential(first, *mlp_head(width, n_clusters, generator, width))
+
+
 def linear_head(
     dim: int,
     n_clusters: int,
