@@ -32,23 +32,21 @@ def weights(own: Pair, other: Pair, *, alpha: float, temperature: float, scale: 
     return alpha * mine + (1.0 - alpha) * theirs
 
 
-def contrast(
-    pair: Pair, w: Tensor | None, temperature: float, *, mask_self: bool = False
-) -> Tensor:
+def contrast(pair: Pair, w: Tensor, temperature: float, *, mask_self: bool = False) -> Tensor:
     """D(a, b | w): weighted InfoNCE over the 2b rows of both (METHODS.md 5.4).
 
     A row's positive is its partner in the other matrix; all 2b rows are in the denominator, the
     row itself too unless `mask_self`. The mean over rows is weighted by w, the same for both rows
     of a pair; where all of w are 0 the loss is 0.
     """
-    rows = torch.cat([pair.a, pair.b])
+    rows = torch.cat((pair.a, pair.b))
     similarities = rows @ rows.T / temperature
     if mask_self:
         itself = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
         similarities = similarities.masked_fill(itself, -torch.inf)
     partner = torch.arange(len(rows), device=rows.device).roll(len(rows) // 2)
     losses = functional.cross_entropy(similarities, partner, reduction="none")
-    both = torch.cat([w, w])
+    both = torch.cat((w, w))
     return (both * losses).sum() / both.sum().clamp_min(EPSILON)
 
 

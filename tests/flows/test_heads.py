@@ -33,7 +33,9 @@ def folder(tmp_path_factory):
 
     labels = np.arange(N_IMAGES) % KINDS
     names = np.array(["cat", "boat", "tree"])
-    write("images", labels, 0.2, key=[f"i{i:03}" for i in range(N_IMAGES)], label=names[labels])
+    titles = [f"a photo of a {name}" for name in names[labels]]
+    keys = [f"i{i:03}" for i in range(N_IMAGES)]
+    write("images", labels, 0.2, key=keys, label=names[labels], description=titles)
     words = ["cat", "boat", "tree", "kitten", "ship", "oak", "lion", "raft", "elm"]
     write("nouns", np.arange(9) % KINDS, 0.1, text=words)
     write("captions", np.arange(6) % KINDS, 0.1, text=[f"a {word} somewhere" for word in words[:6]])
@@ -66,7 +68,7 @@ class Run:
         return pq.read_table(self.clusters.file(self.workspace, name))
 
 
-@pytest.fixture(scope="module", params=["tac", "sic", "mca", "glad"])
+@pytest.fixture(scope="module", params=["tac", "sic", "mca", "sac", "glad"])
 def run(request, tmp_path_factory, folder):
     return Run(tmp_path_factory.mktemp("workspace"), folder, request.param)
 

@@ -29,7 +29,7 @@ BATCH = {"epochs": 4, "batch_size": 50, "n_neighbours": 8}
 
 
 def make_data(folder: Path, seed: int = 0) -> Data:
-    """Images, counterparts and nouns of four kinds."""
+    """Images, counterparts, captions and nouns of four kinds."""
     folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(0)
     kinds = normalise(rng.standard_normal((KINDS, DIM)).astype(np.float32))
@@ -39,7 +39,7 @@ def make_data(folder: Path, seed: int = 0) -> Data:
         return normalise(kinds[labels] + noise)
 
     views = {}
-    for name, spread in (("image", 0.15), ("noun", 0.1)):
+    for name, spread in (("image", 0.15), ("noun", 0.1), ("description", 0.1)):
         path = folder / f"view-{name}.npy"
         write_matrix(path, (N_IMAGES, DIM), [near(LABELS, spread)])
         views[name] = Matrix(path)
