@@ -123,8 +123,7 @@ def headed(
     """
     into: dict[str, Any] = {"n_clusters": config.n_clusters, "random_state": config.random_state}
     where = config.model_copy(update={"source": config.train or config.source})
-    told = spaces["caption"]
-    views = make_views(do, where, Seen(*learnt, told.corpus, told.vectors))
+    views = make_views(do, where, Seen(*learnt, spaces.get("caption")))
     if config.train is None:
         arguments = training(config, *learnt, spaces, views)
         return do(head, "partition", fused=fused, **arguments, **into)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 from configs.errors import UsageError
 from configs.schema import RunConfig
 from configs.views import BUILT_IN, ViewConfig
+from flows.steps import Space
 from storage.artifacts import Artifact
 from tasks.captioning.step import caption_images, captioning, check_captioner
 from tasks.encoders import describe_text
@@ -45,16 +46,15 @@ def check_views(config: RunConfig) -> None:
         if view.kind != "vectors":
             describe_text(view.encoder)
         if view.kind == "captions":
-            check_captioner(config.captioner)
+            check_captioner(config.captioner, config.captions)
 
 
 class Seen(NamedTuple):
-    """The images, and what further views come from: the scan, the captions corpus."""
+    """The images and their scan, and the captions corpus, where the run has one."""
 
     found: Artifact
     images: Artifact
-    corpus: Artifact
-    text_vectors: Artifact
+    captions: Space | None
 
 
 def make_views(do: Do, config: RunConfig, seen: Seen) -> dict[str, Artifact]:
@@ -84,8 +84,8 @@ def _texts(do: Do, name: str, view: ViewConfig, config: RunConfig, seen: Seen) -
             images=seen.images,
             source=config.source,
             reading=config.images,
-            corpus=seen.corpus,
-            text_vectors=seen.text_vectors,
+            corpus=seen.captions and seen.captions.corpus,
+            text_vectors=seen.captions and seen.captions.vectors,
         )
         return do(caption_images, "captions", **about)
     column = {"source": config.source, "column": view.column or name}

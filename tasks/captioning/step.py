@@ -19,9 +19,9 @@ from configs.captioner import (
     NearestConfig,
     OpenAiConfig,
 )
-from configs.errors import RunError
+from configs.errors import RunError, UsageError
 from configs.identity import identity_of
-from configs.schema import ImagesConfig
+from configs.schema import CaptionsConfig, ImagesConfig
 from storage.artifacts import Artifact, Written
 from storage.hashing import fingerprint, hash_strings
 from storage.vectors import VectorStore
@@ -49,8 +49,8 @@ def captioning(
     images: Artifact,
     source: str,
     reading: ImagesConfig,
-    corpus: Artifact,
-    text_vectors: Artifact,
+    corpus: Artifact | None,
+    text_vectors: Artifact | None,
 ) -> dict[str, Any]:
     """Arguments of `caption_images`: those that matter to the captioner, and no others."""
     about = {"corpus": corpus, "text_vectors": text_vectors} if config.kind == "nearest" else {}
@@ -58,8 +58,13 @@ def captioning(
     return {"config": config.chosen, "images": images, "source": source, **about, **files}
 
 
-def check_captioner(config: CaptionerConfig) -> None:
+def check_captioner(config: CaptionerConfig, captions: CaptionsConfig) -> None:
     """Raise UsageError, before any work, for a captioner that cannot be used."""
+    if config.kind == "nearest" and captions.source == "none":
+        raise UsageError(
+            "captions.source must not be none, since captioner.kind nearest takes its captions "
+            "there; use 'starter' or a file, or another captioner"
+        )
     if config.kind == "openai":
         check_endpoint(config.openai)
     elif config.kind != "nearest":
