@@ -161,6 +161,14 @@ class HeadConfig(Section):
     glad: GladConfig = GladConfig()
     sac: SacConfig = SacConfig()
 
+    def unread(self) -> set[str]:
+        """The sections of other methods, and without a head all settings: they change nothing."""
+        fields = type(self).model_fields
+        sections = {name for name in fields if isinstance(getattr(self, name), Section)}
+        if self.method == "none":
+            return set(fields) - {"method"}
+        return sections - {"trainer", self.method}
+
     def check(self, n_images: int, n_clusters: int) -> None:
         """Raise `UsageError` where training would surely collapse."""
         size = self.trainer.batch_size

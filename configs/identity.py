@@ -12,11 +12,15 @@ def Runtime(default: Any, **rules: Any) -> Any:  # noqa: N802 - reads like pydan
 
 
 def identity_of(model: BaseModel) -> dict[str, Any]:
-    """The model as JSON-able values without its runtime fields, to any depth."""
+    """The model as JSON-able values without its runtime and unread fields, to any depth.
+
+    A model may say by `unread()` which fields say nothing, given the others.
+    """
     out: dict[str, Any] = {}
+    unread = model.unread() if hasattr(model, "unread") else ()
     for name, field in type(model).model_fields.items():
         extra = field.json_schema_extra
-        if isinstance(extra, dict) and extra.get("runtime"):
+        if name in unread or (isinstance(extra, dict) and extra.get("runtime")):
             continue
         out[name] = _plain(getattr(model, name))
     return out

@@ -174,9 +174,11 @@ def demo(workspace: WorkspaceOption = DEFAULT_WORKSPACE) -> None:
 
 # Commands of other areas; they take their options from the names above.
 from flows.commands import assign as _assign  # noqa: E402
+from flows.commands import benchmark as _benchmark  # noqa: E402
 from flows.commands import care, lineage, upkeep  # noqa: E402
 
 _assign.register(app)
+_benchmark.register(app)
 care.register(app)
 lineage.register(app)
 upkeep.register(app)

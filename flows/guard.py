@@ -26,7 +26,7 @@ def alone(config: RunConfig) -> Iterator[tuple[Workspace, str]]:
     """
     context = FlowRunContext.get()
     name = f"run {context.flow_run.name}" if context and context.flow_run else "a run"
-    with clear_disk_errors(config):
+    with clear_disk_errors(config.workspace):
         workspace = Workspace(config.workspace).create()
         with hold(workspace, config.collection_name, config.lease_seconds, name) as lease:
             sweep(workspace)
@@ -34,16 +34,16 @@ def alone(config: RunConfig) -> Iterator[tuple[Workspace, str]]:
 
 
 @contextmanager
-def clear_disk_errors(config: RunConfig) -> Iterator[None]:
+def clear_disk_errors(workspace: Path) -> Iterator[None]:
     """Raise RunError in place of an OSError that says the disk is full, or may not be written."""
     try:
         yield
     except OSError as error:
         text = " ".join(str(error).split())
-        if not _is_about_the_disk(error, config.workspace, text):
+        if not _is_about_the_disk(error, workspace, text):
             raise
         raise RunError(
-            f"the workspace {config.workspace} must be writable and its disk have room, got: "
+            f"the workspace {workspace} must be writable and its disk have room, got: "
             f"{text}; mend that and run again, finished steps are kept"
         ) from error
 

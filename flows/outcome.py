@@ -27,16 +27,20 @@ class RunResult(BaseModel):
     metrics: dict[str, float] = {}
 
 
+def post(name: str, markdown: str, description: str) -> None:
+    """Show a page in Prefect's view, where a flow is running under it."""
+    if FlowRunContext.get():
+        key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+        create_markdown_artifact(key=key, markdown=markdown, description=description)
+
+
 def announce(workspace: Workspace, config: RunConfig, run: Artifact, report: Artifact) -> RunResult:
     """Put the report where people look, link it from Prefect's view, and return the result."""
     run_id = run.facts["run_id"]
     page = place_report(workspace, run_id, report)
-    if FlowRunContext.get():
-        create_markdown_artifact(
-            key=re.sub(r"[^a-z0-9]+", "-", f"report-{config.collection_name}".lower()).strip("-"),
-            markdown=f"{summary(workspace, run_id)}\n\n[Full report]({page.as_uri()})",
-            description=f"Clusters of {config.collection_name}, run {run_id}",
-        )
+    text = f"{summary(workspace, run_id)}\n\n[Full report]({page.as_uri()})"
+    about = f"Clusters of {config.collection_name}, run {run_id}"
+    post(f"report-{config.collection_name}", text, about)
     log.info("run %s: report at %s", run_id, page)
     return RunResult(
         run_id=run_id,

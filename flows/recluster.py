@@ -153,6 +153,31 @@ def corpora(do: Steps, config: RunConfig, encoder: EncoderInfo) -> dict[str, Art
     }
 
 
+def gather(do: Steps, config: RunConfig) -> None:
+    """Have all vectors of a run in place, and nothing else."""
+    encoder = describe(config.encoder.spec)
+    for part, source in (("", config.source), ("train.", config.train)):
+        if source:
+            read(do, config, encoder, source, part)
+    for name, corpus in corpora(do, config, encoder).items():
+        embedded(do, name, corpus, config, encoder)
+
+
+def embedded(
+    do: Steps, name: str, corpus: Artifact, config: RunConfig, encoder: EncoderInfo
+) -> Artifact:
+    """The vectors of a corpus under its templates."""
+    section = config.nouns if name == "noun" else config.captions
+    return do(
+        embed_texts,
+        role=f"{name}.text_vectors",
+        corpus=corpus,
+        templates=templates_of(section, encoder),
+        encoder=config.encoder,
+        encoder_fingerprint=encoder.fingerprint,
+    )
+
+
 def space_of(
     do: Steps,
     name: str,
@@ -164,15 +189,7 @@ def space_of(
     past: Past,
 ) -> Space:
     """Embed a corpus, select what suits the images `learnt`, and solve the images' transport."""
-    section = config.nouns if name == "noun" else config.captions
-    vectors = do(
-        embed_texts,
-        role=f"{name}.text_vectors",
-        corpus=corpus,
-        templates=templates_of(section, encoder),
-        encoder=config.encoder,
-        encoder_fingerprint=encoder.fingerprint,
-    )
+    vectors = embedded(do, name, corpus, config, encoder)
     role = f"{name}.space"
     kept = kept_space(do.workspace, past, role, learnt, config.lineage)
     choosing: dict[str, Any] = {"images": learnt, "texts": vectors, "corpus": corpus}

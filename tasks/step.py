@@ -57,7 +57,7 @@ class Step:
     ) -> None:
         self._body = body
         self.kind = kind
-        self._version = version
+        self.version = version
         self._state = state
         self._check = check
         functools.update_wrapper(self, body)
@@ -65,7 +65,7 @@ class Step:
     def fingerprint(self, workspace: Workspace, **arguments: Any) -> str:
         """Hash of kind, version, arguments (artifacts by identity) and state."""
         state = self._state(workspace, **arguments) if self._state else None
-        return fingerprint(self.kind, self._version, _identity(arguments), state)
+        return fingerprint(self.kind, self.version, _identity(arguments), state)
 
     def find(self, workspace: Workspace, **arguments: Any) -> Artifact | None:
         """The finished, sound artifact of these arguments, or None."""

@@ -1,6 +1,7 @@
 import pytest
 
 from configs.errors import UsageError
+from configs.identity import identity_of
 from configs.load import make_config
 from configs.presets import describe_preset, preset_names
 
@@ -69,3 +70,14 @@ def test_a_broken_method_file_is_one_line(tmp_path):
     with pytest.raises(UsageError, match="cannot be read as YAML") as error:
         make_config({**BASE, "method": str(path)})
     assert "\n" not in str(error.value)
+
+
+def test_the_settings_of_methods_that_are_not_used_do_not_make_a_run_another():
+    def identity(method, *settings):
+        return identity_of(make_config({**BASE, "method": method}, settings))
+
+    assert identity("tac") == identity("tac", "head.sic.balance=1", "head.mca.instance=0")
+    assert identity("tac") != identity("tac", "head.tac.balance=1")
+    assert identity("mca") == identity("mca", "head.sic.balance=1")
+    assert identity("cae") == identity("cae", "head.trainer.epochs=3", "head.tac.width=8")
+    assert identity("tac") != identity("tac", "head.trainer.epochs=3")

@@ -1,0 +1,48 @@
+"""The configuration of a benchmark: which methods, on which collections, under which protocol."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from configs.errors import UsageError
+from configs.identity import Runtime
+from configs.presets import load_preset, preset_names
+from configs.section import Section
+
+MAIN_METHODS = ("kmeans", "tac-free", "tac", "sic", "cae", "mca", "sac", "glad")
+Protocol = Literal["whole", "split"]
+
+
+def main_methods() -> tuple[str, ...]:
+    """The methods that are no ablation, of those there are, simple ones first."""
+    return tuple(name for name in MAIN_METHODS if name in preset_names())
+
+
+class BenchmarkConfig(Section):
+    """A grid of cells: collection x encoder x method x seed."""
+
+    collections: tuple[str, ...] = Field(min_length=1)  # sources, or names (tasks/named.py)
+    methods: tuple[str, ...] = Field(default_factory=main_methods, min_length=1)
+    seeds: int = Field(5, ge=1, le=1000)  # random_state 0, 1, ...
+    encoders: tuple[str, ...] = Field(("conse",), min_length=1)  # for sources of images
+    protocol: Protocol = "whole"
+    train: tuple[str, ...] = ()  # the train split of each collection that does not know its own
+    n_clusters: int | None = Field(None, ge=2)  # None: as many as there are classes
+    captions: str = "starter"  # for sources of images; ready-made vectors bring their own
+    settings: tuple[str, ...] = ()  # KEY=VALUE, laid over every method's preset
+    jobs: int = Runtime(0, ge=0, le=1024)  # worker processes; 0: a core each
+    imagenet: Path | None = Runtime(None)  # ILSVRC's folder, with train/ and val/
+    workspace: Path = Runtime(Path("sortal-workspace"))
+    lease_seconds: float = Runtime(60.0, ge=2, le=86400)
+
+    @field_validator("methods")
+    @classmethod
+    def _known(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
+        for method in methods:
+            load_preset(method)
+        names = [Path(method).stem for method in methods]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise UsageError(f"methods must differ, got {twice} twice")
+        return methods

@@ -1,0 +1,171 @@
+"""The cells of a benchmark: which there are, which the lake already has, which belong together."""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+from configs.benchmark import BenchmarkConfig
+from configs.errors import UsageError
+from configs.identity import identity_of
+from configs.load import make_config
+from configs.schema import RunConfig
+from flows import judging, recluster
+from storage.artifacts import Artifact
+from storage.cells import known_runs
+from storage.hashing import fingerprint
+from storage.lake import Lake
+from storage.workspace import Workspace
+from tasks.captions import load_captions
+from tasks.encoders import EncoderInfo, describe
+from tasks.images import scan
+from tasks.named import Collection, find_collection
+from tasks.nouns import load_nouns
+from tasks.step import Step
+
+
+class Cell(NamedTuple):
+    """One run of a benchmark.
+
+    `key` is the same as long as settings, images, texts, encoder and steps are; cells of one
+    `group` choose the same texts, and so share most of what their runs stand on.
+    """
+
+    key: str
+    group: str
+    config: RunConfig
+
+    @property
+    def name(self) -> str:
+        """What it is called in progress and errors."""
+        config = self.config
+        return f"{config.collection_name} {config.method_name} seed {config.random_state}"
+
+
+def cells_of(config: BenchmarkConfig, workspace: Workspace) -> list[Cell]:
+    """Every cell, by collection, encoder, seed and method; scans what has not been scanned.
+
+    Raises UsageError for a collection, encoder or setting that cannot work, or without labels.
+    """
+    found = _collections(config, workspace)
+    places = [(each, spec) for each in found for spec in _encoders(config, each)]
+    encoders = {spec: describe(spec) for _, spec in places}
+    for each, spec in places:  # all that a setting can break, before anything is scanned
+        for method in config.methods:
+            _run_config(config, each, spec, method, 0, config.n_clusters or 2)
+    return [
+        cell for each, spec in places for cell in _cells(config, workspace, each, encoders[spec])
+    ]
+
+
+def missing(workspace: Workspace, cells: Sequence[Cell]) -> list[Cell]:
+    """The cells that have no run in the lake."""
+    with Lake(workspace) as lake:
+        known = known_runs(lake, [cell.key for cell in cells])
+    return [cell for cell in cells if cell.key not in known]
+
+
+def _collections(config: BenchmarkConfig, workspace: Workspace) -> list[Collection]:
+    split = config.protocol == "split"
+    trains: Sequence[str | None] = config.train or [None] * len(config.collections)
+    if len(trains) != len(config.collections) or (config.train and not split):
+        raise UsageError(
+            "--train must be given once for each collection, in their order, and with --protocol "
+            f"split only; got {len(config.train)} for {len(config.collections)} collections under "
+            f"{config.protocol}"
+        )
+    found = [
+        find_collection(name, workspace, config.imagenet, split=split and train is None)
+        for name, train in zip(config.collections, trains, strict=True)
+    ]
+    names = [each.name for each in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UsageError(f"collections must have names that differ, got {twice!r} twice")
+    return [
+        each._replace(train=train or each.train) for each, train in zip(found, trains, strict=True)
+    ]
+
+
+def _encoders(config: BenchmarkConfig, collection: Collection) -> tuple[str, ...]:
+    return (collection.encoder,) if collection.encoder else config.encoders
+
+
+def _run_config(
+    config: BenchmarkConfig,
+    collection: Collection,
+    encoder: str,
+    method: str,
+    seed: int,
+    n_clusters: int,
+) -> RunConfig:
+    """An ordinary run's settings; it stands alone, as cells run in any order."""
+    values: dict[str, Any] = {
+        "source": collection.source,
+        "train": collection.train if config.protocol == "split" else None,
+        "collection": collection.name,
+        "n_clusters": n_clusters,
+        "method": method,
+        "random_state": seed,
+        "workspace": config.workspace,
+        "encoder": {"spec": encoder},
+        "lineage": {"enabled": False},
+    }
+    if not encoder.startswith("vectors:"):
+        values["captions"] = {"source": config.captions}
+    return make_config(values, config.settings)
+
+
+def _cells(
+    config: BenchmarkConfig, workspace: Workspace, collection: Collection, encoder: EncoderInfo
+) -> Iterator[Cell]:
+    first = _run_config(config, collection, encoder.spec, config.methods[0], 0, 2)
+    scans = [scan(workspace, source=first.source, config=first.images)]
+    if first.train:
+        scans.append(scan(workspace, source=first.train, config=first.images))
+    n_clusters = config.n_clusters or _n_classes(collection, scans[0])
+    state = [encoder.fingerprint, [part.identity for part in scans], _versions()]
+    corpora: dict[str, list[str]] = {}
+    for seed, method in product(range(config.seeds), config.methods):
+        cell = _run_config(config, collection, encoder.spec, method, seed, n_clusters)
+        for part, source in zip(scans, (cell.source, cell.train), strict=False):
+            recluster.check_size(cell, part, str(source))
+        if method not in corpora:  # a seed changes nothing of them
+            corpora[method] = _corpora(workspace, cell, encoder)
+        yield Cell(
+            key=fingerprint("cell", identity_of(cell), corpora[method], state),
+            group=fingerprint(collection, encoder.spec, seed, *_texts(cell)),
+            config=cell,
+        )
+
+
+def _corpora(workspace: Workspace, cell: RunConfig, encoder: EncoderInfo) -> list[str]:
+    """What the texts are that the cell reads: files may change under settings that do not."""
+    loads: list[tuple[Step, Any]] = [(load_nouns, cell.nouns), (load_captions, cell.captions)]
+    return [
+        load.fingerprint(workspace, config=section, encoder=encoder.spec)
+        for load, section in loads
+        if section.source != "none"
+    ]
+
+
+def _texts(cell: RunConfig) -> list[Any]:
+    """The settings that decide which texts are chosen."""
+    corpora = [section.model_copy(update={"fuse": True}) for section in (cell.nouns, cell.captions)]
+    return [identity_of(section) for section in (*corpora, cell.selection)]
+
+
+def _n_classes(collection: Collection, found: Artifact) -> int:
+    n_classes = int(found.facts["n_classes"])
+    if n_classes < 2:
+        raise UsageError(
+            f"a benchmark needs labels of at least 2 classes, got {n_classes} in "
+            f"{collection.source}; put images into class folders or add a metadata file"
+        )
+    return n_classes
+
+
+def _versions() -> dict[str, int]:
+    """The versions of all steps of a run: a cell made by other code is made again."""
+    names = {**vars(judging), **vars(recluster)}.values()
+    steps = [value for value in names if isinstance(value, Step)]
+    return {step.kind: step.version for step in steps}

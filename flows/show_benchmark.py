@@ -1,0 +1,66 @@
+"""What `sortal benchmark` prints."""
+
+import json
+import logging
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from configs.benchmark import BenchmarkConfig
+from flows.show import log_to_terminal, quiet_prefect
+
+if TYPE_CHECKING:  # importing it for real would start Prefect before it is told to be quiet
+    from flows.benchmark import BenchmarkResult
+
+
+def run_benchmark(config: BenchmarkConfig, *, as_json: bool = False) -> bool:
+    """Run what is missing and print the summary; whether every cell has a run.
+
+    With nothing missing no server is started.
+    """
+    quiet_prefect()
+    from flows.benchmark import benchmark, summed_up
+    from flows.grid import cells_of, missing
+    from storage.workspace import Workspace
+
+    log_to_terminal(logging.WARNING if as_json else logging.INFO)
+    workspace = Workspace(config.workspace).create()
+    cells = cells_of(config, workspace)
+    todo = missing(workspace, cells)
+    if not as_json:
+        logging.getLogger("sortal").info("%d of %d cells are missing", len(todo), len(cells))
+    result = benchmark(config) if todo else summed_up(workspace, cells)
+    if as_json:
+        print(json.dumps(result.model_dump()))
+        return not result.n_failed
+    show_result(result, config.protocol)
+    return not result.n_failed
+
+
+def show_result(result: "BenchmarkResult", protocol: str) -> None:
+    """A table for each collection and encoder, then what failed."""
+    console = Console()
+    places = groupby(result.rows, lambda row: (row["collection"], row["encoder"]))
+    for (collection, encoder), rows in places:
+        console.print(_table(f"{collection}, {encoder}, protocol {protocol}", list(rows)))
+    for row in result.rows:
+        if row["failed"]:
+            console.print(f"{row['collection']} {row['method']}: {row['error']}", soft_wrap=True)
+    if any(row["labels_used"] for row in result.rows):
+        console.print("(l): saw labels; left out of the leaderboard")
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> Table:
+    from flows.benchmark import spread
+
+    table = Table(title=title, title_justify="left")
+    for column in ("method", "seeds", "ACC", "NMI", "ARI", "seconds"):
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for row in rows:
+        method = f"{row['method']} (l)" if row["labels_used"] else row["method"]
+        seeds = f"{row['seeds']}, {row['failed']} failed" if row["failed"] else str(row["seeds"])
+        scores = [spread(row, name) for name in ("acc", "nmi", "ari")]
+        table.add_row(method, seeds, *scores, f"{row['seconds']:.1f}")
+    return table
