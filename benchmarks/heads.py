@@ -5,7 +5,7 @@ r"""Training a head against the bare loop, and where the time of a CIFAR-10-size
 
 The bare loop does TAC's forward, backward and Adam steps on batches that lie in memory ready: no
 neighbours, no shards, no history. Both take turns; wall and CPU seconds are printed, since a
-machine may have other work. Method quality is `benchmarks/methods.py --methods tac-free,tac`.
+machine may have other work. Method quality is `sortal benchmark`.
 """
 
 import argparse
