@@ -1,7 +1,9 @@
 """What can be refused before anything heavy is imported or a server started."""
 
+from configs.errors import RunError, UsageError
 from configs.schema import RunConfig
 from flows.views import check_views
+from storage.artifacts import Artifact
 from tasks.encoders import EncoderInfo, describe
 from tasks.sources import open_source
 
@@ -11,3 +13,19 @@ def check(config: RunConfig) -> EncoderInfo:
     open_source(config.source)
     check_views(config)
     return describe(config.encoder.spec)
+
+
+def check_size(config: RunConfig, found: Artifact, source: str) -> None:
+    """Refuse a source without a readable image, and more clusters than distinct images."""
+    n_unique = int(found.facts["n_unique"])
+    if not found.facts["n_ok"]:
+        raise RunError(
+            f"none of the {found.rows:,} inputs of {source} is a readable image; "
+            "`--dry-run` counts them, and the images table of a run would say why"
+        )
+    if config.n_clusters > n_unique:
+        raise UsageError(
+            f"n_clusters must be in [2, {n_unique:,}], got {config.n_clusters:,}; "
+            f"the collection has {n_unique:,} distinct readable images"
+        )
+    config.head.check(n_unique, config.n_clusters)

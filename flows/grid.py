@@ -10,6 +10,7 @@ from configs.identity import identity_of
 from configs.load import make_config
 from configs.schema import RunConfig
 from flows import judging, recluster
+from flows.check import check_size
 from storage.artifacts import Artifact
 from storage.cells import known_runs
 from storage.hashing import fingerprint
@@ -128,7 +129,7 @@ def _cells(
     for seed, method in product(range(config.seeds), config.methods):
         cell = _run_config(config, collection, encoder.spec, method, seed, n_clusters)
         for part, source in zip(scans, (cell.source, cell.train), strict=False):
-            recluster.check_size(cell, part, str(source))
+            check_size(cell, part, str(source))
         if method not in corpora:  # a seed changes nothing of them
             corpora[method] = _corpora(workspace, cell, encoder)
         yield Cell(

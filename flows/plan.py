@@ -3,8 +3,7 @@
 from typing import Any
 
 from configs.schema import RunConfig
-from flows.check import check
-from flows.recluster import check_size
+from flows.check import check, check_size
 from storage.workspace import Workspace
 from tasks.embedding import count_missing
 from tasks.images import scan

@@ -5,8 +5,8 @@ from typing import Any
 
 from prefect import flow
 
-from configs.errors import RunError, UsageError
 from configs.schema import RunConfig, TransportConfig
+from flows.check import check_size
 from flows.guard import alone
 from flows.judging import judge
 from flows.outcome import RunResult, announce
@@ -284,19 +284,3 @@ def naming(config: RunConfig, spaces: dict[str, Space]) -> dict[str, Any]:
         "config": config.naming,
         "transport": config.transport,
     }
-
-
-def check_size(config: RunConfig, found: Artifact, source: str) -> None:
-    """Refuse a source without a readable image, and more clusters than distinct images."""
-    n_unique = int(found.facts["n_unique"])
-    if not found.facts["n_ok"]:
-        raise RunError(
-            f"none of the {found.rows:,} inputs of {source} is a readable image; "
-            "`--dry-run` counts them, and the images table of a run would say why"
-        )
-    if config.n_clusters > n_unique:
-        raise UsageError(
-            f"n_clusters must be in [2, {n_unique:,}], got {config.n_clusters:,}; "
-            f"the collection has {n_unique:,} distinct readable images"
-        )
-    config.head.check(n_unique, config.n_clusters)
