@@ -6,7 +6,6 @@ Assignments come from faiss's exact search; sums move only by the rows that chan
 import faiss
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from storage.rows import FloatArray
 from tasks.centring import normalise
@@ -23,11 +22,17 @@ def nearest(data: FloatArray, centres: FloatArray) -> tuple[NDArray[np.int32], F
 def means_of(data: FloatArray, labels: NDArray[np.int32], n_clusters: int) -> FloatArray:
     """Mean row of each cluster, shape (n_clusters, dim); zero for an empty one."""
     counts = np.bincount(labels, minlength=n_clusters)
-    members = csr_matrix(
-        (np.ones(len(labels), dtype=np.float32), (labels, np.arange(len(labels)))),
-        shape=(n_clusters, len(labels)),
-    )
-    return (members @ data) / np.maximum(counts, 1)[:, None].astype(np.float32)
+    return _sums(data, labels, n_clusters) / np.maximum(counts, 1)[:, None].astype(np.float32)
+
+
+def _sums(data: FloatArray, labels: NDArray[np.int32], n_clusters: int) -> FloatArray:
+    """Sum of the rows of each cluster, shape (n_clusters, dim)."""
+    from scipy.sparse import csr_matrix  # a run in which nothing changed spares its import
+
+    ones = np.ones(len(labels), dtype=np.float32)
+    members = csr_matrix((ones, (labels, np.arange(len(labels)))), (n_clusters, len(labels)))
+    sums: FloatArray = members @ data
+    return sums
 
 
 class Lloyd:
@@ -93,10 +98,8 @@ class Lloyd:
         data = self._data[rows]
         for clusters, sign in ((labels[rows], 1), (self.labels[rows], -1)):
             old = clusters >= 0
-            where = (clusters[old], np.flatnonzero(old))
-            ones = np.ones(len(where[0]), dtype=np.float32)
-            moves = csr_matrix((ones, where), shape=(len(self.centres), len(rows)))
-            self._sums += sign * (moves @ data)
+            moved = data if old.all() else data[old]
+            self._sums += sign * _sums(moved, clusters[old], len(self.centres))
             self._counts += sign * np.bincount(clusters[old], minlength=len(self.centres))
 
     def _update(self) -> None:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from configs.lineage import LineageConfig
 from storage.rows import FloatArray
@@ -74,6 +73,8 @@ def match(
 def _pair(
     partner: NDArray[np.int64], value: NDArray[np.float64], allowed: NDArray[np.bool_]
 ) -> None:
+    from scipy.optimize import linear_sum_assignment  # half a second that an unchanged run spares
+
     rows, columns = linear_sum_assignment(np.where(allowed, value, 0.0), maximize=True)
     good = allowed[rows, columns]
     partner[columns[good]] = rows[good]

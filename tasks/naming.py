@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from configs.schema import NamingConfig, TransportConfig
 from storage.artifacts import Artifact, Written
@@ -99,6 +98,8 @@ def choose_names(scores: Scores) -> list[str]:
             place = column[stem(scores.terms[term])]
             value[cluster, place] = scores.score[cluster, term] / scores.score[cluster, top[0]]
             term_of[cluster, place] = term
+    from scipy.optimize import linear_sum_assignment  # half a second that an unchanged run spares
+
     places = linear_sum_assignment(value, maximize=True)[1]
     chosen = [term_of.get((cluster, int(place))) for cluster, place in enumerate(places)]
     return _written(scores, tops, chosen)

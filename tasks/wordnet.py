@@ -4,6 +4,7 @@ Both hold WordNet 3.0. `python -m tasks.wordnet FILE` writes the packaged copy a
 """
 
 import logging
+import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -85,8 +86,18 @@ def read_nltk(folder: Any) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
+def _nltk_folders() -> list[Path]:
+    """Where NLTK looks for its data (nltk.data.path), without importing it: that costs a second."""
+    given = [Path(name) for name in os.environ.get("NLTK_DATA", "").split(os.pathsep) if name]
+    roots = [Path(sys.prefix), *(Path(sys.prefix) / name for name in ("share", "lib"))]
+    roots += [Path(name) for name in ("/usr/share", "/usr/local/share", "/usr/lib")]
+    return [*given, *(root / "nltk_data" for root in (Path.home(), *roots, Path("/usr/local/lib")))]
+
+
 def find_nltk() -> Any:
     """NLTK's path pointer to the WordNet corpus (a folder or inside its zip), or None."""
+    if "nltk" not in sys.modules and not any(folder.is_dir() for folder in _nltk_folders()):
+        return None
     import nltk
 
     for name in ("corpora/wordnet", "corpora/wordnet.zip/wordnet/"):

@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
 
 Counts = NDArray[np.int64]
 
@@ -24,13 +23,21 @@ def confusion(labels: ArrayLike, clusters: ArrayLike) -> Counts:
     return np.bincount(cells, minlength=shape[0] * shape[1]).astype(np.int64).reshape(shape)
 
 
+def _one_to_one(counts: Counts) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns matched so that most images are in matched cells (Hungarian)."""
+    from scipy.optimize import linear_sum_assignment  # half a second that an unchanged run spares
+
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    return rows, columns
+
+
 def accuracy(counts: Counts) -> float:
     """ACC: share of images whose cluster is matched to their label, matched one to one (Hungarian).
 
     Surplus clusters (C_pred > C_true) stay unmatched and count as errors; so do surplus labels.
     NaN where there is nothing to compare.
     """
-    rows, columns = linear_sum_assignment(counts, maximize=True)
+    rows, columns = _one_to_one(counts)
     return _ratio(counts[rows, columns].sum(), counts.sum())
 
 
@@ -39,7 +46,7 @@ def recalls(counts: Counts) -> NDArray[np.float64]:
 
     A class that is left without a cluster has 0.
     """
-    rows, columns = linear_sum_assignment(counts, maximize=True)
+    rows, columns = _one_to_one(counts)
     found = np.zeros(len(counts))
     found[rows] = counts[rows, columns] / counts.sum(axis=1)[rows]
     return found

@@ -1,6 +1,8 @@
 """WordNet's table: what the packaged copy holds, and that NLTK's corpus gives the same."""
 
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -119,6 +121,13 @@ def test_a_zipped_corpus_is_read_like_a_folder(tiny: Path) -> None:
     shutil.rmtree(tiny)
     assert wordnet.read_nltk(wordnet.find_nltk()).equals(as_folder)
     assert wordnet.content_of(wordnet.find_nltk()) == content
+
+
+def test_the_folders_that_are_looked_at_first_are_all_of_nltks() -> None:
+    """In a fresh process: other tests change where NLTK looks."""
+    code = "import nltk; print(*nltk.data.path, sep='\\n')"
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert {Path(line) for line in told.stdout.splitlines()} == set(wordnet._nltk_folders())
 
 
 def test_a_corpus_without_one_of_its_files_does_not_count(tiny: Path) -> None:
