@@ -22,6 +22,7 @@ DATA_VARIABLE = "SORTAL_LAKE_DATA"
 LAKE = "lake"
 _SECRET = "sortal_catalogue"
 _BUSY_MS = 10_000
+_LOCKS = "-c lock_timeout=1000"  # ms; a lease that is locked for longer is asked for again
 
 
 def catalogue_of(catalogue: str | None) -> str | None:
@@ -56,6 +57,7 @@ def attach_leases(
     if url:
         load_extension(connection, "postgres_scanner")
         place, secret = _postgres(connection, url)
+        place += f" options={_word(_LOCKS)}" if " options=" not in place else ""
         options = f"TYPE postgres{f', SECRET {secret}' if secret else ''}"
     else:
         load_extension(connection, "sqlite_scanner")

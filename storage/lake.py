@@ -5,7 +5,7 @@ Readers never block and never see half a run; every past run stays queryable.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
+Around = Callable[[Any], AbstractContextManager[None]]
 
 SCHEMA_VERSION = 2
 SQL = Path(__file__).parent / "sql"
@@ -176,30 +177,36 @@ class Lake:
         self,
         run: RunRow,
         tables: "Mapping[str, pa.Table | Select]",
-        confirm: Callable[[], None] = lambda: None,
+        fence: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> str:
         """Publish a run and its tables in one transaction; returns the run's id.
 
         `tables` maps names of SCAN_TABLES and RUN_TABLES to rows, matched by column name. A run
         whose fingerprint or id is already there is left as it is, and the id it has is
         returned; rows of a scan are written only once for a collection. Conflicts with other
-        writers are retried. `confirm` is called last before the commit and may raise to stop it.
+        writers are retried. `fence()` is entered around the commit alone, and may raise to stop it.
         """
         unknown = set(tables) - {*SCAN_TABLES, *RUN_TABLES}
         if unknown:
             raise ValueError(f"unknown lake tables: {', '.join(sorted(unknown))}")
-        known = self.transact(lambda: self._publish(run, tables, confirm))
+        known = self.transact(
+            lambda: self._publish(run, tables), lambda known: nullcontext() if known else fence()
+        )
         point("lake.committed")
-        return known
+        return known or run["run_id"]
 
-    def transact(self, work: Callable[[], T]) -> T:
-        """`work()` in a transaction; done again, from its start, on a conflict with others."""
+    def transact(self, work: Callable[[], T], around: Around = lambda _: nullcontext()) -> T:
+        """`work()` in a transaction; done again, from its start, on a conflict with others.
+
+        The commit is made inside of `around(result)`.
+        """
 
         def whole() -> T:
             self.execute("BEGIN")
             try:
                 result = work()
-                self.execute("COMMIT")
+                with around(result):
+                    self.execute("COMMIT")
             except BaseException:
                 _rollback(self._connection)
                 raise
@@ -214,12 +221,8 @@ class Lake:
         """
         self.execute("UPDATE meta SET value = value::BIGINT + 1 WHERE name = 'commits'")
 
-    def _publish(
-        self,
-        run: RunRow,
-        tables: "Mapping[str, pa.Table | Select]",
-        confirm: Callable[[], None],
-    ) -> str:
+    def _publish(self, run: RunRow, tables: "Mapping[str, pa.Table | Select]") -> str | None:
+        """Insert the run unless it is there; the id it then has."""
         known = self.find_run(run["fingerprint"])
         if known is None and self.has_run(run["run_id"]):
             known = run["run_id"]
@@ -227,8 +230,7 @@ class Lake:
             point("lake.begun")
             self._insert(run, tables)
             point("lake.written")
-            confirm()
-        return known or run["run_id"]
+        return known
 
     def _insert(self, run: RunRow, tables: "Mapping[str, pa.Table | Select]") -> None:
         self.mark()

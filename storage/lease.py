@@ -98,23 +98,32 @@ def _refusal(held: Lease, now: float) -> str:
 
 
 def confirm(workspace: Workspace, collection: str, token: str) -> None:
-    """Renew a lease just before what it protects; raises RunError when another has taken it."""
-
-    def renew(book: _Book) -> Lease | None:
-        held = book.of(collection)
-        if held and held.token == token:
-            expires_at = book.now() + held.seconds
-            book.execute("renew", collection=collection, token=token, expires_at=expires_at)
-        return held
-
+    """Renew a lease; raises RunError when another has taken it."""
     with _Book(workspace) as book:
-        held = book.change(renew)
+        book.change(lambda it: _renew(it, collection, token))
+
+
+@contextmanager
+def fence(workspace: Workspace, collection: str, token: str) -> Iterator[None]:
+    """Renew a lease and keep its row locked while the body commits what the lease protects.
+
+    So nobody takes the lease between the check and the end of the body, however long that is: who
+    wants it waits. Raises RunError, before the body, when another has taken it.
+    """
+    with _Book(workspace) as book, book.locked(lambda it: _renew(it, collection, token)):
+        yield
+
+
+def _renew(book: "_Book", collection: str, token: str) -> None:
+    held = book.of(collection)
     if held is None or held.token != token:
         other = f"{held.holder} has taken it" if held else "it has been released"
         raise RunError(
             f"a run must hold the lease of {collection} to publish, and {other}; "
             "nothing was published, run again"
         )
+    expires_at = book.now() + held.seconds
+    book.execute("renew", collection=collection, token=token, expires_at=expires_at)
 
 
 def active(workspace: Workspace) -> list[Lease]:
@@ -169,18 +178,41 @@ class _Book:
         """`work(self)`, whole or not at all, and again when another changed the table."""
         return retry(lambda: self._transaction(work))
 
-    def _transaction(self, work: Callable[["_Book"], T]) -> T:
-        self._connection.execute("BEGIN")
+    @contextmanager
+    def locked(self, work: Callable[["_Book"], T]) -> Iterator[T]:
+        """`work(self)`; the rows it changed stay locked until the body is done."""
+        result = retry(lambda: self._begin(work))
         try:
-            result = work(self)
+            yield result
+        finally:
+            try:
+                self._connection.execute("COMMIT")
+            except duckdb.Error as error:  # what the body did is done; the lease is renewed again
+                log.warning("lease: %s", error)
+
+    def _transaction(self, work: Callable[["_Book"], T]) -> T:
+        result = self._begin(work)
+        try:
             self._connection.execute("COMMIT")
         except BaseException:
-            try:
-                self._connection.execute("ROLLBACK")
-            except duckdb.Error:  # a failed COMMIT has already rolled back
-                log.debug("nothing to roll back")
+            self._undo()
             raise
         return result
+
+    def _begin(self, work: Callable[["_Book"], T]) -> T:
+        """`work(self)` in a transaction that is left open, unless it fails."""
+        self._connection.execute("BEGIN")
+        try:
+            return work(self)
+        except BaseException:
+            self._undo()
+            raise
+
+    def _undo(self) -> None:
+        try:
+            self._connection.execute("ROLLBACK")
+        except duckdb.Error:  # a failed COMMIT has already rolled back
+            log.debug("nothing to roll back")
 
     def now(self) -> float:
         """Seconds of epoch by the database's clock; SQLite's is this machine's."""

@@ -17,6 +17,7 @@ _TRANSIENT = (
     "already exists",
     "could not serialize",
     "deadlock",
+    "lock timeout",
     "duplicate key",
     "unique constraint",
     "transaction is aborted",  # by another writer, while inlined rows were flushed

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +23,7 @@ from storage.artifacts import Artifact, Written
 from storage.atomic import write_json
 from storage.hashing import fingerprint
 from storage.lake import Lake, RunRow, Select, sql
-from storage.lease import confirm
+from storage.lease import fence
 from storage.workspace import Workspace
 from tasks.step import step
 
@@ -109,16 +110,16 @@ def commit(
         figures = {**scores, **step_metrics(list(steps.values()))}
         tables = {**tables_of(row, files, figures), "artifacts": _places(row, steps)}
         tables |= lineage_of(row, files, lineage)
-        row["run_id"] = lake.publish(row, tables, lambda: _confirm(workspace, row, clock))
+        row["run_id"] = lake.publish(row, tables, lambda: _fence(workspace, row, clock))
     shown = {**row, "started_at": str(started), "finished_at": str(finished), "metrics": figures}
     write_json(folder / "run.json", shown)
     facts = {"run_id": row["run_id"], "n_images": n_images, "n_failed": n_failed}
     return Written(rows=n_images, facts={**facts, "metrics": scores})
 
 
-def _confirm(workspace: Workspace, row: RunRow, clock: Clock | None) -> None:
-    if clock and clock.lease:
-        confirm(workspace, row["collection"], clock.lease)
+def _fence(workspace: Workspace, row: RunRow, clock: Clock | None) -> AbstractContextManager[None]:
+    held = clock and clock.lease
+    return fence(workspace, row["collection"], held) if held else nullcontext()
 
 
 def files_of(

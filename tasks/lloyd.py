@@ -22,7 +22,9 @@ def nearest(data: FloatArray, centres: FloatArray) -> tuple[NDArray[np.int32], F
 def means_of(data: FloatArray, labels: NDArray[np.int32], n_clusters: int) -> FloatArray:
     """Mean row of each cluster, shape (n_clusters, dim); zero for an empty one."""
     counts = np.bincount(labels, minlength=n_clusters)
-    return _sums(data, labels, n_clusters) / np.maximum(counts, 1)[:, None].astype(np.float32)
+    sizes = np.maximum(counts, 1).astype(np.float32)
+    means: FloatArray = np.divide(_sums(data, labels, n_clusters), sizes[:, None])
+    return means
 
 
 def _sums(data: FloatArray, labels: NDArray[np.int32], n_clusters: int) -> FloatArray:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 from lakes import run_row, tables
@@ -13,7 +14,7 @@ from test_lake_postgres import server  # noqa: F401
 from configs.errors import RunError
 from storage.catalogue import CATALOGUE_VARIABLE
 from storage.lake import Lake
-from storage.lease import acquire, active, confirm, hold
+from storage.lease import acquire, active, confirm, fence, hold
 from storage.workspace import Workspace
 
 HOLDER = """
@@ -73,7 +74,7 @@ def test_a_lease_that_was_not_renewed_can_be_taken_and_its_old_holder_cannot_pub
     row, words = run_row(1), "must hold the lease of pets to publish, and run two"
     with Lake(place) as lake, hold(place, "pets", name="run two"):  # noqa: SIM117
         with pytest.raises(RunError, match=words):
-            lake.publish(row, tables(row), lambda: confirm(place, "pets", lost))
+            lake.publish(row, tables(row), lambda: fence(place, "pets", lost))
         assert lake.find_run(row["fingerprint"]) is None
 
 
@@ -82,21 +83,60 @@ def test_a_lease_that_ran_out_unclaimed_is_renewed_by_publishing(place):
     confirm(place, "pets", token)
     row = run_row(2)
     with Lake(place) as lake:
-        lake.publish(row, tables(row), lambda: confirm(place, "pets", token))
+        lake.publish(row, tables(row), lambda: fence(place, "pets", token))
         assert lake.find_run(row["fingerprint"]) == row["run_id"]
 
 
 def test_renewing_never_disturbs_a_publish_under_way(place):
     with Lake(place) as lake, hold(place, "pets") as token:
-        confirmed = []
 
+        @contextmanager
         def renewed_meanwhile():
             for _ in range(3):
                 confirm(place, "pets", token)
-            confirmed.append(token)
+            with fence(place, "pets", token):
+                yield
 
         lake.publish(run_row(3), tables(run_row(3)), renewed_meanwhile)
-        assert confirmed == [token]
+        confirm(place, "pets", token)
+        assert lake.has_run(run_row(3)["run_id"])
+
+
+TAKER = """
+import sys
+from pathlib import Path
+from storage.lease import acquire
+from storage.workspace import Workspace
+print("asking", flush=True)
+acquire(Workspace(Path(sys.argv[1])), "pets", 60)
+print("taken", flush=True)
+"""
+
+
+def test_nobody_takes_an_expired_lease_while_its_holder_commits(place):
+    """However long that is: the fence is entered with a lease that ends at once."""
+    lost = acquire(place, "pets", seconds=0)
+    row = run_row(4)
+
+    @contextmanager
+    def slowly():
+        with fence(place, "pets", lost):
+            process = subprocess.Popen(
+                [sys.executable, "-c", TAKER, str(place.root)], stdout=subprocess.PIPE, text=True
+            )
+            assert process.stdout.readline() == "asking\n"
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(1.5)
+            takers.append(process)
+            yield
+
+    takers: list[subprocess.Popen] = []
+    with Lake(place) as lake:
+        lake.publish(row, tables(row), slowly)
+        out, _ = takers[0].communicate(timeout=60)
+        assert out == "taken\n" and lake.has_run(row["run_id"])
+    with pytest.raises(RunError, match="must hold the lease"):
+        confirm(place, "pets", lost)
 
 
 def _race(root, barrier, answers):
