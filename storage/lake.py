@@ -3,9 +3,8 @@
 Readers never block and never see half a run; every past run stays queryable.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
 
 import duckdb
 
-from configs.errors import RunError, UsageError
 from storage.atomic import temporary
 from storage.catalogue import attach, catalogue_of, connect, data_folder, literal
 from storage.faults import point
 from storage.retry import retry
+from storage.tables import prepare, rollback
 from storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Around = Callable[[Any], AbstractContextManager[None]]
 
-SCHEMA_VERSION = 2
 SQL = Path(__file__).parent / "sql"
 SCAN_TABLES = ("images", "failures")
 RUN_TABLES = (
@@ -132,7 +130,7 @@ class Lake:
             connection.execute("SET temp_directory = ?", [str(spill)])
             connection.execute("SET preserve_insertion_order = false")
             attach(connection, self._workspace, self._url, self._read_only)
-            _prepare(connection, self._read_only)
+            prepare(connection, _definitions(), self._read_only)
         except BaseException:
             connection.close()
             raise
@@ -208,7 +206,7 @@ class Lake:
                 with around(result):
                     self.execute("COMMIT")
             except BaseException:
-                _rollback(self._connection)
+                rollback(self._connection)
                 raise
             return result
 
@@ -259,49 +257,8 @@ class Lake:
             self._connection.unregister("incoming")
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, read_only: bool) -> None:
-    found = _meta(connection)
-    version = int(found.get("schema_version", 0))
-    if version > SCHEMA_VERSION:
-        raise RunError(
-            f"the lake's schema is version {version}, this Sortal knows {SCHEMA_VERSION}; "
-            "upgrade sortal"
-        )
+def _definitions() -> list[str]:
+    """The statements that make the tables, the views and what is said of them."""
     tables = [sql(f"schema/{path.stem}") for path in sorted((SQL / "schema").glob("*.sql"))]
     views = [f"CREATE OR REPLACE VIEW {name} AS {sql(f'views/{name}')}" for name in VIEWS]
-    statements = [*tables, *views, sql("comments")]
-    digest = hashlib.sha256("\n".join(statements).encode()).hexdigest()
-    if read_only:
-        if not version:
-            raise UsageError("the lake holds no runs yet; make one with `sortal cluster`")
-    elif version != SCHEMA_VERSION or found.get("schema") != digest:
-        _create(connection, statements, digest)
-
-
-def _create(connection: duckdb.DuckDBPyConnection, statements: list[str], digest: str) -> None:
-    connection.execute("BEGIN")
-    try:
-        for statement in statements:
-            connection.execute(statement)
-        commits = _meta(connection).get("commits", "0")
-        connection.execute("DELETE FROM meta")
-        connection.execute(
-            "INSERT INTO meta VALUES ('schema_version', $v), ('schema', $d), ('commits', $c)",
-            {"v": str(SCHEMA_VERSION), "d": digest, "c": commits},
-        )
-        connection.execute("COMMIT")
-    except BaseException:
-        _rollback(connection)
-        raise
-
-
-def _meta(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    try:
-        return dict(connection.execute("SELECT name, value FROM meta").fetchall())
-    except duckdb.CatalogException:  # asking for it costs less than listing the tables first
-        return {}
-
-
-def _rollback(connection: duckdb.DuckDBPyConnection) -> None:
-    with suppress(duckdb.Error):  # a failed COMMIT has already rolled back
-        connection.execute("ROLLBACK")
+    return [*tables, *views, sql("comments")]

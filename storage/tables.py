@@ -1,0 +1,60 @@
+"""The lake's tables and views: made when it is new, and made to follow when their SQL changes."""
+
+import hashlib
+from contextlib import suppress
+
+import duckdb
+
+from configs.errors import RunError, UsageError
+
+SCHEMA_VERSION = 2
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, definitions: list[str], read_only: bool) -> None:
+    """Run `definitions` unless the lake was made by the same ones.
+
+    Raises RunError for a lake of a newer Sortal, UsageError for an empty one that may only be read.
+    """
+    found = _meta(connection)
+    version = int(found.get("schema_version", 0))
+    if version > SCHEMA_VERSION:
+        raise RunError(
+            f"the lake's schema is version {version}, this Sortal knows {SCHEMA_VERSION}; "
+            "upgrade sortal"
+        )
+    digest = hashlib.sha256("\n".join(definitions).encode()).hexdigest()
+    if read_only:
+        if not version:
+            raise UsageError("the lake holds no runs yet; make one with `sortal cluster`")
+    elif version != SCHEMA_VERSION or found.get("schema") != digest:
+        _create(connection, definitions, digest)
+
+
+def _create(connection: duckdb.DuckDBPyConnection, statements: list[str], digest: str) -> None:
+    connection.execute("BEGIN")
+    try:
+        for statement in statements:
+            connection.execute(statement)
+        commits = _meta(connection).get("commits", "0")
+        connection.execute("DELETE FROM meta")
+        connection.execute(
+            "INSERT INTO meta VALUES ('schema_version', $v), ('schema', $d), ('commits', $c)",
+            {"v": str(SCHEMA_VERSION), "d": digest, "c": commits},
+        )
+        connection.execute("COMMIT")
+    except BaseException:
+        rollback(connection)
+        raise
+
+
+def _meta(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    try:
+        return dict(connection.execute("SELECT name, value FROM meta").fetchall())
+    except duckdb.CatalogException:  # asking for it costs less than listing the tables first
+        return {}
+
+
+def rollback(connection: duckdb.DuckDBPyConnection) -> None:
+    """Undo the transaction under way, if there is one."""
+    with suppress(duckdb.Error):  # a failed COMMIT has already rolled back
+        connection.execute("ROLLBACK")
