@@ -11,6 +11,7 @@ from storage.lake import RUN_TABLES, SCAN_TABLES, Lake, RunRow
 from storage.workspace import Workspace
 
 EPOCH = datetime(2026, 1, 1)
+COMPARING = ("significance", "label_free", "label_free_rank", "costs")  # empty for so few runs
 
 
 def run_row(number: int = 0, **changes: Any) -> RunRow:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lakes import assignments, run_row, tables
+from lakes import COMPARING, assignments, run_row, tables
 
 from configs.errors import RunError, UsageError
 from storage.backup import back_up
@@ -91,8 +91,8 @@ def test_runs_are_published_and_read_through_postgresql(workspace, catalogue, mo
     with Lake(workspace, read_only=True) as lake:
         lake.confine()
         assert (count(lake, "runs"), count(lake, "images")) == (2, 4)
-        for view in VIEWS:
-            assert count(lake, view) > 0, view
+        empty = {view for view in VIEWS if not count(lake, view)}
+        assert empty <= set(COMPARING)  # those that need two methods
 
 
 def on_disk(number: int = 0, scan: str = "shared") -> tuple:

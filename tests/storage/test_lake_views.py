@@ -1,11 +1,9 @@
 """The lake's views: refreshed when their SQL changes, and right on small runs."""
 
 import pytest
-from lakes import assignments, count, images, plain_duckdb, run_row, tables
+from lakes import COMPARING, assignments, count, images, plain_duckdb, run_row, tables
 
 from storage.lake import VIEWS, Lake
-
-COMPARING = ("significance", "label_free", "label_free_rank", "costs")  # empty for so few runs
 
 
 def test_views_are_refreshed_when_their_sql_has_changed(filled):

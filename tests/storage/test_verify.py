@@ -8,12 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from crash import final_tables
+from test_lake_postgres import server  # noqa: F401
 
 from configs.errors import RunError
 from configs.schema import EncoderConfig, RunConfig
 from flows.recluster import recluster
 from flows.verify import verify
 from storage.atomic import temporary
+from storage.catalogue import CATALOGUE_VARIABLE
 from storage.lake import Lake
 from storage.lease import hold
 from storage.workspace import Workspace
@@ -155,6 +157,28 @@ def test_rows_that_went_missing_or_changed_are_written_again_from_artifacts(plac
     said = capsys.readouterr().out
     assert all(f"{name} lacks" in said for name in ("assignments", "cluster_terms", "images"))
     assert verify(place.root, repair=True)
+    assert final_tables(place) == expected
+
+
+def test_on_postgresql_too_what_was_damaged_is_written_again_from_artifacts(
+    config,
+    tmp_path,
+    monkeypatch,
+    capsys,
+    server,  # noqa: F811
+):
+    monkeypatch.setenv(CATALOGUE_VARIABLE, server)
+    place = Workspace(tmp_path / "workspace")
+    again(config, place)
+    assert verify(place.root, repair=False)
+    expected = final_tables(place)
+    (damaged,) = place.lake.rglob("assignments/**/*.parquet")
+    damaged.unlink()
+    with Lake(place) as lake:
+        lake.execute("DELETE FROM clusters WHERE cluster = 1")
+    assert not verify(place.root, repair=False)
+    assert damaged.name in capsys.readouterr().out
+    assert verify(place.root, repair=True) and verify(place.root, repair=False)
     assert final_tables(place) == expected
 
 

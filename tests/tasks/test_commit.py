@@ -61,7 +61,7 @@ def made(workspace):
         ),
         "metrics": artifact(workspace, "metrics", {"metrics": pa.table(scores)}),
     }
-    config = RunConfig(source="s3://me:hidden@host/pets", n_clusters=2, collection="pets")
+    config = RunConfig(source="s3://me:pass-w0rd@host/pets", n_clusters=2, collection="pets")
     arguments = {"config": config, "encoder_fingerprint": "e1", "steps": dict(parts)}
     return arguments | parts | {"metrics": [parts["metrics"]]}
 
@@ -150,8 +150,8 @@ def test_a_method_file_is_recorded_by_its_name_and_not_its_path(workspace, tmp_p
 
 def test_no_password_is_kept(workspace):
     run = commit(workspace, **made(workspace))
-    assert "hidden" not in str(rows(workspace, "FROM runs"))
-    assert "hidden" not in run.file(workspace, "run.json").read_text()
+    assert "pass-w0rd" not in str(rows(workspace, "FROM runs"))
+    assert "pass-w0rd" not in run.file(workspace, "run.json").read_text()
 
 
 @pytest.mark.parametrize(
