@@ -6,6 +6,7 @@ r"""GLAD and its ablations on views of known structure, or on a run's own views:
 Synthetic views: each image is of one of K kinds. Every view shows the kind (`--signal`), a kind
 of its own that says nothing of it (`--nuisance`), and Gaussian noise; `--missing` of each view's
 rows but the first's are absent. k-means on the views' concatenation and on each view stand beside.
+A method is a preset, and what differs from it: `glad-no-gsa+predict=labels`.
 """
 
 import argparse
@@ -36,7 +37,10 @@ from tasks.heads.trainer import survey, train
 from tasks.kmeans import kmeans
 from tasks.measures.agreement import accuracy, confusion
 
-METHODS = "glad,glad-no-lsa,glad-no-gsa,glad-no-weights,glad-cosine,glad-no-transport"
+METHODS = (
+    "glad,glad-no-lsa,glad-no-gsa,glad-no-gsa+predict=labels,glad+predict=centres,"
+    "glad-no-weights,glad-cosine,glad-no-transport"
+)
 DIMS = {"text": 48, "audio": 32, "video": 64}
 
 
@@ -64,8 +68,9 @@ def config_of(method: str, views: tuple[str, ...], args: argparse.Namespace) -> 
     """The preset's head on these views."""
     trainer = {"epochs": args.epochs, "batch_size": args.batch_size, "lr": args.lr}
     over = {"glad": {"views": views}, "trainer": trainer}
-    given = dict(setting.split("=") for setting in args.set)
-    return HeadConfig(**merge(merge(load_preset(method)["head"], over), {"glad": given}))
+    preset, *own = method.split("+")
+    given = dict(setting.split("=") for setting in [*args.set, *own])
+    return HeadConfig(**merge(merge(load_preset(preset)["head"], over), {"glad": given}))
 
 
 def labels_of(

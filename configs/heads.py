@@ -105,7 +105,7 @@ class GladConfig(Section):
     # cosines alone, or the nearest centre of the common representation (which drops L_OT).
     joint: Literal["transport", "cosine", "none"] = "transport"
     rows: Literal["rownorm", "softmax"] = "rownorm"  # of the plan; softmax is the paper's words
-    epsilon: float = Field(0.05, gt=0.0)  # of the transport, in cosines
+    epsilon: float = Field(0.02, gt=0.0)  # of the transport, in cosines
     max_iter: int = Field(50, ge=1)  # Sinkhorn steps a mini-batch
     tol: float = Field(1e-3, gt=0.0)  # L1 error of the column sums
     temperature: float = Field(0.05, gt=0.0)  # tau of L_LSA

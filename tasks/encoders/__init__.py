@@ -41,11 +41,13 @@ def describe(spec: str) -> EncoderInfo:
 
 def describe_text(spec: str) -> EncoderInfo:
     """What is known of an encoder of texts, which may be none of images; raises UsageError."""
-    if spec != "minilm":
-        return describe(spec)
-    from tasks.encoders import minilm
+    if spec == "minilm":
+        from tasks.encoders import minilm
 
-    return minilm.describe()
+        return minilm.describe()
+    if spec != "conse" and not spec.startswith(("open_clip:", "vectors:")):
+        raise UsageError(f"an encoder of texts must be minilm, {FORMS}, got {spec!r}")
+    return describe(spec)
 
 
 def open_encoder(config: EncoderConfig) -> Encoder:
@@ -70,9 +72,9 @@ def installed() -> list[EncoderInfo]:
     from tasks.encoders import clip
 
     found = []
-    for spec in ["conse", *clip.downloaded()]:
+    for spec in ["conse", "minilm", *clip.downloaded()]:
         try:
-            found.append(describe(spec))
+            found.append(describe_text(spec))
         except UsageError as error:
             found.append(EncoderInfo(spec, "", 0, PLAIN, str(error)))
     return found

@@ -138,7 +138,10 @@ def test_pictures_with_titles_are_sorted_by_both(photos, tmp_path):
         ("head.glad.views=[image, sound]", r"must name views of the run \(.*audio\), got 'sound'"),
         ("head.glad.views=[image]", "must name two or more views"),
         ("head.glad.views=[image, noun]", "nouns.source must not be none, since the method glad"),
-        ("views.text={kind: column, encoder: nothing}", "encoder must be .*got 'nothing'"),
+        (
+            "views.text={kind: column, encoder: nothing}",
+            "encoder of texts must be minilm, conse, .*got 'nothing'",
+        ),
     ],
 )
 def test_views_that_cannot_be_are_refused_before_anything_is_read(
