@@ -117,8 +117,8 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
             f"view {view.name}: {view.dim:,} dimensions, {view.n_present:,} images have it, "
             f"{view.n_missing:,} lack it"
         )
-    if result.metrics:
-        shown = [n for n in ("acc", "nmi", "ari", "purity") if n in result.metrics]
+    shown = [n for n in ("acc", "nmi", "ari", "purity") if n in result.metrics]
+    if shown:
         console.print(
             "against the labels: " + ", ".join(f"{n} {result.metrics[n]:.3f}" for n in shown)
         )
