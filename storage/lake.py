@@ -36,6 +36,7 @@ RUN_TABLES = (
     "placements",
     "training",
     "lineage",
+    "image_captions",
 )
 VIEWS = (
     "latest_runs",

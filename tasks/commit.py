@@ -28,6 +28,7 @@ from storage.workspace import Workspace
 from tasks.step import step
 
 COSTS = ("seconds", "cpu_seconds", "peak_mb")
+PER_IMAGE = "per_image.parquet"  # what a trained head says of each image
 _USERINFO = re.compile(r"(?<=://)([^/@\s:\"]*):[^/@\s\"]*@")
 
 
@@ -83,6 +84,7 @@ def commit(
     finished = datetime.now(UTC)
     started = clock.started_at.astimezone(UTC) if clock else finished
     files = files_of(workspace, scan, images, fused, partition, names, lineage)
+    files |= caption_files(workspace, steps)
     scores = _scores(workspace, metrics)
     with Lake(workspace) as lake:
         n_images, n_failed = _count(lake, files)
@@ -109,7 +111,7 @@ def commit(
         }
         figures = {**scores, **step_metrics(list(steps.values()))}
         tables = {**tables_of(row, files, figures), "artifacts": _places(row, steps)}
-        tables |= lineage_of(row, files, lineage)
+        tables |= lineage_of(row, files, lineage) | captions_of(row, files)
         row["run_id"] = lake.publish(row, tables, lambda: _fence(workspace, row, clock))
     shown = {**row, "started_at": str(started), "finished_at": str(finished), "metrics": figures}
     write_json(folder / "run.json", shown)
@@ -177,6 +179,26 @@ def lineage_of(row: RunRow, files: dict[str, str], lineage: Artifact | None) -> 
         return {}
     values = {"previous": lineage.facts["previous"], "lineage": files["named"]}
     return {"lineage": Select(sql("commit/lineage"), {"run_id": row["run_id"], **values})}
+
+
+def caption_files(workspace: Workspace, steps: dict[str, Artifact]) -> dict[str, str]:
+    """The files of the images' captions and of their weights, by name; nothing without captions."""
+    captions, trained = steps.get("captions"), steps.get("train.partition", steps.get("partition"))
+    if captions is None:
+        return {}
+    told = captions.file(workspace, "texts.parquet")
+    weights = trained.file(workspace, PER_IMAGE) if trained else told
+    return {"captions": str(told), "per_image": str(weights if weights.exists() else told)}
+
+
+def captions_of(row: RunRow, files: dict[str, str]) -> dict[str, Select]:
+    """The rows of the images' captions, for a run that read them."""
+    if "captions" not in files:
+        return {}
+    values = {"captions": files["captions"], "weights": files["per_image"]}
+    return {
+        "image_captions": Select(sql("commit/image_captions"), {"run_id": row["run_id"], **values})
+    }
 
 
 def _places(row: RunRow, steps: dict[str, Artifact]) -> pa.Table:

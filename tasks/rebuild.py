@@ -9,11 +9,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from storage.artifacts import find
+from storage.artifacts import Artifact, find
 from storage.lake import SCAN_TABLES, Lake, RunRow, Select, sql
 from storage.verify import Finding
 from storage.workspace import Workspace
-from tasks.commit import files_of, lineage_of, tables_of
+from tasks.commit import caption_files, captions_of, files_of, lineage_of, tables_of
 
 _FILES = {  # by role, in the order of files_of
     "scan": ["images.parquet"],
@@ -75,10 +75,22 @@ def _wanted(lake: Lake, workspace: Workspace, run: RunRow) -> dict[str, Select]:
     needed = [role for role in _FILES if role in found or role not in _OPTIONAL]
     if not all(found.get(role) for role in needed):
         return {}
+    told = _told(workspace, places)
+    if not all(told.values()):
+        return {}
     parts = [found.get(role) for role in _FILES]
     files = files_of(workspace, *parts)  # type: ignore[arg-type]
+    files |= caption_files(workspace, told)  # type: ignore[arg-type]
     tables = {**tables_of(run, files, {}), **lineage_of(run, files, found.get("lineage"))}
+    tables |= captions_of(run, files)
     return {name: rows for name, rows in tables.items() if isinstance(rows, Select)}
+
+
+def _told(workspace: Workspace, places: list[tuple[str, str, str]]) -> dict[str, Artifact | None]:
+    """By role, what the rows of a run's captions come from; nothing for a run without them."""
+    roles = {role: (kind, key) for role, kind, key in places}
+    wanted = ("captions", "train.partition", "partition") if "captions" in roles else ()
+    return {role: find(workspace, *roles[role]) for role in wanted if role in roles}
 
 
 def _place(name: str, run: RunRow) -> tuple[str, dict[str, Any]]:

@@ -53,6 +53,14 @@ class ViewRow(NamedTuple):
     n_missing: int
 
 
+class Told(NamedTuple):
+    """An image's caption and how far the method trusts it."""
+
+    picture: Picture
+    caption: str
+    weight: float
+
+
 @dataclass(frozen=True)
 class ReportData:
     """Everything on the page. `run` is the row of `runs`, with `config` parsed.
@@ -74,6 +82,7 @@ class ReportData:
     changes: list[dict[str, Any]] = field(
         default_factory=list
     )  # since the last run, a cluster each
+    distrusted: list[Told] = field(default_factory=list)  # the least trusted captions, in order
 
     @property
     def labelled(self) -> bool:
@@ -127,7 +136,8 @@ class ReportData:
     def places(self) -> list[Place]:
         """Every image the page shows, some of them twice."""
         cards = [picture for cluster in self.clusters for picture in cluster.pictures]
-        return [picture.place for picture in [*cards, *self.typical, *self.unusual]]
+        told = [each.picture for each in self.distrusted]
+        return [picture.place for picture in [*cards, *self.typical, *self.unusual, *told]]
 
     def sizes(self) -> dict[str, int]:
         """Pixels of each thumbnail: the first of a card is large."""
@@ -167,7 +177,9 @@ def gather(lake: Lake, run_id: str) -> ReportData:
     count = pictures_per_card(n_cards)
     shown = {row["cluster"]: _fitting(row["representatives"][:count]) for row in rows[:n_cards]}
     extremes = _rows(lake, "extremes", run=run_id, count=_EXTREMES)
-    keys = {key for keys in shown.values() for key in keys} | {row["key"] for row in extremes}
+    told = _rows(lake, "distrusted", run=run_id, count=_EXTREMES)
+    keys = {key for keys in shown.values() for key in keys}
+    keys |= {row["key"] for row in [*extremes, *told]}
     pictures = _pictures(lake, run_id, sorted(keys))
 
     metrics = {row["name"]: row["value"] for row in _rows(lake, "metrics", run=run_id)}
@@ -188,6 +200,11 @@ def gather(lake: Lake, run_id: str) -> ReportData:
         metrics=metrics,
         changes=_rows(lake, "changes", run=run_id),
         training={row["name"]: row["figures"] for row in trained},
+        distrusted=[
+            Told(pictures[row["key"]], row["caption"], row["weight"])
+            for row in told
+            if row["key"] in pictures
+        ],
     )
 
 

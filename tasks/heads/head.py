@@ -21,6 +21,7 @@ from storage.rows import FloatArray
 from storage.vectors import FileVectors
 from storage.workspace import Workspace
 from tasks.centring import normalise
+from tasks.commit import PER_IMAGE
 from tasks.embedding import open_vectors
 from tasks.encoders.base import device_of
 from tasks.heads.data import BLOCK, Data
@@ -42,7 +43,6 @@ METHODS: dict[str, type[Method]] = {
     "sac": Sac,
     "glad": Glad,
 }
-PER_IMAGE = "per_image.parquet"
 _SHARD = 8  # blocks of probabilities a file
 
 

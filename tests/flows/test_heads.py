@@ -13,6 +13,7 @@ from flows.recluster import Steps, sort
 from storage.lake import Lake
 from storage.workspace import Workspace
 from tasks.commit import Clock
+from tasks.rebuild import check_run
 from tasks.report import build
 
 KINDS, DIM, N_IMAGES = 3, 16, 120
@@ -114,6 +115,31 @@ def test_the_lake_has_names_probabilities_and_curves_and_the_report_shows_them(r
         assert lake.execute("SELECT labels_used FROM runs").fetchall() == [(False,)]
     page = build(run.workspace, run_id, run.config.source)
     assert "How the head was trained" in page and page.count("<polyline") >= 6
+
+
+def test_sac_says_of_each_caption_how_far_it_trusts_it(tmp_path, folder):
+    run = Run(tmp_path, folder, "sac")
+    with Lake(run.workspace, read_only=True) as lake:
+        rows = lake.query("FROM image_captions ORDER BY weight").to_pylist()
+    assert len({row["key"] for row in rows}) == len(rows) == N_IMAGES
+    assert {row["captioner"] for row in rows} == {"nearest"}
+    assert all(0.5 <= row["weight"] < 1 and row["caption"] for row in rows)
+    page = build(run.workspace, run.result.run_id, run.config.source)
+    assert "Captions it trusts least" in page and rows[0]["caption"] in page
+    with Lake(run.workspace) as lake:
+        stored = lake.query("FROM runs").to_pylist()[0]
+        assert not list(check_run(lake, run.workspace, stored))
+        lake.execute("DELETE FROM image_captions WHERE weight > 0.6")
+        (finding,) = check_run(lake, run.workspace, stored)
+        assert "image_captions lacks" in finding.what
+        finding.mend()
+        assert lake.query("FROM image_captions ORDER BY weight").to_pylist() == rows
+
+
+def test_methods_without_captions_have_none_in_the_lake(run):
+    with Lake(run.workspace, read_only=True) as lake:
+        count = lake.query("FROM image_captions").num_rows
+    assert count == (N_IMAGES if run.config.method == "sac" else 0)
 
 
 def test_nothing_of_the_training_is_left_behind(run):

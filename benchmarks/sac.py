@@ -1,0 +1,181 @@
+r"""SAC with and without its weights, on captions as they are and with a share of them shuffled.
+
+    python benchmarks/sac.py ../shared/datasets/cifar10_test.tar -k 10 --images 2000 \
+        --captions ../shared/captions/Flickr8k.token.txt
+    python benchmarks/sac.py ../shared/datasets/flickr8k_1000.tar -k 10 \
+        --told ../shared/captions/Flickr8k.token.txt
+
+Truth is the images' labels. A collection without labels (Flickr8k) is judged by captions that no
+training sees: of an image's captions the first is told, and the others, embedded by MiniLM and
+averaged, are grouped by k-means into as many groups as there are clusters.
+
+Vectors and captions come from the flow's own steps; only the training is repeated, by the same
+trainer. Prints a Markdown table; CPU seconds are user and system time of the process.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import pyarrow.parquet as pq
+from sklearn.metrics import normalized_mutual_info_score, roc_auc_score
+
+from configs.load import make_config
+from configs.schema import EncoderConfig, RunConfig
+from flows.recluster import corpora, read, space_of
+from flows.steps import Steps
+from flows.views import Seen, make_views
+from storage.rows import read_all
+from storage.vectors import FileVectors
+from storage.workspace import Workspace
+from tasks.captioning.given import read_pairs
+from tasks.captions import normalise as tidy
+from tasks.centring import centre, normalise
+from tasks.embedding import open_vectors
+from tasks.encoders import describe, open_encoder
+from tasks.heads.data import Data, Matrix, write_matrix
+from tasks.heads.sac import Sac
+from tasks.heads.trainer import survey, train
+from tasks.kmeans import kmeans
+from tasks.series import Past
+
+METHODS = ("sac", "sac-unweighted")
+
+
+@dataclass
+class Collection:
+    """Images (n, d), a caption of each (n, e), and what the clusters are compared with (n,)."""
+
+    images: np.ndarray
+    captions: np.ndarray
+    truths: list[np.ndarray]
+
+
+def prepare(args: argparse.Namespace) -> Collection:
+    """Vectors, captions and truth of the collection, by the flow's steps."""
+    config = configured(args, "sac")
+    do, encoder = Steps(Workspace(Path(args.workspace)).create()), describe(args.encoder)
+    found, images = read(do, config, encoder, config.source)
+    spaces = {
+        name: space_of(do, name, corpus, images, images, config, encoder, Past())
+        for name, corpus in corpora(do, config, encoder).items()
+    }
+    view = make_views(do, config, Seen(found, images, spaces.get("caption")))["description"]
+    rows = open_vectors(do.workspace, images)
+    told = FileVectors(sorted(view.folder(do.workspace).glob("vectors-*.parquet")))
+    mean = np.load(images.file(do.workspace, "mean.npy"))
+    other = np.load(view.file(do.workspace, "mean.npy"))
+    table = pq.read_table(found.file(do.workspace, "images.parquet"))
+    about = {row["key"]: row for row in table.select(["key", "path", "label"]).to_pylist()}
+    keys = np.array(rows.keys)
+    kept = np.sort(np.random.default_rng(0).permutation(len(keys))[: args.images or len(keys)])
+    seen = [about[key] for key in keys[kept]]
+    labels = [row["label"] for row in seen]
+    return Collection(
+        centre(read_all(rows), mean)[kept],
+        centre(read_all(told), other)[kept],
+        by_held_out(args, seen) if None in labels else [np.unique(labels, return_inverse=True)[1]],
+    )
+
+
+def configured(args: argparse.Namespace, method: str) -> RunConfig:
+    """The run's settings."""
+    values = {"source": args.source, "n_clusters": args.clusters, "method": method}
+    values |= {"encoder": {"spec": args.encoder}, "lineage": {"enabled": False}}
+    if args.captions:
+        values["captions"] = {"source": args.captions}
+    if args.told:
+        values["captioner"] = {"kind": "given", "given": {"source": args.told}}
+    return make_config(values, args.set)
+
+
+def by_held_out(args: argparse.Namespace, seen: list[dict]) -> list[np.ndarray]:
+    """Five k-means groupings of the mean MiniLM vector of each image's further captions."""
+    texts: dict[str, list[str]] = {}
+    for name, text in read_pairs(Path(args.told)):
+        texts.setdefault(name, []).append(tidy(text))
+    model = open_encoder(EncoderConfig(spec="minilm"))
+    others = [texts[Path(row["path"]).name][1:] for row in seen]
+    flat = normalise(model.encode_texts([text for each in others for text in each]))
+    ends = np.cumsum([len(each) for each in others])[:-1]
+    means = normalise(np.stack([part.mean(axis=0) for part in np.split(flat, ends)]))
+    means = normalise(means - means.mean(axis=0))
+    return [kmeans(means, args.clusters, n_init=10, random_state=s).labels for s in range(5)]
+
+
+def shuffled(n: int, share: float, seed: int) -> np.ndarray:
+    """Whose caption each image has: a `share` of them have one another's."""
+    draw = np.random.default_rng([seed, 7])
+    chosen = draw.permutation(n)[: round(share * n)]
+    told = np.arange(n)
+    told[chosen] = np.roll(chosen, 1)
+    return told
+
+
+def once(args, data: Collection, method: str, share: float, seed: int) -> tuple[float, float]:
+    """NMI of the clusters, and AUC of (weight, the caption is the image's own)."""
+    config = configured(args, method).head
+    n = len(data.images)
+    told = shuffled(n, share, seed)
+    with tempfile.TemporaryDirectory(dir=args.workspace) as scratch:
+        views = {}
+        for name, rows in (("image", data.images), ("description", data.captions[told])):
+            path = Path(scratch) / f"view-{name}.npy"
+            write_matrix(path, rows.shape, [rows])
+            views[name] = Matrix(path)
+        trainer = config.trainer.fitted(n, args.clusters)
+        made, seen = Sac(config), Data(args.clusters, views, {}, Path(scratch), seed)
+        train(made, seen, trainer)
+        labels = survey(made, seen).labels
+        weight = made.per_image(seen)["weight"]
+    nmi = np.mean([normalized_mutual_info_score(truth, labels) for truth in data.truths])
+    own = told == np.arange(n)
+    return 100 * float(nmi), roc_auc_score(own, weight) if share else float("nan")
+
+
+def main() -> None:
+    """Parse, train, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("source")
+    parser.add_argument("-k", "--clusters", type=int, required=True)
+    parser.add_argument("--encoder", default="conse")
+    parser.add_argument("--captions", help="the corpus of the captioner nearest")
+    parser.add_argument("--told", help="a file of captions by image: the captioner given")
+    parser.add_argument("--images", type=int, default=0, help="a random sample of so many")
+    parser.add_argument("--share", type=float, default=0.5, help="of captions that are shuffled")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--workspace", default="sortal-workspace")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    args = parser.parse_args()
+    logging.getLogger("sortal").setLevel(logging.WARNING)
+    data = prepare(args)
+    print(f"{len(data.images):,} images, {len(data.truths)} truths", file=sys.stderr, flush=True)
+    print("| method | captions shuffled | NMI | AUC of the weight | CPU s a training |")
+    print("|---|---|---|---|---|")
+    for method in args.methods.split(","):
+        for share in (0.0, args.share):
+            start = time.process_time()
+            found = np.array([once(args, data, method, share, s) for s in range(args.seeds)])
+            cost = (time.process_time() - start) / args.seeds
+            (nmi, auc), (spread, _) = found.mean(axis=0), found.std(axis=0, ddof=1)
+            shown = f"{auc:.2f}" if share else "-"
+            each = ", ".join(f"{value:.1f}" for value in found[:, 0])
+            print(f"{method} {share}: {each}", file=sys.stderr)
+            print(
+                f"| {method} | {share:.0%} | {nmi:.1f} ± {spread:.1f} | {shown} | {cost:.0f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

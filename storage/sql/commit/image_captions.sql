@@ -1,0 +1,14 @@
+WITH weighed AS (
+    SELECT * FROM read_parquet($weights)
+    UNION ALL BY NAME
+    SELECT NULL::FLOAT AS weight WHERE false -- a method that weighs no caption has none
+)
+SELECT
+    $run_id AS run_id,
+    told.key,
+    told.captioner,
+    told.text AS caption,
+    told.error_code,
+    nullif(weighed.weight, 'nan'::FLOAT) AS weight
+FROM read_parquet($captions) AS told
+LEFT JOIN weighed USING (key)
