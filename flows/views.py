@@ -87,6 +87,6 @@ def _texts(do: Do, name: str, view: ViewConfig, config: RunConfig, seen: Seen) -
             corpus=seen.captions and seen.captions.corpus,
             text_vectors=seen.captions and seen.captions.vectors,
         )
-        return do(caption_images, "captions", **about)
+        return do(caption_images, **about)
     column = {"source": config.source, "column": view.column or name}
     return do(column_texts, f"view.{name}.texts", scan=seen.found, **column)

@@ -183,7 +183,10 @@ def lineage_of(row: RunRow, files: dict[str, str], lineage: Artifact | None) -> 
 
 def caption_files(workspace: Workspace, steps: dict[str, Artifact]) -> dict[str, str]:
     """The files of the images' captions and of their weights, by name; nothing without captions."""
-    captions, trained = steps.get("captions"), steps.get("train.partition", steps.get("partition"))
+    captions, trained = (
+        steps.get("image_captions"),
+        steps.get("train.partition", steps.get("partition")),
+    )
     if captions is None:
         return {}
     told = captions.file(workspace, "texts.parquet")

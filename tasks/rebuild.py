@@ -89,7 +89,8 @@ def _wanted(lake: Lake, workspace: Workspace, run: RunRow) -> dict[str, Select]:
 def _told(workspace: Workspace, places: list[tuple[str, str, str]]) -> dict[str, Artifact | None]:
     """By role, what the rows of a run's captions come from; nothing for a run without them."""
     roles = {role: (kind, key) for role, kind, key in places}
-    wanted = ("captions", "train.partition", "partition") if "captions" in roles else ()
+    parts = ("image_captions", "train.partition", "partition")
+    wanted = parts if "image_captions" in roles else ()
     return {role: find(workspace, *roles[role]) for role in wanted if role in roles}
 
 
