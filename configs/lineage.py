@@ -22,3 +22,5 @@ class LineageConfig(Section):
     merge_share: float = Field(0.5, gt=0.0, le=1.0)  # of a cluster in another, to be merged
     new_share: float = Field(0.2, gt=0.0, le=1.0)  # of images since texts were chosen: choose again
     mean_shift: float = Field(0.1, gt=0.0)  # of the image mean, in spreads, likewise
+    inertia_rise: float = Field(0.01, ge=0.0)  # an image's, since k-means last tried cold starts
+    cold_gain: float = Field(0.01, ge=0.0, lt=1.0)  # of inertia, for a cold start to be taken

@@ -64,9 +64,8 @@ def settle(config: RunConfig, do: Steps, clock: Clock) -> tuple[Artifact, Past]:
     }
     fused = do(fuse, images=images, **fusing(config, spaces))
     into: dict[str, Any] = {"n_clusters": config.n_clusters, "random_state": config.random_state}
-    earlier = past.start("partition")
     clusters = (
-        do(partition, vectors=fused, config=config.partition, **into, **earlier)
+        do(partition, vectors=fused, config=config.partition, **into, **fitting(config, past, do))
         if config.head.method == "none"
         else headed(do, config, images, fused, learnt, spaces)
     )
@@ -206,6 +205,15 @@ def solved(
     """The transport of images to a space, under the role `<name>.transport`."""
     role = f"{name}.transport"
     return do(solve_transport, role, images=images, space=space, config=config.transport, **start)
+
+
+def fitting(config: RunConfig, past: Past, do: Steps) -> dict[str, Any]:
+    """Arguments of k-means that goes on from an earlier run, and whether texts drifted since."""
+    if not past.start("partition"):
+        return {}
+    roles = [role for role in do.done if role.endswith(".space") and role in past.roles]
+    drifted = any(do.done[role].identity != past.roles[role].identity for role in roles)
+    return {**past.start("partition"), "drifted": drifted, "lineage": config.lineage}
 
 
 def going_on(

@@ -1,18 +1,25 @@
 """Partition: k-means on the fused vectors gives every image a cluster and a distance."""
 
+import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from configs.lineage import LineageConfig
 from configs.schema import PartitionConfig
-from storage.artifacts import Artifact, Written
+from storage.artifacts import Artifact, Written, read_manifest
 from storage.rows import FloatArray
 from storage.vectors import FileVectors
 from storage.workspace import Workspace
 from tasks.kmeans import KMeansResult, kmeans
 from tasks.step import step
+
+log = logging.getLogger("sortal")
 
 
 def assignments_table(keys: list[str], result: KMeansResult) -> pa.Table:
@@ -48,7 +55,56 @@ def _centres(
     return centres if centres.shape == shape else None
 
 
-@step("partition", version=1)
+def _settled(workspace: Workspace, earlier: Artifact) -> float:
+    """The inertia of an image when cold starts were last tried; unknown: 0, so they are now."""
+    manifest = read_manifest(earlier.folder(workspace)) or {"artifact": {"facts": {}}}
+    return float(manifest["artifact"]["facts"].get("settled", 0.0))
+
+
+class WarmStart(NamedTuple):
+    """How a fit from earlier centres ended, and what is remembered for the next one.
+
+    `warm`: whether it was taken; `tried_cold`: whether cold starts were tried beside it;
+    `settled`: the inertia of an image when they last were.
+    """
+
+    result: KMeansResult
+    warm: bool
+    tried_cold: bool
+    settled: float
+
+
+def fit_warm(
+    fit: Callable[..., KMeansResult],
+    centres: FloatArray,
+    settled: float,
+    drifted: bool,
+    config: LineageConfig,
+) -> WarmStart:
+    """k-means from `centres`, and from cold starts too where a new kind may have come.
+
+    Lloyd's iterations move centres a little: a kind that arrives after they have settled is
+    shared out among old clusters, however large it grows. It raises the inertia of an image above
+    `settled`, or has texts chosen anew (`drifted`). Of both fits the lower inertia is taken; the
+    cold one must be lower by `cold_gain`, for optima that are as good are no reason to move.
+    """
+    result = fit(centres=centres)
+    each = result.inertia / max(len(result.labels), 1)
+    if not drifted and each <= settled * (1 + config.inertia_rise):
+        return WarmStart(result, True, False, settled)
+    cold = fit()
+    gain = 1 - cold.inertia / result.inertia if result.inertia else 0.0
+    taken = gain > config.cold_gain
+    log.info(
+        "k-means: cold starts were tried too and %s (inertia %+.1f %%)",
+        "the best is taken" if taken else "the earlier centres kept",
+        -100 * gain,
+    )
+    best = cold if taken else result
+    return WarmStart(best, not taken, True, best.inertia / max(len(best.labels), 1))
+
+
+@step("partition", version=2)
 def partition(
     folder: Path,
     workspace: Workspace,
@@ -58,17 +114,19 @@ def partition(
     n_clusters: int,
     random_state: int,
     earlier: Artifact | None = None,
+    drifted: bool = False,
+    lineage: LineageConfig | None = None,
 ) -> Written:
     """Write `assignments.parquet` (key, cluster, distance) and `centres.npy` (n_clusters, dim).
 
     Cluster ids go by decreasing size. With `earlier`, a partition into as many clusters of as
-    many dimensions, k-means starts from its centres and they keep their ids.
-    Raises `UsageError` when `n_clusters` is more than the images that differ.
+    many dimensions, k-means starts from its centres and they keep their ids, unless `fit_warm`
+    finds better ones. Raises `UsageError` when `n_clusters` is more than the images that differ.
     """
     files = sorted(vectors.folder(workspace).glob("vectors-*.parquet"))
     rows = FileVectors(files)
-    start = _centres(workspace, earlier, (n_clusters, rows.shape[1]))
-    result = kmeans(
+    fit = partial(
+        kmeans,
         rows,
         n_clusters,
         spherical=config.spherical,
@@ -76,11 +134,18 @@ def partition(
         max_iter=config.max_iter,
         random_state=random_state,
         engine=config.engine,
-        centres=start,
     )
+    start = _centres(workspace, earlier, (n_clusters, rows.shape[1]))
+    if start is None or earlier is None:
+        cold = fit()
+        found = WarmStart(cold, False, False, cold.inertia / max(len(cold.labels), 1))
+    else:
+        settled = _settled(workspace, earlier)
+        found = fit_warm(fit, start, settled, drifted, lineage or LineageConfig())
     keys = [
         key for file in files for key in pq.read_table(file, columns=["key"])["key"].to_pylist()
     ]
-    pq.write_table(assignments_table(keys, result), folder / "assignments.parquet")
-    np.save(folder / "centres.npy", result.centres)
-    return Written(rows=len(keys), facts={**cluster_facts(result), "warm": start is not None})
+    pq.write_table(assignments_table(keys, found.result), folder / "assignments.parquet")
+    np.save(folder / "centres.npy", found.result.centres)
+    told = {"warm": found.warm, "tried_cold": found.tried_cold, "settled": found.settled}
+    return Written(rows=len(keys), facts={**cluster_facts(found.result), **told})

@@ -86,6 +86,31 @@ def test_a_new_kind_has_texts_chosen_anew_and_what_became_of_clusters_is_told(pe
     assert spaces == [(4,)]
 
 
+@pytest.mark.parametrize("n_frogs", [8, 60])
+def test_a_new_kind_is_found_though_the_others_had_its_cluster(pets, n_frogs):
+    """Four clusters of three kinds: one kind is in two, until frogs come and need the place."""
+    pets.remove("tree")
+    first = pets.run(4)
+    before = pets.ids(first)
+    pets.add(frog=n_frogs)
+    last = pets.run(4)
+    after = pets.ids(last)
+    kinds = {key: key.split("-")[0] for key in after}
+    assert len({(kinds[key], cluster) for key, cluster in after.items()}) == 4
+    small = ("boat", "dog")
+    assert kept({k: v for k, v in before.items() if kinds[k] in small}, after) >= 0.95
+    query = "SELECT value FROM metrics WHERE run_id = ? AND name = 'partition.tried_cold'"
+    assert pets.rows(query, last.run_id) == [(1,)]
+
+
+def test_growth_alone_tries_no_cold_start(pets):
+    pets.run(4)
+    pets.add(cat=3, dog=3, boat=2, tree=2)
+    last = pets.run(4)
+    query = "SELECT value FROM metrics WHERE run_id = ? AND name = 'partition.tried_cold'"
+    assert pets.rows(query, last.run_id) == [(0,)]
+
+
 def test_more_clusters_split_one_and_fewer_merge_two(pets):
     pets.run(4)
     pets.add(cat=1)
