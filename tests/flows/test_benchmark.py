@@ -2,8 +2,10 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -82,12 +84,13 @@ def test_a_grid_is_run_summed_up_and_not_run_again(folder, tmp_path, monkeypatch
     assert '"n_cells": 2' in capsys.readouterr().out
 
 
+def run_here(groups, *_):
+    return (attempt(task) for group in groups for task in group)
+
+
 @pytest.fixture
 def at_once(monkeypatch):
     """Cells run in this process, and the flow without Prefect, where neither is what is tested."""
-
-    def run_here(groups, *_):
-        return (attempt(task) for group in groups for task in group)
 
     monkeypatch.setattr(module, "run_groups", run_here)
     monkeypatch.setattr(module, "benchmark", module.benchmark.fn)
@@ -117,6 +120,7 @@ def test_a_worker_that_is_killed_costs_its_cell_and_no_other(folder, tmp_path, m
     assert result.n_failed == 2 and count(tmp_path, "runs") == 0
     assert all("was killed by signal SIGKILL" in row["error"] for row in result.rows)
     monkeypatch.delenv("SORTAL_FAULT")
+    monkeypatch.setattr(module, "run_groups", run_here)
     result = run(folder, tmp_path, "kmeans", "tac-free", seeds=1)
     assert result.n_failed == 0 and count(tmp_path, "cells") == 2
 
@@ -125,17 +129,33 @@ def grid(folder, root):
     run(folder, root, "kmeans", "tac-free", "tac", seeds=4)
 
 
-def test_a_benchmark_killed_in_the_middle_goes_on_from_there(folder, tmp_path):
+def test_a_benchmark_killed_in_the_middle_goes_on_from_there(folder, tmp_path, monkeypatch):
     process = multiprocessing.get_context("spawn").Process(target=grid, args=(folder, tmp_path))
     process.start()
     until(lambda: (tmp_path / "lake/catalog.sqlite").exists() and safely(tmp_path) > 1)
+    started = children(process.pid)
     os.kill(process.pid, signal.SIGKILL)
     process.join()
+    until(lambda: not any(map(is_alive, started)))  # workers end with their parent
     done = count(tmp_path, "runs")
     assert 0 < done < 12
+    monkeypatch.setattr(module, "run_groups", run_here)
     result = run(folder, tmp_path, "kmeans", "tac-free", "tac", seeds=4)
     assert result.n_failed == 0 and count(tmp_path, "runs") == 12 == count(tmp_path, "cells")
     assert not list((tmp_path / "training").glob("*"))
+
+
+def children(pid):
+    """The processes that a process has started, by Linux's word."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_alive(pid):
+    """Whether a process runs: not gone, and no zombie that nobody has waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def until(true):
@@ -154,6 +174,27 @@ def test_one_benchmark_of_a_collection_at_a_time(folder, tmp_path):
     workspace = Workspace(tmp_path).create()
     with hold(workspace, "kinds"), pytest.raises(RunError, match="one run a collection at a time"):
         run(folder, tmp_path, "kmeans")
+
+
+@pytest.mark.usefixtures("at_once")
+def test_no_label_reaches_a_step_but_the_metrics(folder, tmp_path):
+    mixed = tmp_path / "mixed"
+    shutil.copytree(folder, mixed)
+    table = pq.read_table(mixed / "images.parquet")
+    order = np.random.default_rng(0).permutation(N_IMAGES)
+    labels = pa.chunked_array([table["label"].combine_chunks().take(pa.array(order))])
+    place = table.column_names.index("label")
+    pq.write_table(table.set_column(place, "label", labels), mixed / "images.parquet")
+    for source in (folder, mixed):
+        run(source, tmp_path / "ws", "cae", "tac", "sic", seeds=1)
+    with Lake(Workspace(tmp_path / "ws"), read_only=True) as lake:
+        query = """
+            SELECT run.collection, run.method, list((key, cluster) ORDER BY key)
+            FROM assignments JOIN runs AS run USING (run_id) GROUP BY 1, 2 ORDER BY 2, 1"""
+        found = lake.execute(query).fetchall()
+        scores = lake.execute("SELECT collection, min(acc) FROM leaderboard GROUP BY 1").fetchall()
+    assert [row[2] for row in found[::2]] == [row[2] for row in found[1::2]] and len(found) == 6
+    assert dict(scores)["kinds"] == 1.0 > dict(scores)["mixed"]
 
 
 @pytest.mark.usefixtures("at_once")

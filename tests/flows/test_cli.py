@@ -19,7 +19,7 @@ def sortal(*arguments: str, code: str = RUN) -> subprocess.CompletedProcess[str]
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("arguments", ["--help", "--version", "methods", "cluster --help"])
+@pytest.mark.parametrize("arguments", ["--help", "--version", "methods", "benchmark --help"])
 def test_commands_that_only_tell_import_nothing_heavy(arguments):
     code = (
         "import sys, atexit\n"
@@ -39,6 +39,8 @@ def test_commands_that_only_tell_import_nothing_heavy(arguments):
         (["cluster", "{tmp}", "-k", "5", "--method", "caee"], ["did you mean cae?"]),
         (["cluster", "{tmp}", "-k", "5", "--encoder", "clip"], ["encoder must be", "'clip'"]),
         (["cluster", "{tmp}", "-k", "5", "--set", "fusion.gama=1"], ["did you mean fusion.gamma?"]),
+        (["benchmark", "cifar11"], ["source must exist", "cifar10"]),
+        (["benchmark", "{tmp}", "--methods", "tak"], ["did you mean tac?"]),
         (["sql", "SELECT 1", "-w", "{tmp}/none"], ["no runs", "sortal cluster"]),
         (["runs", "-w", "{tmp}/none"], ["no runs", "sortal cluster"]),
         (["report", "-w", "{tmp}/none"], ["no runs", "sortal cluster"]),

@@ -56,7 +56,7 @@ def run(halves, root, method, *settings):
     return cluster(make_config(values, [*SMALL, *settings]))
 
 
-@pytest.mark.parametrize("method", ["tac-free", "tac", "mca"])
+@pytest.mark.parametrize("method", ["tac-free", "tac", "mca", "glad"])
 def test_what_is_learnt_is_the_train_splits_and_what_is_measured_the_test_splits(
     halves, tmp_path, method
 ):
