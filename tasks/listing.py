@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from configs.errors import UsageError
 from storage.hashing import fingerprint, hash_bytes
 from tasks.archives import TarSource
-from tasks.decoding import ImageError
+from tasks.decoding import Code, ImageError
 from tasks.labels import (
     common_folder,
     folder_labels,
@@ -20,7 +20,7 @@ from tasks.labels import (
     read_column,
     read_metadata,
 )
-from tasks.sources import Entry, ImageSource
+from tasks.sources import METADATA, Entry, ImageSource
 
 CHUNK = 65_536  # rows held as Python objects at a time
 LISTING = pa.schema(
@@ -81,7 +81,7 @@ def list_source(source: ImageSource) -> Listing:
 
 def metadata_column(source: ImageSource, column: str) -> dict[str, str | None]:
     """Path -> text of a column of the source's metadata file; raises UsageError without one."""
-    _, names, root = _listed(source)
+    names, root = _metadata_files(source)
     metadata = _metadata(source, names, root)
     if metadata is None:
         raise UsageError(
@@ -89,6 +89,15 @@ def metadata_column(source: ImageSource, column: str) -> dict[str, str | None]:
             f"{str(source.location)!r}, got none; add metadata.csv with file_name and {column}"
         )
     return dict(read_column(*metadata, column, root))
+
+
+def _metadata_files(source: ImageSource) -> tuple[pa.Table, str]:
+    """Metadata files, and the top folder of a tar; a folder is not listed for them."""
+    if isinstance(source, TarSource):
+        return _listed(source)[1:]
+    entries = (source.entry(name) for name in METADATA)
+    absent = (Code.MISSING.value, Code.NOT_A_FILE.value)
+    return table_of(entry for entry in entries if entry.error_code not in absent), ""
 
 
 def _listed(source: ImageSource) -> tuple[pa.Table, pa.Table, str]:
