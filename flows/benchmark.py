@@ -50,29 +50,26 @@ def benchmark(config: BenchmarkConfig) -> BenchmarkResult:
         workspace = Workspace(config.workspace).create()
         cells = cells_of(config, workspace)
         todo = missing(workspace, cells)
-        with held(workspace, config, todo) as leases:
+        with held(workspace, config, todo):
             sweep(workspace)
             embed(Steps(workspace), todo)
-            run_cells(workspace, config, todo, leases)
+            run_cells(workspace, config, todo)
         result = summed_up(workspace, cells)
     post("benchmark", markdown(result), f"{result.n_cells} cells, protocol {config.protocol}")
     return result
 
 
 @contextmanager
-def held(
-    workspace: Workspace, config: BenchmarkConfig, cells: Sequence[Cell]
-) -> Iterator[dict[str, str]]:
-    """Hold the lease of every collection of `cells`; yields the tokens by collection.
+def held(workspace: Workspace, config: BenchmarkConfig, cells: Sequence[Cell]) -> Iterator[None]:
+    """Hold the lease of every collection of `cells`.
 
     Cells stand alone, so that many of one collection may run at once under the one lease.
     """
     names = dict.fromkeys(cell.config.collection_name for cell in cells)
     with ExitStack() as stack:
-        yield {
-            name: stack.enter_context(hold(workspace, name, config.lease_seconds, "a benchmark"))
-            for name in names
-        }
+        for name in names:
+            stack.enter_context(hold(workspace, name, config.lease_seconds, "a benchmark"))
+        yield
 
 
 def embed(do: Steps, cells: Sequence[Cell]) -> None:
@@ -95,15 +92,12 @@ def embed(do: Steps, cells: Sequence[Cell]) -> None:
             log.warning("%s: %s", config.collection_name, error)
 
 
-def run_cells(
-    workspace: Workspace, config: BenchmarkConfig, cells: Sequence[Cell], leases: dict[str, str]
-) -> None:
+def run_cells(workspace: Workspace, config: BenchmarkConfig, cells: Sequence[Cell]) -> None:
     """Run cells in worker processes, a group in one, and record what each came to."""
     by_key = {cell.key: cell for cell in cells}
     groups: dict[str, list[Task]] = {}
     for cell in cells:
-        task = Task(cell.key, cell.config, leases[cell.config.collection_name])
-        groups.setdefault(cell.group, []).append(task)
+        groups.setdefault(cell.group, []).append(Task(cell.key, cell.config))
     jobs, threads = share_cores(config.jobs)
     with Lake(workspace) as lake:
         kinds = {cell.key: (cell.config.collection_name, cell.config.method_name) for cell in cells}

@@ -30,11 +30,14 @@ _LOOK = 0.5  # seconds between two looks at whether the parent still lives
 
 
 class Task(NamedTuple):
-    """A run to be made: its cell, its settings, and the lease under which it publishes."""
+    """A run to be made: its cell and its settings.
+
+    It publishes without asking for the lease: its parent holds it and it ends with its parent, and
+    what stands alone may be published by two at once, for the second finds the first's run.
+    """
 
     cell: str
     config: RunConfig
-    lease: str
 
 
 class Outcome(NamedTuple):
@@ -170,8 +173,8 @@ def _run(task: Task) -> tuple[str | None, str | None]:
     """The id of the task's run, or why there is none, in one line."""
     try:
         workspace = Workspace(task.config.workspace).create()
-        clock = Clock(started_at=datetime.now(UTC), lease=task.lease)
         with clear_disk_errors(task.config.workspace):
+            clock = Clock(started_at=datetime.now(UTC))
             run, _ = settle(task.config, Steps(workspace), clock)
     except (UsageError, RunError) as error:
         return None, one_line(error)
