@@ -1,11 +1,18 @@
 """The files of deploy/: what can be checked without the services they start."""
 
+import functools
+import itertools
+import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from prefect.settings.legacy import _get_valid_setting_names
+from prefect.settings.models.root import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -21,6 +28,59 @@ def test_the_compose_file_waits_for_health_and_holds_no_password():
             assert "healthcheck" in services[other]
     assert "${POSTGRES_PASSWORD:?" in text
     assert (DEPLOY / services["worker"]["build"]["context"] / "Dockerfile").exists()
+
+
+def _commands() -> dict[str, list[str]]:
+    """Every command line of deploy/, by the file and service it is in."""
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    found = {
+        f"compose.yaml {name}": [*service["entrypoint"], *service["command"]]
+        for name, service in services.items()
+        if "command" in service
+    }
+    for unit in DEPLOY.glob("*.service"):
+        (line,) = re.findall(r"^ExecStart=(.*)$", unit.read_text(), re.M)
+        found[unit.name] = [Path(line.split()[0]).name, *line.split()[1:]]
+    return found
+
+
+@pytest.mark.parametrize("place", sorted(_commands()))
+def test_every_command_is_one_that_prefect_knows_with_every_option(place):
+    program, *words = _commands()[place]
+    assert program == "prefect"
+    options = [word for word in words if word.startswith("--")]
+    called = list(itertools.takewhile(lambda word: not word.startswith("--"), words))
+    told = _help(*called)
+    assert options and all(option in told for option in options), told
+
+
+@functools.cache
+def _help(*words: str) -> str:
+    command = [sys.executable, "-m", "prefect", *words, "--help"]
+    env = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout
+
+
+def test_every_variable_and_path_is_one_that_is_read():
+    texts = [path.read_text() for path in (*DEPLOY.iterdir(), ROOT / "Dockerfile")]
+    texts.append((ROOT / "docs" / "operations.md").read_text())
+    named = set(re.findall(r"\b(?:SORTAL|PREFECT)_[A-Z_]+\b", "\n".join(texts)))
+    code = "\n".join(
+        path.read_text() for room in ("flows", "storage") for path in (ROOT / room).rglob("*.py")
+    )
+    ours = {name for name in named if name.startswith("SORTAL_")}
+    assert ours and all(f'"{name}"' in code for name in ours)
+    assert named - ours <= _get_valid_setting_names(Settings)
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    for volume in compose["services"]["worker"]["volumes"]:
+        source, target, *_ = volume.replace("${PHOTOS:-./photos}", "photos").split(":")
+        assert target.split("/")[1] in ("data", "photos")
+        if source.startswith("."):
+            assert (DEPLOY / source).exists(), source
+        else:
+            assert source == "photos" or source in compose["volumes"]
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (ROOT / "Dockerfile").read_text(), re.M)
+    assert all((ROOT / name).exists() for line in copied for name in line.split())
 
 
 @pytest.mark.parametrize("unit", sorted(DEPLOY.glob("*.service")), ids=lambda unit: unit.name)
