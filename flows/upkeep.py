@@ -52,10 +52,11 @@ def tend(config: MaintenanceConfig) -> list[Item]:
 
 
 def workspace_with_lake(root: Path) -> Workspace:
-    """The workspace at `root`, absolute; raises UsageError where there is no lake yet."""
+    """The workspace at `root`, absolute; raises UsageError where no run has ever begun."""
     if not root.is_dir():
         raise UsageError(f"workspace must be an existing folder, got {root}")
-    if catalogue_of(None) is None and not (root / "lake" / "catalog.sqlite").exists():
+    begun = any((root / "lake" / name).exists() for name in ("catalog.sqlite", "leases.sqlite"))
+    if catalogue_of(None) is None and not begun:
         raise UsageError(f"no runs in the workspace {root}; make one with `sortal cluster`")
     return Workspace(root).create()
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from lakes import assignments, counts, metrics, run_row, tables
 
+from configs.errors import UsageError
 from configs.maintenance import MaintenanceConfig
 from flows.upkeep import Item, tend
 from storage import lake_files, orphans
@@ -113,6 +114,17 @@ def test_while_a_run_goes_on_shards_and_artifacts_are_left_alone(workspace):
         assert old.exists()
     assert total(tend(config), "artifacts") == 1
     assert not old.exists()
+
+
+def test_beside_a_collections_first_run_there_is_nothing_to_do_yet_and_no_error(quoted):
+    with hold(quoted, "pets"):
+        assert total(tend(MaintenanceConfig(workspace=quoted.root)), "runs going on") == 1
+
+
+def test_a_folder_in_which_no_run_ever_began_is_refused(quoted):
+    with pytest.raises(UsageError, match="no runs in the workspace"):
+        tend(MaintenanceConfig(workspace=quoted.root))
+    assert not list(quoted.root.iterdir())
 
 
 def test_a_dry_run_changes_nothing_and_says_what_a_real_one_does(workspace):
