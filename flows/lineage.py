@@ -50,6 +50,7 @@ def _rename(lake: Lake, cluster: str, name: str | None, run: str | None) -> str:
         )
     lake.mark()
     lake.execute(_CLEAR, place)
+    lake.execute(sql("lineage/pin"), {**place, "name": name})
     if name is None:
         return f"cluster {row['stable_id']} has its own name again"
     now = datetime.now(UTC).replace(tzinfo=None)

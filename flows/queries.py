@@ -92,10 +92,13 @@ def run_sql(
     """
     with reading(workspace) as lake:
         if query is None or query.strip() == ".tables":
-            _show_tables(lake, output, file)
+            _show_lines(lake.execute(TABLES), "{} ({}): {}\n{}\n", output, file)
+            if output == "table" and file is None:
+                sys.stdout.write(f"{EXAMPLES}\n")
             return
         if query.strip() == ".metrics":
-            write(lake.execute(_MEANINGS, [list(METRICS), list(METRICS.values())]), output, file)
+            answer = lake.execute(_MEANINGS, [list(METRICS), list(METRICS.values())])
+            _show_lines(answer, "{}: {}\n", output, file)
             return
         try:
             _check(lake, query)
@@ -104,16 +107,17 @@ def run_sql(
             raise UsageError(f"SQL: {one_line(error)}") from error
 
 
-def _show_tables(lake: Lake, output: str, file: Path | None) -> None:
-    answer = lake.execute(TABLES)
+def _show_lines(
+    answer: duckdb.DuckDBPyConnection, layout: str, output: str, file: Path | None
+) -> None:
+    """Write rows of texts in full, by `layout`, where a table would cut them short."""
     if output != "table" or file is not None:
         write(answer, output, file)
         return
     with _whole_or_cut():
-        for name, kind, what, columns in answer.fetchall():
-            sys.stdout.write(f"{name} ({kind}): {what}\n")
-            sys.stdout.write(f"{indent(fill(columns, 92), '    ')}\n")
-        sys.stdout.write(f"{EXAMPLES}\n")
+        for first, *rest, last in answer.fetchall():
+            wrapped = indent(fill(last, 92), "    ") if rest else last
+            sys.stdout.write(layout.format(first, *rest, wrapped))
 
 
 @contextmanager
@@ -166,7 +170,7 @@ def _opened(file: Path) -> IO[str]:
 
 
 def _write_text(answer: duckdb.DuckDBPyConnection, output: str, stream: IO[str]) -> None:
-    {"table": _table, "csv": _csv, "json": _json}[output](answer, stream)
+    {"table": write_table, "csv": _csv, "json": _json}[output](answer, stream)
 
 
 def _rows(answer: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
@@ -214,7 +218,8 @@ def _write_parquet(answer: duckdb.DuckDBPyConnection, file: Path | None) -> None
         raise UsageError(f"--output must be a file that can be written: {error}") from error
 
 
-def _table(answer: duckdb.DuckDBPyConnection, stream: IO[str]) -> None:
+def write_table(answer: duckdb.DuckDBPyConnection, stream: IO[str]) -> None:
+    """Write the first rows of an answer in columns."""
     rows = answer.fetchmany(ROWS_SHOWN + 1)
     cells = [_names(answer), *([_cell(value) for value in row] for row in rows[:ROWS_SHOWN])]
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]

@@ -3,6 +3,7 @@
 Readers never block and never see half a run; every past run stays queryable.
 """
 
+import csv
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -52,6 +53,7 @@ VIEWS = (
     "label_free_rank",
     "seed_agreement",
     "costs",
+    "beside_published",
     "confusion",
     "failures_by_code",
     "changes",
@@ -95,6 +97,22 @@ class Select:
 def sql(name: str) -> str:
     """The text of `storage/sql/<name>.sql`."""
     return (SQL / f"{name}.sql").read_text(encoding="utf-8").strip().removesuffix(";")
+
+
+def series_of(
+    collection: str,
+    method: str,
+    encoder: str,
+    encoder_fingerprint: str,
+    random_state: int,
+    **_: object,
+) -> str:
+    """The series of a run, as the lake's view `series` writes it.
+
+    Ready-made vectors are known by their place: their fingerprint changes with every image added.
+    """
+    space = encoder if encoder.startswith("vectors:") else encoder_fingerprint
+    return f"{collection} {method} {space} {random_state}"
 
 
 class Lake:
@@ -262,4 +280,12 @@ def _definitions() -> list[str]:
     """The statements that make the tables, the views and what is said of them."""
     tables = [sql(f"schema/{path.stem}") for path in sorted((SQL / "schema").glob("*.sql"))]
     views = [f"CREATE OR REPLACE VIEW {name} AS {sql(f'views/{name}')}" for name in VIEWS]
-    return [*tables, *views, sql("comments")]
+    return [*tables, _published(), *views, sql("comments")]
+
+
+def _published() -> str:
+    """Statements that fill the table `published` from the file in the package."""
+    with (SQL / "published.csv").open(encoding="utf-8", newline="") as file:
+        lines = [", ".join(map(literal, line)) for line in csv.reader(file)]
+    rows = ",\n".join(f"({line})" for line in lines[1:])
+    return f"DELETE FROM published; INSERT INTO published VALUES {rows}"

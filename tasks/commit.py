@@ -22,7 +22,7 @@ from configs.schema import RunConfig
 from storage.artifacts import Artifact, Written
 from storage.atomic import write_json
 from storage.hashing import fingerprint
-from storage.lake import Lake, RunRow, Select, sql
+from storage.lake import Lake, RunRow, Select, series_of, sql
 from storage.lease import fence
 from storage.workspace import Workspace
 from tasks.step import step
@@ -155,7 +155,7 @@ def tables_of(
     broken = {"images": files["images"], "undecodable": files["undecodable"]}
     run = {"run_id": row["run_id"]}
     joined = {"assignments": files["assignments"], "weights": files["weights"]}
-    named = {"clusters": files["clusters"], "named": files["named"]}
+    named = {"clusters": files["clusters"], "named": files["named"], "series": series_of(**row)}
     metrics = {
         "run_id": pa.array([row["run_id"]] * len(figures), pa.string()),
         "name": pa.array(list(figures), pa.string()),

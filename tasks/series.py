@@ -17,12 +17,12 @@ from configs.identity import Runtime, identity_of
 from configs.lineage import LineageConfig
 from configs.schema import RunConfig
 from storage.artifacts import Artifact, find
-from storage.lake import Lake, sql
+from storage.lake import Lake, series_of, sql
 from storage.workspace import Workspace
 
 log = logging.getLogger("sortal")
 
-_FREE = ("source", "collection", "lineage")  # settings that may change in a warm start
+_FREE = ("source", "collection", "lineage", "evaluation")  # may change in a warm start
 
 
 class Pinned(BaseModel):
@@ -98,21 +98,18 @@ def choose(
     return previous, next_id, not cold
 
 
-def series_of(config: RunConfig, encoder_fingerprint: str) -> str:
-    """The series of a run, as the lake's view `series` writes it.
-
-    Ready-made vectors are known by their place: their fingerprint changes with every image added.
-    """
-    spec = config.encoder.spec
-    encoder = spec if spec.startswith("vectors:") else encoder_fingerprint
-    return f"{config.collection_name} {config.method_name} {encoder} {config.random_state}"
-
-
 def look_back(
     workspace: Workspace, config: RunConfig, encoder_fingerprint: str, scan: Artifact
 ) -> Past:
     """What this run goes on from, out of the lake."""
-    place = {"series": series_of(config, encoder_fingerprint)}
+    series = series_of(
+        config.collection_name,
+        config.method_name,
+        config.encoder.spec,
+        encoder_fingerprint,
+        config.random_state,
+    )
+    place = {"series": series}
     with Lake(workspace) as lake:
         rows = lake.query(sql("lineage/series"), place).to_pylist()
         members = [_member(row) for row in rows]

@@ -11,7 +11,8 @@ from storage.lake import RUN_TABLES, SCAN_TABLES, Lake, RunRow
 from storage.workspace import Workspace
 
 EPOCH = datetime(2026, 1, 1)
-COMPARING = ("significance", "label_free", "label_free_rank", "costs")  # empty for so few runs
+# empty for so few runs
+COMPARING = ("significance", "label_free", "label_free_rank", "costs", "beside_published")
 
 
 def run_row(number: int = 0, **changes: Any) -> RunRow:

@@ -119,6 +119,24 @@ def test_rank_correlation_equals_scipys_with_ties(lake):
     assert lines["method"]["spearman"] == pytest.approx(spearmanr(*means).statistic)
 
 
+def test_published_figures_stand_beside_ours_of_the_same_encoder_only(tmp_path):
+    with Lake(Workspace(tmp_path).create()) as lake:
+        places = {"cifar10/test": "open_clip:ViT-B-32-quickgelu/openai", "cifar10": "conse"}
+        places |= {"cifar20": "open_clip:ViT-B-32/laion2b_s34b_b79k"}
+        for number, (collection, encoder) in enumerate(places.items()):
+            row = run_row(number, collection=collection, encoder=encoder, method="tac-free")
+            lake.publish(row, {"metrics": metrics(row, acc=0.911, nmi=0.8)})
+        lines = ask(lake, "FROM beside_published")
+        marks = ask(lake, "SELECT count(*) AS n, count(DISTINCT mark) AS marks FROM published")
+    assert [(line["metric"], line["published"], line["mark"]) for line in lines] == [
+        ("acc", 0.901, "recall"),
+        ("nmi", 0.808, "recall"),
+    ]
+    assert lines[0]["difference"] == pytest.approx(0.01)
+    assert {line["collection"] for line in lines} == {"cifar10/test"}
+    assert marks[0]["n"] > 200 and marks[0]["marks"] > 5
+
+
 def test_label_free_has_a_line_for_each_figure_of_a_labelled_run(lake):
     assert len(ask(lake, "FROM label_free WHERE collection = 'c5'")) == 15
 

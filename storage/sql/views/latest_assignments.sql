@@ -1,3 +1,4 @@
+-- Names come from clusters, which keep them: each further table would cost as much as the images.
 SELECT
     run.collection,
     run.run_id,
@@ -5,8 +6,8 @@ SELECT
     image.label,
     image.key,
     assignment.cluster,
-    named.stable_id,
-    named.name,
+    coalesce(named.stable_id, named.cluster) AS stable_id,
+    coalesce(named.pinned, named.name) AS name,
     assignment.distance,
     assignment.w_image,
     assignment.w_noun,
@@ -17,5 +18,5 @@ JOIN images AS image
     ON image.scan = run.scan
     AND image.collection = run.collection
     AND image.key = assignment.key
-LEFT JOIN cluster_names AS named
+LEFT JOIN clusters AS named
     ON named.run_id = run.run_id AND named.cluster = assignment.cluster

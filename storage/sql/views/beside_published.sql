@@ -1,0 +1,56 @@
+-- Same method, data set and encoder, or no row: figures of other encoders are never set side by
+-- side. `NAME/test`, `NAME_test` and `NAME-test` are the data set NAME; quickgelu is how open_clip
+-- calls the activation that OpenAI's weights have in either spelling.
+WITH ours AS (
+    UNPIVOT (
+        SELECT
+            collection,
+            protocol,
+            encoder,
+            method,
+            random_state,
+            acc,
+            nmi,
+            ari,
+            fmi
+        FROM scores
+        WHERE NOT labels_used
+    )
+    ON acc, nmi, ari, fmi
+    INTO NAME metric VALUE value
+),
+
+mean AS (
+    SELECT
+        collection,
+        protocol,
+        encoder,
+        method,
+        metric,
+        count(*) AS seeds,
+        avg(value) AS ours,
+        stddev_samp(value) AS ours_sd
+    FROM ours
+    GROUP BY ALL
+)
+
+SELECT
+    paper.dataset,
+    paper.encoder,
+    paper.method,
+    paper.metric,
+    paper.value AS published,
+    paper.mark,
+    mean.ours,
+    mean.ours_sd,
+    mean.seeds,
+    mean.ours - paper.value AS difference,
+    mean.collection,
+    mean.protocol
+FROM published AS paper
+JOIN mean
+    ON mean.method = paper.method
+    AND mean.metric = paper.metric
+    AND regexp_replace(mean.collection, '[/_-]test$', '') = paper.dataset
+    AND replace(mean.encoder, '-quickgelu', '') = paper.encoder
+ORDER BY paper.dataset, paper.method, paper.metric
