@@ -196,8 +196,18 @@ class _Book:
             self._connection.execute("COMMIT")
         except BaseException:
             self._undo()
+            self._reopen()
             raise
         return result
+
+    def _reopen(self) -> None:
+        """Connect anew: SQLite keeps its lock after a commit that found others reading.
+
+        DuckDB takes that transaction for gone, so only closing the connection lets go of the lock;
+        several that keep one and try again wait for each other.
+        """
+        self._connection.close()
+        self._connection = retry(self._open)
 
     def _begin(self, work: Callable[["_Book"], T]) -> T:
         """`work(self)` in a transaction that is left open, unless it fails."""

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -158,3 +159,11 @@ def test_of_many_at_once_exactly_one_gets_it(place):
     for process in started:
         process.join()
     assert sum(token is not None for token in got) == 1
+
+
+def test_leases_that_are_renewed_at_once_do_not_wait_for_each_other_for_ever(workspace):
+    names = ("cats", "dogs", "birds")
+    tokens = {name: acquire(workspace, name, 600) for name in names}
+    with ThreadPoolExecutor(len(names)) as pool:
+        renewals = [pool.submit(confirm, workspace, name, tokens[name]) for name in names * 2]
+        assert [renewal.result() for renewal in renewals] == [None] * 6
