@@ -4,6 +4,7 @@ Plain functions: the steps are called without Prefect, and nothing is solved or 
 """
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from configs.errors import RunError, UsageError
 from configs.load import make_config
 from configs.presets import preset_names
 from configs.schema import RunConfig
+from configs.views import BUILT_IN
 from storage.artifacts import Artifact, find
 from storage.atomic import passing_folder
 from storage.lake import Lake
@@ -28,10 +30,13 @@ from storage.vectors import VectorSet, VectorStore, write_index
 from storage.workspace import Workspace
 from tasks.embedding import embed_missing, readable
 from tasks.encoders import describe, vectors
+from tasks.heads.head import deciding
 from tasks.images import scan
 from tasks.placing import PLACED, Placer, check_dim, files_needed, open_placer, stored_blocks
 from tasks.progress import progress
 from tasks.sources import VectorsSource, open_source
+
+log = logging.getLogger("sortal")
 
 _VECTORS = "vectors:"
 _RUN = """\
@@ -79,6 +84,7 @@ def assign(
     opened = open_source(source)
     stored = load_run(workspace, run, collection)
     encoder_fits(stored, isinstance(opened, VectorsSource), source)
+    tell_of_views(stored)
     placer = open_placer(
         workspace, artifacts(workspace, stored), stored.config, settings or AssignConfig()
     )
@@ -97,6 +103,17 @@ def assign(
         now = datetime.now(UTC).replace(tzinfo=None)
         record(workspace, stored.run_id, str(opened.location), rows, now)
     return stored, rows
+
+
+def tell_of_views(run: StoredRun) -> None:
+    """Say so where the run's head decides by views that are not made of new images."""
+    lacking = [name for name in deciding(run.config.head) if name not in BUILT_IN]
+    if lacking:
+        log.warning(
+            "run %s decides by %s too, which new images are placed without: some may lie elsewhere",
+            run.run_id,
+            " and ".join(lacking),
+        )
 
 
 def load_run(workspace: Workspace, run: str | None, collection: str | None) -> StoredRun:

@@ -1,6 +1,7 @@
 """GLAD on further views through the real flow: utterances of ready-made features, and pictures."""
 
 import csv
+import logging
 import shutil
 
 import numpy as np
@@ -103,14 +104,18 @@ def test_the_same_run_again_is_that_run(run, utterances):
     assert cluster(settings(utterances[0], workspace.root)).run_id == result.run_id
 
 
-def test_utterances_are_placed_by_the_view_that_is_there(run, utterances):
+def test_utterances_are_placed_by_the_view_that_is_there_and_a_line_says_so(
+    run, utterances, caplog, monkeypatch
+):
     result, workspace = run
+    monkeypatch.setattr(logging.getLogger("sortal"), "propagate", True)
     _, rows = assign(workspace, str(utterances[0] / "in"), run=result.run_id, keep=False)
     with Lake(workspace, read_only=True) as lake:
         query = "SELECT key, cluster FROM assignments WHERE run_id = ?"
         own = dict(lake.execute(query, [result.run_id]).fetchall())
     found = dict(zip(rows["key"].to_pylist(), rows["cluster"].to_pylist(), strict=True))
     assert np.mean([found[key] == own[key] for key in own]) > 0.95
+    assert "decides by text and audio too, which new images are placed without" in caplog.text
 
 
 def test_pictures_with_titles_are_sorted_by_both(photos, tmp_path):
