@@ -14,7 +14,7 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path.append(str(TESTS / "tasks"))
 from crash import final_tables, go  # noqa: E402
 from image_files import write  # noqa: E402
-from tiny_clip import tiny  # noqa: E402
+from tiny_clip import tiny, tiny_coca  # noqa: E402
 
 from configs.schema import (  # noqa: E402
     CaptionsConfig,
@@ -137,3 +137,21 @@ def test_a_rebuilt_artifact_is_swapped_in_whole(base, run, undisturbed, tmp_path
         assert run(config) == 0
         assert temporary(workspace) == []
     assert final_tables(workspace) == final_tables(undisturbed)
+
+
+def test_captions_that_were_written_before_a_kill_are_not_written_again(base, run, tmp_path):
+    coca = {"checkpoint": tiny_coca(tmp_path / "coca"), "beams": 1, "max_tokens": 6}
+    coca |= {"device": "cpu", "batch_size": 2, "shard_size": 4}
+    told = {"method": "sac", "captioner": {"kind": "coca", "coca": coca}}
+    told |= {"head": {"trainer": {"epochs": 1}}, "workspace": tmp_path / "told"}
+    config = RunConfig(**{**base.model_dump(exclude_unset=True), **told})
+    assert run(config, r"KILL file.renamed /captions/\w+\.json$ 2") == -signal.SIGKILL
+    workspace = Workspace(config.workspace)
+    (store,) = workspace.vectors.glob("*/captions")
+    kept = {path: path.stat().st_mtime_ns for path in store.glob("[!.]*.json")}
+    assert len(kept) == 2
+    assert run(config) == 0
+    now = {path: path.stat().st_mtime_ns for path in store.glob("[!.]*.json")}
+    assert len(now) == 4 and kept.items() <= now.items()
+    rows = final_tables(workspace)["image_captions"]
+    assert len(rows) == 15 and all("'error_code': None" in row for row in rows)

@@ -1,15 +1,12 @@
 """Captioners that need no server: nearest, coca, given; and that no caption is made twice."""
 
-import json
-
 import numpy as np
-import open_clip
 import pyarrow.parquet as pq
 import pytest
 import torch
 from captioning import Captioned
 from image_files import write
-from tiny_clip import TINY, embed, tiny
+from tiny_clip import embed, tiny, tiny_coca
 
 from configs.captioner import CocaConfig, GivenConfig, NearestConfig
 from configs.errors import UsageError
@@ -21,29 +18,10 @@ from tasks.embedding import embed_texts, open_vectors
 from tasks.encoders import describe
 from tasks.encoders.base import PLAIN
 
-ADDS = {"attentional_pool": True, "attn_pooler_heads": 2, "output_tokens": True}
-TEXT = {**TINY["text_cfg"], "embed_cls": True, "output_tokens": True}
-COCA = {
-    "embed_dim": 32,  # the width of the text side, as in CoCa
-    "vision_cfg": {**TINY["vision_cfg"], **ADDS},
-    "text_cfg": TEXT,
-    "multimodal_cfg": {**TINY["text_cfg"], "attn_pooler_heads": 2},
-    "custom_text": True,
-}
-
 
 @pytest.fixture(scope="module")
 def coca(tmp_path_factory):
-    """A CoCa of random weights in a local folder."""
-    folder = tmp_path_factory.mktemp("coca")
-    torch.manual_seed(0)
-    known = {name: value for name, value in COCA.items() if name != "custom_text"}
-    model = open_clip.CoCa(**known)
-    torch.nn.init.normal_(model.text_decoder.text_projection)  # zeros would say nothing
-    torch.save(model.state_dict(), folder / "model.pth")
-    stated = {"model_cfg": COCA, "preprocess_cfg": {}}
-    (folder / "open_clip_config.json").write_text(json.dumps(stated))
-    return f"local-dir:{folder}"
+    return tiny_coca(tmp_path_factory.mktemp("coca"))
 
 
 @pytest.fixture

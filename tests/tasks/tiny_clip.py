@@ -21,6 +21,17 @@ TINY = {
 }
 
 
+ADDS = {"attentional_pool": True, "attn_pooler_heads": 2, "output_tokens": True}
+TEXT = {**TINY["text_cfg"], "embed_cls": True, "output_tokens": True}
+COCA = {
+    "embed_dim": 32,  # the width of the text side, as in CoCa
+    "vision_cfg": {**TINY["vision_cfg"], **ADDS},
+    "text_cfg": TEXT,
+    "multimodal_cfg": {**TINY["text_cfg"], "attn_pooler_heads": 2},
+    "custom_text": True,
+}
+
+
 def tiny(folder: Path, seed: int = 0, preprocess: dict[str, Any] | None = None) -> str:
     """Write a model folder as `local-dir:` wants it; returns its spec."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -29,6 +40,18 @@ def tiny(folder: Path, seed: int = 0, preprocess: dict[str, Any] | None = None) 
     stated = {"model_cfg": TINY, "preprocess_cfg": preprocess or {}}
     (folder / "open_clip_config.json").write_text(json.dumps(stated))
     return f"open_clip:local-dir:{folder}"
+
+
+def tiny_coca(folder: Path) -> str:
+    """Write a model folder of a CoCa of random weights, which writes nonsense; its checkpoint."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    model = open_clip.CoCa(**{name: COCA[name] for name in COCA if name != "custom_text"})
+    torch.nn.init.normal_(model.text_decoder.text_projection)  # zeros would say nothing
+    torch.save(model.state_dict(), folder / "model.pth")
+    stated = {"model_cfg": COCA, "preprocess_cfg": {}}
+    (folder / "open_clip_config.json").write_text(json.dumps(stated))
+    return f"local-dir:{folder}"
 
 
 def embed(workspace: Workspace, source: Path, config: EncoderConfig) -> Artifact:
