@@ -109,7 +109,8 @@ def evaluate_names(
     if not classes:
         return _written(folder, {})
     table = wordnet.read_embedded()
-    figures = matches(named, classes, _synsets(workspace, corpus), table)
+    synsets = _synsets(workspace, corpus, [base(named[cluster]) for cluster in classes])
+    figures = matches(named, classes, synsets, table)
     senses = Senses(table)
     words = {label: senses.word(label) for label in labels}
     texts = [*dict.fromkeys([*words.values(), *(base(named[cluster]) for cluster in classes)])]
@@ -135,9 +136,9 @@ def majority(counts: pa.Table) -> tuple[dict[int, str], list[str]]:
     return classes, sorted(set(rows["label"]))
 
 
-def _synsets(workspace: Workspace, corpus: Artifact) -> dict[str, str]:
-    path = corpus.file(workspace, "corpus.parquet")
-    columns = pq.read_table(path, columns=["text", "synset"]).to_pydict()
+def _synsets(workspace: Workspace, corpus: Artifact, nouns: list[str]) -> dict[str, str]:
+    table = pq.read_table(corpus.file(workspace, "corpus.parquet"), columns=["text", "synset"])
+    columns = table.filter(pc.is_in(table["text"], pa.array(nouns, pa.string()))).to_pydict()
     pairs = zip(columns["text"], columns["synset"], strict=True)
     return {text: synset for text, synset in pairs if synset}
 
