@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.atomic import atomic_file, write_json
@@ -145,15 +146,15 @@ class VectorStore:
 
     def take(self, keys: Sequence[str]) -> dict[str, FloatArray]:
         """Vectors (dim,) of those of a few keys that the store holds, float32."""
-        places = self.located()
-        wanted: dict[Path, list[tuple[str, int]]] = {}
-        for key in dict.fromkeys(keys):
-            if key in places:
-                wanted.setdefault(places[key][0], []).append((key, places[key][1]))
+        wanted = pa.array(dict.fromkeys(keys), pa.string())
         found: dict[str, FloatArray] = {}
-        for shard, rows in wanted.items():
-            table = pq.read_table(shard, columns=["vector"]).take([row for _, row in rows])
-            found |= zip((key for key, _ in rows), vectors_of(table), strict=True)
+        for shard in self.shards():
+            held = pq.read_table(shard, columns=["key"])["key"].combine_chunks()
+            rows = pc.index_in(wanted, value_set=held)
+            names = wanted.filter(pc.is_valid(rows)).to_pylist()
+            if names:
+                table = pq.read_table(shard, columns=["vector"]).take(rows.drop_null())
+                found = dict(zip(names, vectors_of(table), strict=True)) | found
         return found
 
 

@@ -3,6 +3,7 @@ import pytest
 
 from storage.rows import Rows, as_rows, read_all
 from storage.vectors import FileVectors, VectorSet, VectorStore, write_index, write_vectors
+from storage.workspace import Workspace
 
 
 def _vectors(n, seed=0, dim=8):
@@ -81,3 +82,14 @@ def test_files_and_arrays_read_the_same(tmp_path):
     files = FileVectors([tmp_path / "a.parquet", tmp_path / "b.parquet"])
     assert files.shape == (300, 8)
     np.testing.assert_array_equal(read_all(files), read_all(as_rows(vectors)))
+
+
+def test_a_few_vectors_are_taken_by_key_and_unknown_keys_left_out(tmp_path):
+    store = VectorStore.of(Workspace(tmp_path).create(), "e", "texts")
+    store.add(["a", "b"], np.eye(2, dtype=np.float32))
+    store.add(["c"], np.full((1, 2), 0.5, dtype=np.float32))
+    found = store.take(["c", "nothing", "b", "c"])
+    assert {key: vector.tolist() for key, vector in found.items()} == {
+        "b": [0.0, 1.0],
+        "c": [0.5, 0.5],
+    }
