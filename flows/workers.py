@@ -194,7 +194,7 @@ def _follow(parent: int) -> None:
 def _speak_into(log: Path) -> None:
     """Send all that this process prints to a file, for bars of many processes make a mess."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
         os.dup2(file, stream.fileno())
