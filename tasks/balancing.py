@@ -7,21 +7,25 @@ import torch
 
 from storage.rows import ArrayRows, FloatArray, Rows
 from tasks.anderson import Evaluation, Outcome, accelerate
-from tasks.kernel import Kept
+from tasks.entries import ENTRY_BYTES, Entries
+from tasks.kernel import Kept, Kernel, Model
 from tasks.sinkhorn import Problem, Sums, column_sums
 
-_LEASH = 20.0
 _INNER_TOL = 0.3
-_SHARE = 0.05
 _STALE = 0.5
 _ANNEAL = 4.0
 _LOOSE = 0.05
-_ROWS_A_COLUMN = 4
+_FEW = 20  # one row in so many makes a first guess
+_FEWEST_A_COLUMN = 0.5  # of those rows, and 256 in all: fewer are not worth it
+_FEWEST = 256
+_MOST_A_COLUMN = 4
+_ENTRIES_A_ROW = 128
+_FEWEST_ENTRIES = 16
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When to stop (L1 error `tol`, `max_iter` evaluations), and bytes for kept kernel rows."""
+    """When to stop (L1 error `tol`, `max_iter` evaluations); bytes for what is kept of a pass."""
 
     tol: float
     max_iter: int
@@ -42,18 +46,43 @@ class Fitted:
 def fit(problem: Problem, start: torch.Tensor, limits: Limits) -> Fitted:
     """Potential whose exact column sums are within `tol` (L1) of what is asked of them.
 
-    Alternates one exact float32 pass over all rows with an inner solve on the kernel rows that
-    fit into the budget, corrected to agree with the pass. Where fewer than 4 rows a column fit,
-    or the inner model does not halve the error, every (further) evaluation is exact. `n_iter`
-    counts evaluations of the column sums, exact or inner.
+    Alternates one exact float32 pass over all rows with an inner solve on what is kept of it,
+    corrected to agree with the pass. Where the budget holds less than 16 entries a row, or the
+    inner model does not halve the error, every (further) evaluation is exact. A cold solve of
+    many rows begins with a few of them. `n_iter` counts evaluations of the column sums, exact
+    or inner.
     """
     if not problem.balance or not limits.max_iter:
         return judge(problem, start)
-    n_rows = problem.rows.shape[0]
-    n_kept = min(n_rows, limits.budget // (2 * len(start)))
-    if n_kept < min(_ROWS_A_COLUMN * len(start), n_rows):
-        return _exact(problem, Fitted(start, start, float("inf"), 0, 0), limits)
-    return _with_model(problem, start, Kept(problem, n_kept), limits)
+    guess = _first_guess(problem, start, limits)
+    kept = _kernel(problem, limits.budget)
+    if kept is None:
+        return _exact(problem, guess, limits)
+    return _with_model(problem, guess, kept, limits)
+
+
+def _unjudged(u: torch.Tensor, n_iter: int = 0) -> Fitted:
+    return Fitted(u, u, float("inf"), n_iter=n_iter, n_passes=0)
+
+
+def _first_guess(problem: Problem, start: torch.Tensor, limits: Limits) -> Fitted:
+    """Where to begin: `start`, or in place of zeros a loose solve of a few rows."""
+    n_rows, n_texts = problem.rows.shape[0], len(start)
+    n_few = min(n_rows // _FEW, _MOST_A_COLUMN * n_texts)
+    if bool(start.any()) or n_few < max(_FEWEST, _FEWEST_A_COLUMN * n_texts):
+        return _unjudged(start)
+    few = replace(problem, rows=spread(problem.rows, n_few))
+    found = fit(few, start, replace(limits, tol=max(_LOOSE, limits.tol)))
+    return _unjudged(found.u, found.n_iter)
+
+
+def _kernel(problem: Problem, budget: int) -> Kernel | None:
+    """What to keep of a pass: the kernel if it fits into `budget` bytes, else some entries."""
+    n_rows, n_texts = problem.rows.shape[0], len(problem.texts)
+    if 2 * n_rows * n_texts <= budget:
+        return Kept(problem)
+    a_row = min(_ENTRIES_A_ROW, budget // (ENTRY_BYTES * n_rows))
+    return Entries(problem, a_row) if a_row >= _FEWEST_ENTRIES else None
 
 
 def fit_sample(problem: Problem, start: torch.Tensor, sample: int, limits: Limits) -> Fitted:
@@ -69,11 +98,14 @@ def judge(problem: Problem, u: torch.Tensor) -> Fitted:
     return Fitted(u, sums, problem.error(u, sums), n_iter=0, n_passes=1)
 
 
-def _with_model(problem: Problem, u: torch.Tensor, kept: Kept, limits: Limits) -> Fitted:
-    best = Fitted(u, u, float("inf"), 0, 0)
-    before, stuck, annealed = float("inf"), 0, False
+def _with_model(problem: Problem, best: Fitted, kept: Kernel, limits: Limits) -> Fitted:
+    u, taken = best.u, None
+    before, stuck, annealed = float("inf"), 0, best.n_iter > 0
     while True:
-        exact = column_sums(problem, u, kept.take)
+        if taken is None or _distance(u, taken) > kept.near:
+            exact, taken = column_sums(problem, u, kept.take), u
+        else:
+            exact = column_sums(problem, u)
         error, n_passes = problem.error(u, exact.values), best.n_passes + 1
         if error < best.error:
             best = replace(best, u=u, sums=exact.values, error=error)
@@ -83,9 +115,10 @@ def _with_model(problem: Problem, u: torch.Tensor, kept: Kept, limits: Limits) -
         if error > _STALE * before:
             return _exact(problem, best, limits)
         plain, before, spent, leashed = problem.step(u, exact.logs), error, 1, True
-        if float((plain - u).abs().max()) <= _LEASH:
+        if _distance(plain, u) <= kept.leash:
             left = replace(limits, max_iter=limits.max_iter - best.n_iter - 1)
-            inner = _inner(kept, (u, exact), plain, error, left)
+            model = Model(kept, problem, taken, (u, exact))
+            inner = _inner(model, plain, max(_INNER_TOL * limits.tol, kept.share * error), left)
             plain, spent, leashed = inner.point, 1 + inner.n_evaluations, inner.leashed
         u, stuck = plain, stuck + leashed
         best = replace(best, n_iter=best.n_iter + spent)
@@ -93,30 +126,32 @@ def _with_model(problem: Problem, u: torch.Tensor, kept: Kept, limits: Limits) -
             before = float("inf")
         if stuck > 1 and not annealed:
             u, best, annealed = *_anneal(problem, u, kept, best, limits), True
+            taken = None
 
 
-def _inner(
-    kept: Kept, at: tuple[torch.Tensor, Sums], start: torch.Tensor, error: float, limits: Limits
-) -> Outcome:
-    """Solve the model that agrees with the exact pass `at`; no further than it can be right."""
-    share = 0.0 if kept.complete else _SHARE * error
+def _distance(u: torch.Tensor, other: torch.Tensor) -> float:
+    return float((u - other).abs().max())
+
+
+def _inner(model: Model, start: torch.Tensor, tol: float, limits: Limits) -> Outcome:
+    """Solve the model to `tol`; no further than it can be right."""
     return accelerate(
-        kept.model(*at),
+        model,
         start,
-        weight=kept.problem.masses,
-        tol=max(_INNER_TOL * limits.tol, share),
+        weight=model.problem.masses,
+        tol=tol,
         max_evaluations=max(1, limits.max_iter),
-        leash=_LEASH,
+        leash=model.kept.leash,
     )
 
 
 def _anneal(
-    problem: Problem, u: torch.Tensor, kept: Kept, best: Fitted, limits: Limits
+    problem: Problem, u: torch.Tensor, kept: Kernel, best: Fitted, limits: Limits
 ) -> tuple[torch.Tensor, Fitted]:
     """A nearer start from a loose solve at 4 times epsilon, for potentials that have far to go."""
     warm = replace(problem, epsilon=_ANNEAL * problem.epsilon)
     loose = replace(limits, tol=_LOOSE, max_iter=limits.max_iter - best.n_iter)
-    found = _with_model(warm, u / _ANNEAL, kept, loose)
+    found = _with_model(warm, _unjudged(u / _ANNEAL), kept, loose)
     spent = replace(
         best, n_iter=best.n_iter + found.n_iter, n_passes=best.n_passes + found.n_passes
     )

@@ -1,50 +1,54 @@
-"""The kernel of a share of the rows, kept in float16: column sums for the price of reading it."""
+"""Models of the column sums near an exact pass: cheap to evaluate, right to first order.
+
+The kernel of all rows in float16 where it fits into memory, else a sample of the plan's entries.
+"""
 
 import os
 from pathlib import Path
+from typing import Protocol
 
-import numpy as np
 import torch
 
 from tasks.anderson import Evaluation
 from tasks.sinkhorn import TINY, Problem, Sums
 
 
-class Kept:
-    """Rows of the kernel kept in float16: an inner model of the column sums, cheap to evaluate.
+class Kernel(Protocol):
+    """What is kept of a pass, so that column sums near it need no pass."""
 
-    A kept row is exp(z - max z + SHIFT), so what is lost is below 2e-12 of the row's largest
-    entry. `fraction` of the rows is kept, evenly spread whatever the block size.
-    """
+    leash: float  # how far log v may go before the sums are no longer to be trusted
+    near: float  # log v within which what was kept is as good as new
+    share: float  # of the exact error: what the model cannot promise to improve on
 
-    def __init__(self, problem: Problem, n_kept: int) -> None:
-        n_rows, device = problem.rows.shape[0], problem.texts.device
-        self._fraction = min(1.0, n_kept / n_rows)
-        shape = self.rows_before(n_rows), len(problem.texts)
-        self._kernel = torch.empty(shape, dtype=torch.float16, device=device)
-        self.problem = problem
-
-    @property
-    def complete(self) -> bool:
-        """Whether every row is kept."""
-        return self._fraction >= 1.0
-
-    def rows_before(self, row: int) -> int:
-        """How many of the rows 0..row-1 are kept."""
-        return int(np.floor(row * self._fraction + 1e-9))
-
-    def take(self, start: int, scaled: torch.Tensor) -> None:
-        """Keep a share of `scaled` = exp(z - max z + SHIFT); `start` is the block's first row."""
-        edges = np.floor(np.arange(start, start + len(scaled) + 1) * self._fraction + 1e-9)
-        chosen = torch.from_numpy(np.flatnonzero(np.diff(edges)))
-        place = slice(int(edges[0]), int(edges[-1]))
-        if len(chosen) == len(scaled):
-            self._kernel[place].copy_(scaled)
-        else:
-            self._kernel[place].copy_(scaled[chosen.to(scaled.device)])
+    def take(self, start: int, scaled: torch.Tensor, inverse: torch.Tensor) -> None:
+        """Keep of the rows from `start` on: the plan is `scaled` (b, M) times `inverse` (b,)."""
 
     def column_sums(self, v: torch.Tensor) -> torch.Tensor:
-        """Sums over kept rows of the plan's columns, for kernel columns scaled by v: (M,)."""
+        """Sums of the plan's columns, for columns scaled by v: (M,), float64."""
+
+
+class Kept:
+    """The kernel of all rows in float16.
+
+    A kept row is exp(z - max z + SHIFT), so what is lost is below 2e-12 of the row's largest
+    entry.
+    """
+
+    leash = 20.0
+    near = 1.0
+    share = 0.0
+
+    def __init__(self, problem: Problem) -> None:
+        shape = problem.rows.shape[0], len(problem.texts)
+        self._kernel = torch.empty(shape, dtype=torch.float16, device=problem.texts.device)
+        self.problem = problem
+
+    def take(self, start: int, scaled: torch.Tensor, inverse: torch.Tensor) -> None:
+        """Keep `scaled` = exp(z - max z + SHIFT); `start` is the block's first row."""
+        self._kernel[start : start + len(scaled)].copy_(scaled)
+
+    def column_sums(self, v: torch.Tensor) -> torch.Tensor:
+        """Sums of the plan's columns, for kernel columns scaled by v: (M,), float64."""
         size, lanes, n_texts = self.problem.block_size, self.problem.lanes, len(v)
         v32 = v.float()
 
@@ -58,32 +62,36 @@ class Kept:
             total += sums
         return total * v
 
-    def model(self, u: torch.Tensor, exact: Sums) -> "Model":
-        """The inner model that agrees with `exact` at u, the potential of the last pass."""
-        return Model(self, self.problem, u, exact)
-
 
 class Model:
-    """Column sums near u: exact ones at u times how the kept rows' sums change from u."""
+    """Column sums near u: exact ones at u times how the kept sums change from u.
 
-    def __init__(self, kept: Kept, problem: Problem, u: torch.Tensor, exact: Sums) -> None:
-        self._kept, self._problem, self._u = kept, problem, u
-        here = kept.column_sums(torch.ones_like(u))
+    `taken` is the potential of the pass of which `kept` was kept, `at` is u and the exact sums.
+    """
+
+    def __init__(
+        self, kept: Kernel, problem: Problem, taken: torch.Tensor, at: tuple[torch.Tensor, Sums]
+    ) -> None:
+        self.kept, self.problem = kept, problem
+        self._taken, (self._u, self._exact) = taken, at
+        here = kept.column_sums(self._scale(self._u))
         self._seen = here > TINY
-        self._correction = exact.logs - here.clamp_min(TINY).log()
-        self._exact = exact
+        self._correction = self._exact.logs - here.clamp_min(TINY).log()
+
+    def _scale(self, u: torch.Tensor) -> torch.Tensor:
+        move = u - self._taken
+        return torch.exp(move - move.mean())
 
     def __call__(self, u: torch.Tensor) -> Evaluation:
         """Sinkhorn step and marginal error at u, by the model.
 
-        A column no kept row sees is taken to grow as its own factor: rows barely notice it.
+        A column of which nothing is kept is taken to grow as its own factor: rows barely notice.
         """
-        move = u - self._u
-        sums = self._kept.column_sums(torch.exp(move - move.mean()))
+        sums = self.kept.column_sums(self._scale(u))
         seen = sums.clamp_min(TINY).log() + self._correction
-        logs = torch.where(self._seen, seen, self._exact.logs + move)
+        logs = torch.where(self._seen, seen, self._exact.logs + u - self._u)
         values = logs.exp()
-        return Evaluation(self._problem.step(u, logs), self._problem.error(u, values))
+        return Evaluation(self.problem.step(u, logs), self.problem.error(u, values))
 
 
 def free_memory(device: str) -> int:

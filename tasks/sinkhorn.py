@@ -123,11 +123,14 @@ def _watched(n_rows: int, n_texts: int) -> AbstractContextManager[Callable[[int]
 
 
 def column_sums(
-    problem: Problem, u: torch.Tensor, take: Callable[[int, torch.Tensor], None] | None = None
+    problem: Problem,
+    u: torch.Tensor,
+    take: Callable[[int, torch.Tensor, torch.Tensor], None] | None = None,
 ) -> Sums:
     """One exact streaming pass: column sums of the plan of u.
 
-    `take(first row, kernel)` is given each block's exp(z - max z + SHIFT), of shape (b, M).
+    `take(first row, kernel, inverse)` is given each block's exp(z - max z + SHIFT), of shape
+    (b, M), and one over its rows' sums, (b,).
 
     Sums are float32 inside a block and float64 across blocks, added in the blocks' order.
     """
@@ -141,9 +144,10 @@ def column_sums(
         z -= z.amax(dim=1, keepdim=True)
         top = z.amax(dim=0)
         z.add_(SHIFT).exp_()
+        inverse = z.sum(dim=1).reciprocal_()
         if take:
-            take(start, z)
-        return torch.mv(z.T, z.sum(dim=1).reciprocal_()), top, len(x)
+            take(start, z, inverse)
+        return torch.mv(z.T, inverse), top, len(x)
 
     sums = torch.zeros_like(u)
     top = torch.full_like(u, -torch.inf)

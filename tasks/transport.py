@@ -79,8 +79,8 @@ def solve(
     most `tol`, or after `max_iter` iterations.
 
     `g0` of shape (M,) is a warm start. `sample`: fit on that many images, spread evenly, and
-    report the marginal error it has on all of them. `memory_budget`: bytes for kept kernel
-    rows, default a quarter of what is free.
+    report the marginal error it has on all of them. `memory_budget`: bytes for what is kept of
+    a pass (the kernel, or a sample of its entries), default a quarter of what is free.
 
     Raises `UsageError` on empty or non-finite input, `RunError` when `strict` and not converged.
     """
@@ -228,7 +228,7 @@ def space_texts(
     return centre(texts, mean_of(texts) if centred else None), table.column("key").to_pylist()
 
 
-@step("transport", version=1)
+@step("transport", version=2)
 def solve_transport(
     folder: Path,
     workspace: Workspace,

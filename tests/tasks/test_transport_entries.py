@@ -1,0 +1,98 @@
+"""A sample of the plan's entries: unbiased, exact where it matters, and enough to solve with."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from transports import clustered, marginal_error
+
+from storage.rows import ArrayRows
+from tasks.entries import ENTRY_BYTES, Entries
+from tasks.lanes import Lanes
+from tasks.sinkhorn import Problem, column_sums
+from tasks.transport import solve
+
+N, M = 4000, 200
+ENTRIES = ENTRY_BYTES * N * 32  # bytes: less than the kernel takes, enough for 32 entries a row
+
+
+@pytest.fixture
+def problem():
+    images, texts = clustered(N, M)
+    with Lanes() as lanes:
+        yield Problem(
+            rows=ArrayRows(images),
+            texts=torch.from_numpy(texts),
+            masses=torch.full((M,), 1 / M, dtype=torch.float64),
+            epsilon=0.05,
+            balance=1.0,
+            block_size=700,  # more than the rows of random numbers, and no divisor of N
+            lanes=lanes,
+        )
+
+
+def taken(problem, a_row):
+    entries, u = Entries(problem, a_row), torch.zeros(M, dtype=torch.float64)
+    return entries, column_sums(problem, u, entries.take).values
+
+
+def test_sums_of_the_entries_are_those_of_the_plan_but_for_chance(problem):
+    entries, exact = taken(problem, 32)
+    sums = entries.column_sums(torch.ones(M, dtype=torch.float64)) / N
+    assert float((sums - exact).abs().sum()) < 0.05
+    few, _ = taken(problem, 4)
+    rough = few.column_sums(torch.ones(M, dtype=torch.float64)) / N
+    assert float((rough - exact).abs().sum()) > float((sums - exact).abs().sum())
+
+
+def test_enough_entries_are_the_plan_itself(problem):
+    sharp = replace(problem, epsilon=0.1)
+    entries, exact = taken(sharp, 10**9)
+    sums = entries.column_sums(torch.ones(M, dtype=torch.float64)) / N
+    torch.testing.assert_close(sums, exact, rtol=1e-5, atol=0)
+    scale = torch.linspace(0.2, 5, M, dtype=torch.float64)
+    moved = column_sums(sharp, scale.log()).values
+    torch.testing.assert_close(entries.column_sums(scale) / N, moved, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize(("epsilon", "balance"), [(0.05, 1.0), (0.05, 0.5), (0.2, 1.0)])
+def test_entries_solve_what_the_kernel_solves(epsilon, balance):
+    images, texts = clustered(N, M)
+    limits = {"epsilon": epsilon, "balance": balance, "tol": 2e-6}
+    whole = solve(images, texts, **limits)
+    got = solve(images, texts, memory_budget=ENTRIES, **limits)
+    assert got.converged
+    if balance == 1:
+        assert marginal_error(images, texts, got) <= 4e-6
+    np.testing.assert_allclose(got.g, whole.g, atol=1e-3 * epsilon)
+
+
+def test_entries_need_fewer_passes_than_exact_evaluations():
+    images, texts = clustered(N, M)
+    exact = solve(images, texts, epsilon=0.05, memory_budget=0)
+    got = solve(images, texts, epsilon=0.05, memory_budget=ENTRIES)
+    assert got.converged
+    assert got.n_passes < exact.n_passes
+
+
+def test_entries_do_not_depend_on_threads():
+    images, texts = clustered(N, M)
+    threads = torch.get_num_threads()
+    try:
+        answers = []
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            answers.append(
+                solve(images, texts, epsilon=0.05, block_size=128, memory_budget=ENTRIES).g
+            )
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(*answers)
+
+
+def test_many_images_begin_with_a_guess_from_a_few():
+    images, texts = clustered(40 * M, M)
+    got = solve(images, texts, epsilon=0.05)
+    assert got.converged
+    assert got.n_passes == 2
