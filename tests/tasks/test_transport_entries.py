@@ -59,12 +59,12 @@ def test_enough_entries_are_the_plan_itself(problem):
 @pytest.mark.parametrize(("epsilon", "balance"), [(0.05, 1.0), (0.05, 0.5), (0.2, 1.0)])
 def test_entries_solve_what_the_kernel_solves(epsilon, balance):
     images, texts = clustered(N, M)
-    limits = {"epsilon": epsilon, "balance": balance, "tol": 2e-6}
+    limits = {"epsilon": epsilon, "balance": balance, "tol": 1e-5}
     whole = solve(images, texts, **limits)
     got = solve(images, texts, memory_budget=ENTRIES, **limits)
     assert got.converged
     if balance == 1:
-        assert marginal_error(images, texts, got) <= 4e-6
+        assert marginal_error(images, texts, got) <= 1.2e-5
     np.testing.assert_allclose(got.g, whole.g, atol=1e-3 * epsilon)
 
 
