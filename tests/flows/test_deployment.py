@@ -168,3 +168,32 @@ def test_the_schedules_are_those_of_the_file(deployed):
     found = service.post("/deployments/filter", {})
     crons = {each["name"]: [one["schedule"]["cron"] for one in each["schedules"]] for each in found}
     assert crons == {"nightly": ["15 2 * * *"], "on-demand": [], "maintenance": ["30 5 * * 0"]}
+
+
+SECRET = """
+import json, sys
+from prefect.blocks.system import Secret
+from configs.captioner import OpenAiConfig
+from configs.errors import UsageError
+from tasks.captioning.credentials import credentials
+
+asked = OpenAiConfig(model="any", secret_block="captions")
+try:
+    credentials(asked)
+except UsageError as error:
+    print(error)
+Secret(value=json.dumps(dict(base_url="http://models:8000/v1", api_key="k-12345"))).save("captions")
+found = credentials(asked)
+print(found, found.key, found.hide("said k-12345"))
+"""
+
+
+def test_a_captioning_servers_key_may_come_from_a_secret_block_of_prefects(service):
+    done = subprocess.run(
+        [sys.executable, "-c", SECRET], cwd=service.folder, env=service.env,
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    missing, found = done.stdout.splitlines()
+    assert "must name a Prefect secret block, got 'captions'" in missing
+    assert found == "Credentials(host='models:8000') k-12345 said ***"
