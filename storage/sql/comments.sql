@@ -19,7 +19,7 @@ COMMENT ON VIEW series IS 'which runs follow one another';
 COMMENT ON VIEW cluster_names IS 'stable id and name of every cluster';
 COMMENT ON VIEW latest_assignments IS 'the images of the newest run with their clusters';
 COMMENT ON VIEW cluster_cards IS 'clusters with nouns, captions, a typical image';
-COMMENT ON VIEW scores IS 'the newest labelled run of each method and seed, scored';
+COMMENT ON VIEW scores IS 'the newest labelled run of each method and seed, in the method''s newest settings, scored';
 COMMENT ON VIEW leaderboard IS 'methods: mean and spread over seeds, no labels seen';
 COMMENT ON VIEW ablation IS 'the same by settings, and how far behind the best';
 COMMENT ON VIEW significance IS 'two methods on the same seeds: difference and p';

@@ -155,3 +155,17 @@ def test_costs_give_images_a_second_where_a_step_took_time(lake):
     lines = ask(lake, "FROM costs WHERE run_id = 'run-0000' ORDER BY role")
     rates = [(line["role"], line["images_per_second"], line["cpu_seconds"]) for line in lines]
     assert rates == [("image_vectors", 2.0, 3.0), ("partition", None, 0.5)]
+
+
+def test_seeds_of_other_settings_are_in_no_mean(tmp_path):
+    """Three seeds, then two with another setting, then the first of the old ones once more."""
+    with Lake(Workspace(tmp_path).create()) as lake:
+        old, new = '{"random_state": %d, "gamma": 1}', '{"random_state": %d, "gamma": 2}'
+        shown = []
+        order = [(old, 0), (old, 1), (old, 2), (new, 0), (new, 1), (old, 0)]
+        for number, (config, seed) in enumerate(order):
+            row = run_row(number, random_state=seed, config=config % seed)
+            lake.publish(row, {"metrics": metrics(row, acc=number / 10, nmi=0.5, ari=0.5)})
+            (line,) = ask(lake, "FROM leaderboard")
+            shown.append((line["seeds"], round(line["acc"], 3)))
+        assert shown == [(1, 0.0), (2, 0.05), (3, 0.1), (1, 0.3), (2, 0.35), (3, 0.267)]

@@ -1,11 +1,26 @@
-WITH latest AS (
-    SELECT *
+-- Settings are all of a run's but its seed and how it goes on from another run. Only runs of a
+-- method's newest settings count, so that no mean over seeds mixes two of them.
+WITH run AS (
+    SELECT
+        *,
+        json_merge_patch(config::JSON, '{"random_state": null, "lineage": null}')::VARCHAR AS settings
     FROM runs
-    QUALIFY row_number() OVER (
-        PARTITION BY
-            collection, protocol, encoder, method, n_clusters, random_state, labels_used
-        ORDER BY finished_at DESC, run_id DESC
-    ) = 1
+),
+
+latest AS (
+    SELECT *
+    FROM run
+    QUALIFY
+        settings = first_value(settings) OVER (
+            PARTITION BY collection, protocol, encoder, method, n_clusters, labels_used
+            ORDER BY finished_at DESC, run_id DESC
+        )
+        AND row_number() OVER (
+            PARTITION BY
+                collection, protocol, encoder, method, n_clusters, labels_used, settings,
+                random_state
+            ORDER BY finished_at DESC, run_id DESC
+        ) = 1
 ),
 
 score AS (
