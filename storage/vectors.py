@@ -41,12 +41,8 @@ def vectors_of(table: pa.Table | pa.RecordBatch) -> FloatArray:
     return flat.reshape(len(column), -1).astype(np.float32)
 
 
-def write_vectors(path: Path, keys: Sequence[str], vectors: np.ndarray) -> None:
-    """Write one Parquet file of vectors (no compression: random bits do not shrink)."""
-    _write(path, vector_table(keys, vectors))
-
-
 def _write(path: Path, table: pa.Table) -> None:
+    """Write one Parquet file of vectors (no compression: random bits do not shrink)."""
     pq.write_table(table, path, row_group_size=ROW_GROUP, compression="none", use_dictionary=False)
 
 

@@ -1,8 +1,9 @@
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from storage.rows import Rows, as_rows, read_all
-from storage.vectors import FileVectors, VectorSet, VectorStore, write_index, write_vectors
+from storage.vectors import FileVectors, VectorSet, VectorStore, vector_table, write_index
 from storage.workspace import Workspace
 
 
@@ -77,8 +78,8 @@ def test_the_same_keys_make_the_same_identity_after_a_rebuild(store, tmp_path):
 
 def test_files_and_arrays_read_the_same(tmp_path):
     vectors = _vectors(300)
-    write_vectors(tmp_path / "a.parquet", _keys(200), vectors[:200])
-    write_vectors(tmp_path / "b.parquet", _keys(100, 200), vectors[200:])
+    pq.write_table(vector_table(_keys(200), vectors[:200]), tmp_path / "a.parquet")
+    pq.write_table(vector_table(_keys(100, 200), vectors[200:]), tmp_path / "b.parquet")
     files = FileVectors([tmp_path / "a.parquet", tmp_path / "b.parquet"])
     assert files.shape == (300, 8)
     np.testing.assert_array_equal(read_all(files), read_all(as_rows(vectors)))

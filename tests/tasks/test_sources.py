@@ -11,7 +11,7 @@ import pytest
 from image_files import CONFIG, codes, rows, run
 
 from configs.errors import UsageError
-from storage.vectors import write_vectors
+from storage.vectors import vector_table
 from storage.workspace import Workspace
 from tasks.images import open_source, scan
 
@@ -120,7 +120,8 @@ def test_a_source_that_cannot_be_used_says_why(workspace: Workspace, tmp_path: P
 def test_ready_made_vectors_are_a_source(workspace: Workspace, tmp_path: Path) -> None:
     source = tmp_path / "vectors"
     source.mkdir()
-    write_vectors(source / "my_images.parquet", ["a", "b"], np.eye(2, dtype=np.float32))
+    table = vector_table(["a", "b"], np.eye(2, dtype=np.float32))
+    pq.write_table(table, source / "my_images.parquet")
     table = pq.read_table(source / "my_images.parquet")
     table = table.append_column("label", pa.array(["x", None]))
     pq.write_table(table, source / "my_images.parquet")
