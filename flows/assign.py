@@ -32,9 +32,10 @@ from tasks.embedding import embed_missing, readable
 from tasks.encoders import describe, vectors
 from tasks.heads.head import deciding
 from tasks.images import scan
+from tasks.opening import open_source
 from tasks.placing import PLACED, Placer, check_dim, files_needed, open_placer, stored_blocks
 from tasks.progress import progress
-from tasks.sources import VectorsSource, open_source
+from tasks.sources import VectorsSource
 
 log = logging.getLogger("sortal")
 

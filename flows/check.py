@@ -5,7 +5,7 @@ from configs.schema import RunConfig
 from flows.views import check_views
 from storage.artifacts import Artifact
 from tasks.encoders import EncoderInfo, describe
-from tasks.sources import open_source
+from tasks.opening import open_source
 
 
 def check(config: RunConfig) -> EncoderInfo:

@@ -66,7 +66,7 @@ def _root(
 
 @app.command()
 def cluster(
-    source: Annotated[str, typer.Argument(help="A folder of images, or a tar file.")],
+    source: Annotated[str, typer.Argument(help="A folder of images, a tar file, or Parquet.")],
     clusters: Annotated[int, typer.Option("--clusters", "-k", help="Number of clusters.")],
     method: Annotated[
         str, typer.Option(help="A preset (`sortal methods`) or a YAML file.")

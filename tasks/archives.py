@@ -35,6 +35,10 @@ class TarSource:
             raise UsageError(f"{rule}, which cannot be read ({error.strerror})") from error
         return cls(path)
 
+    def files(self) -> list[Path]:
+        """The archive."""
+        return [self.location]
+
     def entries(self) -> Iterator[Entry]:
         """Members with an image's or metadata's name, in the order they are stored.
 

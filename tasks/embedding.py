@@ -23,9 +23,9 @@ from storage.workspace import Workspace
 from tasks.bad_images import KnownBad, failure_table
 from tasks.centring import mean_of, normalise
 from tasks.encoders import Encoder, open_encoder, vectors
+from tasks.opening import open_source
 from tasks.progress import progress
 from tasks.reading import Batches, Failure, bounds_of, read_batches
-from tasks.sources import open_source
 from tasks.step import step
 
 _TEXT_SHARD = 16384  # texts a shard

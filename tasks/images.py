@@ -20,12 +20,14 @@ from storage.workspace import Workspace
 from tasks.archives import TarSource
 from tasks.decoding import Code, ImageError, decode
 from tasks.encoders.vectors import image_table
-from tasks.listing import list_source, table_of
+from tasks.listing import list_source
+from tasks.opening import open_source
+from tasks.parquet_images import ParquetSource
 from tasks.probing import Memory, refresh
-from tasks.sources import FolderSource, ImageSource, VectorsSource, open_source
+from tasks.sources import FolderSource, ImageSource, VectorsSource
 from tasks.step import step
 
-__all__ = ["IMAGES", "Code", "ImageError", "ImageSource", "decode", "open_source", "scan"]
+__all__ = ["IMAGES", "Code", "ImageError", "ImageSource", "decode", "scan"]
 
 IMAGES = pa.schema(
     [
@@ -46,7 +48,7 @@ CONTENT = ("path", "key", "label", "status", "error_code")  # what makes two sca
 
 
 def _state(workspace: Workspace, *, source: str, config: ImagesConfig) -> Any:
-    """The listing, so that a changed folder is a new scan; a tar file's own size and time.
+    """The listing, so that a changed folder is a new scan; of packed images their files' alone.
 
     A verifying scan always runs: that no size or time has changed is what it does not believe.
     What it finds changes `Memory.revision`, so that later scans do not go back to the old one.
@@ -54,14 +56,16 @@ def _state(workspace: Workspace, *, source: str, config: ImagesConfig) -> Any:
     opened = _open(source, workspace)
     if config.verify:
         return uuid.uuid4().hex
-    if isinstance(opened, TarSource):
-        info = opened.location.stat()
-        listing: Any = [info.st_size, info.st_mtime_ns]
-    elif isinstance(opened, VectorsSource):
-        listing = table_of(opened.entries()).to_pylist()
+    if isinstance(opened, TarSource | ParquetSource | VectorsSource):
+        listing: Any = [[str(path), *_size_and_time(path)] for path in opened.files()]
     else:
         listing = list_source(opened).hash()
     return [str(opened.location), listing, _memory(workspace, opened).revision]
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    info = path.stat()
+    return info.st_size, info.st_mtime_ns
 
 
 @step("scan", version=1, state=_state)
@@ -83,7 +87,8 @@ def scan_table(source: ImageSource, config: ImagesConfig, workspace: Workspace) 
     found = refresh(source, config, listing.rows, _memory(workspace, source))
     is_image = pc.is_null(found["error_code"])
     columns = {name: found[name] for name in found.column_names}
-    for name in ("path", "bytes", "offset"):
+    columns["bytes"] = pc.coalesce(found["n_bytes"], listing.rows["bytes"])
+    for name in ("path", "offset"):
         columns[name] = listing.rows[name]
     columns["label"] = pa.array(listing.label_column(is_image), pa.string())
     columns["status"] = pc.if_else(is_image, "ok", "failed")

@@ -20,6 +20,7 @@ from tasks.labels import (
     read_column,
     read_metadata,
 )
+from tasks.parquet_images import ParquetSource
 from tasks.sources import METADATA, Entry, ImageSource
 
 CHUNK = 65_536  # rows held as Python objects at a time
@@ -43,13 +44,14 @@ _METADATA = r"(^|/)metadata\.(csv|jsonl|parquet)$"
 class Listing:
     """The inputs of a source (columns: LISTING).
 
-    `labels` are by path, where a metadata file names them; `root` is the top folder of a tar,
-    which is no class.
+    `labels` are by path, where a metadata file or a column names them; `root` is the top folder
+    of a tar, which is no class. With `packed` no folder is one.
     """
 
     rows: pa.Table
     labels: dict[str, str | None] | None
     root: str
+    packed: bool = False
 
     def hash(self) -> str:
         """Changes when a name, size, time, permission or label does."""
@@ -63,24 +65,37 @@ class Listing:
         paths = self.rows.column("path").to_pylist()
         if self.labels and any(label is not None for label in self.labels.values()):
             return [self.labels.get(path) for path in paths]
+        if self.packed:
+            return [None] * len(paths)
         return folder_labels(paths, is_image.to_pylist(), self.root)
 
 
 def list_source(source: ImageSource) -> Listing:
     """List `source` and read its metadata file; raises UsageError when it holds no image."""
+    if isinstance(source, ParquetSource):
+        return Listing(_some(table_of(source.entries()), source), source.labels(), "", packed=True)
     rows, names, root = _listed(source)
     metadata = _metadata(source, names, root)
     labels = read_metadata(*metadata, root) if metadata else None
     if labels:
         rows = pa.concat_tables([rows, _unlisted(source, labels, rows)])
+    return Listing(_some(rows, source), labels, root)
+
+
+def _some(rows: pa.Table, source: ImageSource) -> pa.Table:
     if not rows.num_rows:
         rule = f"a source must hold images, got none in {str(source.location)!r}"
         raise UsageError(f"{rule}; give a folder or tar file with .jpg, .png, .webp, ... files")
-    return Listing(rows, labels, root)
+    return rows
 
 
 def metadata_column(source: ImageSource, column: str) -> dict[str, str | None]:
-    """Path -> text of a column of the source's metadata file; raises UsageError without one."""
+    """Path -> text of a column of the source's metadata file; raises UsageError without one.
+
+    Images in Parquet files have theirs beside them.
+    """
+    if isinstance(source, ParquetSource):
+        return source.column(column)
     names, root = _metadata_files(source)
     metadata = _metadata(source, names, root)
     if metadata is None:

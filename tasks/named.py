@@ -15,8 +15,9 @@ from storage.atomic import atomic_file, temporary
 from storage.hashing import hash_bytes
 from storage.workspace import Workspace
 from tasks import imagenet, openmoji, torchvision_sets
+from tasks.opening import open_source
 from tasks.progress import progress
-from tasks.sources import METADATA, VectorsSource, open_source
+from tasks.sources import METADATA, VectorsSource
 
 _VECTORS = "vectors:"
 _LIST = METADATA[0]

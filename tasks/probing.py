@@ -30,6 +30,7 @@ from tasks.sources import ImageSource
 FACTS = pa.schema(
     [
         ("key", pa.string()),
+        ("n_bytes", pa.int64()),
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("format", pa.string()),
@@ -58,6 +59,7 @@ class Facts(NamedTuple):
     """What probing found (columns: FACTS). A file that was read has a key, even if no image."""
 
     key: str | None = None
+    n_bytes: int | None = None
     width: int | None = None
     height: int | None = None
     format: str | None = None
@@ -67,34 +69,42 @@ class Facts(NamedTuple):
 
 def probe(source: ImageSource, config: ImagesConfig, item: Input) -> Facts:
     """Hash one file and read its header; never raises for what is wrong with the file."""
-    key = None
+    key, n_bytes = None, None
     try:
         if item.error_code:
             raise ImageError(item.error_code, item.error or "")
-        if item.bytes > config.max_bytes:
-            limit = f"more than images.max_bytes = {config.max_bytes:,}"
-            raise ImageError(Code.TOO_LARGE, f"{item.bytes:,} bytes, {limit}")
+        check_bytes(item.bytes, config)
         with source.open(item.path, item.offset, item.bytes) as file:
-            key, stream = hash_stream(file)
-            return Facts(key, *read_header(stream, config))
+            key, n_bytes, stream = hash_stream(file)
+            check_bytes(n_bytes, config)  # in Parquet only reading tells
+            return Facts(key, n_bytes, *read_header(stream, config))
     except ImageError as error:
-        return Facts(key, error_code=error.code.value, error=error.message)
+        return Facts(key, n_bytes, error_code=error.code.value, error=error.message)
     except OSError as error:
         return Facts(error_code=Code.UNREADABLE.value, error=error.strerror)
 
 
-def hash_stream(file: BinaryIO) -> tuple[str, BinaryIO]:
-    """xxh3-128 of a stream, and the stream at its start (in memory when it is short)."""
+def check_bytes(n_bytes: int, config: ImagesConfig) -> None:
+    """Raises ImageError for more bytes than `config.max_bytes`."""
+    if n_bytes > config.max_bytes:
+        limit = f"more than images.max_bytes = {config.max_bytes:,}"
+        raise ImageError(Code.TOO_LARGE, f"{n_bytes:,} bytes, {limit}")
+
+
+def hash_stream(file: BinaryIO) -> tuple[str, int, BinaryIO]:
+    """xxh3-128 of a stream, its length, and it at its start (in memory when it is short)."""
     digest = xxhash.xxh3_128()
     block = file.read(_BLOCK)
     if len(block) < _BLOCK:
         digest.update(block)
-        return digest.hexdigest(), io.BytesIO(block)
+        return digest.hexdigest(), len(block), io.BytesIO(block)
+    length = 0
     while block:
         digest.update(block)
+        length += len(block)
         block = file.read(_BLOCK)
     file.seek(0)
-    return digest.hexdigest(), file
+    return digest.hexdigest(), length, file
 
 
 class Memory:
@@ -185,7 +195,8 @@ def _within_limits(
     known = np.flatnonzero(rows >= 0)
     sides = [_numbers(memory.table.column(n)).astype(np.int64) for n in ("width", "height")]
     pixels = (sides[0] * sides[1])[rows[known]]
-    refused = (pixels > config.max_pixels) | (_numbers(listing["bytes"])[known] > config.max_bytes)
+    n_bytes = _numbers(memory.table["n_bytes"])[rows[known]]
+    refused = (pixels > config.max_pixels) | (n_bytes > config.max_bytes)
     rows[known[refused]] = -1
     return rows
 

@@ -1,9 +1,8 @@
-"""Where bytes come from: a folder, a tar file, or a folder of ready-made vectors.
+"""Where bytes come from: a folder, a tar file, Parquet, or a folder of ready-made vectors.
 
 A source lists its inputs and reads them; it never reads outside its root.
 """
 
-import difflib
 import errno
 import os
 import stat
@@ -14,7 +13,6 @@ from typing import BinaryIO, NamedTuple, Protocol, cast
 
 import pyarrow.parquet as pq
 
-from configs.errors import UsageError
 from tasks.decoding import EXTENSIONS, Code, ImageError
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -23,7 +21,8 @@ METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 class Entry(NamedTuple):
     """One input as it is listed: nothing of it has been read yet.
 
-    `path` is relative to the source and printable; `offset` is where its bytes begin in a tar;
+    `path` is relative to the source and printable; `offset` is where its bytes begin in a tar,
+    or its row in a Parquet file;
     `mode` is the file's type and permissions; `error_code` is set when it cannot be read.
     """
 
@@ -54,41 +53,6 @@ class ImageSource(Protocol):
 
     def read(self, path: str, offset: int | None = None, size: int | None = None) -> bytes:
         """The bytes of one input; raises ImageError."""
-
-
-def open_source(source: str) -> ImageSource:
-    """The folder, tar file or folder of vectors at `source`; raises UsageError."""
-    from tasks.archives import TarSource
-
-    if "://" in source:
-        scheme = source.split("://", 1)[0]
-        rule = "source must be a folder or a tar file on this machine"
-        raise UsageError(f"{rule}, got a {scheme}:// address; copy it here first")
-    path = Path(source).expanduser()
-    if not path.exists():
-        raise UsageError(f"source must exist, got {source!r}; {_suggestion(path)}")
-    path = path.resolve()
-    if path.is_dir():
-        if not os.access(path, os.R_OK | os.X_OK):
-            raise UsageError(f"source must be readable, got {source!r}; check its permissions")
-        folder = FolderSource(path)
-        if vector_files(path) and not any(is_image(e.path) for e in folder.entries()):
-            return VectorsSource(path)
-        return folder
-    return (
-        SingleFile(path.parent, name=path.name) if is_image(path.name) else TarSource.checked(path)
-    )
-
-
-def _suggestion(path: Path) -> str:
-    try:
-        names = sorted(item.name for item in path.parent.iterdir())
-    except OSError:
-        return f"there is no folder {str(path.parent)!r}"
-    close = difflib.get_close_matches(path.name, names, n=3)
-    if close:
-        return "did you mean " + " or ".join(repr(str(path.parent / name)) for name in close) + "?"
-    return f"nothing in {str(path.parent)!r} has a similar name"
 
 
 def vector_files(folder: Path) -> list[Path]:
@@ -246,9 +210,13 @@ class FolderSource:
 class VectorsSource(FolderSource):
     """A folder of ready-made vectors; its rows come from Parquet, its images may be absent."""
 
+    def files(self) -> list[Path]:
+        """The Parquet files."""
+        return vector_files(self.root)
+
     def entries(self) -> Iterator[Entry]:
         """The Parquet files themselves."""
-        for path in vector_files(self.root):
+        for path in self.files():
             info = path.stat()
             yield Entry(path.name, info.st_size, info.st_mtime_ns, mode=info.st_mode)
 

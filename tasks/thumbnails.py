@@ -15,7 +15,8 @@ from configs.errors import UsageError
 from configs.schema import ImagesConfig
 from storage.hashing import hash_bytes
 from tasks.decoding import ImageError, decode
-from tasks.sources import ImageSource, VectorsSource, open_source
+from tasks.opening import open_source
+from tasks.sources import ImageSource, VectorsSource
 
 log = logging.getLogger("sortal")
 
@@ -24,7 +25,7 @@ _QUALITY = 70
 
 
 class Place(NamedTuple):
-    """Where an image's bytes are: `offset` and `bytes` count only inside a tar file."""
+    """Where an image's bytes are: `offset` and `bytes` count only inside a tar or Parquet file."""
 
     key: str
     path: str

@@ -28,7 +28,8 @@ from tasks.encoders.base import PLAIN
 from tasks.encoders.files import content_hash
 from tasks.fusion import write_shards
 from tasks.listing import metadata_column
-from tasks.sources import VectorsSource, open_source
+from tasks.opening import open_source
+from tasks.sources import VectorsSource
 from tasks.step import step
 
 TEXTS = "texts.parquet"

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 def assign(
     source: Annotated[
-        str, typer.Argument(help="A folder of images, a tar file, one image, or vectors.")
+        str, typer.Argument(help="A folder of images, a tar file, Parquet, one image, or vectors.")
     ],
     run: Annotated[str | None, typer.Option(help="A run id; default: the newest run.")] = None,
     collection: Annotated[

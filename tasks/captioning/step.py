@@ -32,8 +32,8 @@ from tasks.captioning.nearest import open_nearest
 from tasks.captioning.rows import TEXTS, Caption, Captioner, caption_table
 from tasks.embedding import open_vectors, readable
 from tasks.encoders import describe
+from tasks.opening import open_source
 from tasks.progress import progress
-from tasks.sources import open_source
 from tasks.step import step
 
 log = logging.getLogger("sortal")

@@ -11,7 +11,8 @@ from configs.errors import UsageError
 from configs.schema import ImagesConfig
 from storage.hashing import hash_file
 from storage.workspace import Workspace
-from tasks.images import decode, open_source
+from tasks.images import decode
+from tasks.opening import open_source
 
 
 def bad_inputs(folder: Path, outside: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ from image_files import CONFIG, codes, rows, run, write
 from configs.schema import ImagesConfig
 from storage.hashing import hash_file
 from storage.workspace import Workspace
-from tasks.images import open_source
+from tasks.opening import open_source
 from tasks.probing import Input, _spread, probe_batch
 
 

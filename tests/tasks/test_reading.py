@@ -11,8 +11,8 @@ from PIL import Image
 
 from configs.errors import RunError
 from storage.hashing import hash_file
+from tasks.opening import open_source
 from tasks.reading import Batches, bounds_of, middle, read_batches
-from tasks.sources import open_source
 
 
 def to_tensor(image):

@@ -13,7 +13,8 @@ from image_files import CONFIG, codes, rows, run
 from configs.errors import UsageError
 from storage.vectors import vector_table
 from storage.workspace import Workspace
-from tasks.images import open_source, scan
+from tasks.images import scan
+from tasks.opening import open_source
 
 
 def packed(folder: Path, path: Path, top: str = "top", kind: str = "w") -> Path:

@@ -1,0 +1,54 @@
+"""Which kind of source a path is; the kinds themselves are in sources, archives, parquet_images."""
+
+import difflib
+import os
+from pathlib import Path
+
+from configs.errors import UsageError
+from tasks.archives import TarSource
+from tasks.parquet_images import SUFFIX, ParquetSource
+from tasks.sources import (
+    FolderSource,
+    ImageSource,
+    SingleFile,
+    VectorsSource,
+    is_image,
+    vector_files,
+)
+
+
+def open_source(source: str) -> ImageSource:
+    """The folder, tar file, Parquet or vectors at `source`; raises UsageError."""
+    if "://" in source:
+        scheme = source.split("://", 1)[0]
+        rule = "source must be a folder, tar or Parquet file on this machine"
+        raise UsageError(f"{rule}, got a {scheme}:// address; copy it here first")
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise UsageError(f"source must exist, got {source!r}; {_suggestion(path)}")
+    path = path.resolve()
+    if path.is_dir():
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise UsageError(f"source must be readable, got {source!r}; check its permissions")
+        return _open_folder(path)
+    if is_image(path.name):
+        return SingleFile(path.parent, name=path.name)
+    return (ParquetSource if path.suffix == SUFFIX else TarSource).checked(path)
+
+
+def _open_folder(path: Path) -> ImageSource:
+    folder = FolderSource(path)
+    if any(is_image(entry.path) for entry in folder.entries()):
+        return folder
+    return VectorsSource(path) if vector_files(path) else ParquetSource.in_folder(path) or folder
+
+
+def _suggestion(path: Path) -> str:
+    try:
+        names = sorted(item.name for item in path.parent.iterdir())
+    except OSError:
+        return f"there is no folder {str(path.parent)!r}"
+    close = difflib.get_close_matches(path.name, names, n=3)
+    if close:
+        return "did you mean " + " or ".join(repr(str(path.parent / name)) for name in close) + "?"
+    return f"nothing in {str(path.parent)!r} has a similar name"

@@ -1,0 +1,197 @@
+"""Images inside Parquet files as a source: Hugging Face's image datasets, img2dataset's output.
+
+Row 12 of `train.parquet`, whose image is called cat.png, has the path `train.parquet/12/cat.png`.
+"""
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from configs.errors import UsageError
+from tasks.decoding import Code
+from tasks.labels import LABEL
+from tasks.parquet_rows import BROKEN, read_row
+from tasks.sources import Entry, failure, printable
+
+IMAGE = ("image", "img", "jpg", "jpeg", "png", "webp", "bytes")  # columns that may hold images
+NAME = ("file_name", "filename", "path", "key")  # columns that may hold their names
+SUFFIX = ".parquet"
+_BUFFER = 1 << 20  # bytes of a file read at a time
+_BATCH = 65_536  # rows of which names or labels are held at a time
+
+
+@dataclass(frozen=True)
+class ParquetSource:
+    """Parquet files with a column of image bytes; an image is read by its file and row.
+
+    The column is the first of IMAGE that is binary, or a struct with `bytes` (and `path`), as the
+    Hugging Face library writes. `location` is one file, or the folder of `names`.
+    """
+
+    location: Path  # resolved
+    names: tuple[str, ...]  # relative to the folder
+
+    @classmethod
+    def checked(cls, path: Path) -> "ParquetSource":
+        """The file at `path`; raises UsageError when it is damaged or holds no images."""
+        rule = f"a Parquet source must have a column of image bytes called {' or '.join(IMAGE)}"
+        try:
+            schema = pq.read_schema(path)
+        except BROKEN as error:
+            raise UsageError(f"{rule}, got {path}, which cannot be read ({error})") from error
+        if not image_column(schema):
+            vectors = "vector" in schema.names
+            way_out = "give vectors by their folder" if vectors else "rename it, or give a folder"
+            raise UsageError(f"{rule}, got {path} with {', '.join(schema.names)}; {way_out}")
+        return cls(path, (path.name,))
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> "ParquetSource | None":
+        """The Parquet files with images in `folder`, to any depth; None where there are none.
+
+        Beside others, files that cannot be read are kept: they become failed rows.
+        """
+        holds = {name: _holds_images(folder / name) for name in _parquet_names(folder)}
+        names = tuple(name for name, images in holds.items() if images is not False)
+        return cls(folder, names) if any(holds.values()) else None
+
+    def files(self) -> list[Path]:
+        """The Parquet files."""
+        return [self._file(name) for name in self.names]
+
+    def entries(self) -> Iterator[Entry]:
+        """Every row in order of file and row; `bytes` is 0, since only reading tells it."""
+        for name in self.names:
+            try:
+                mtime_ns = self._file(name).stat().st_mtime_ns
+                for row, path in enumerate(self._paths(name)):
+                    yield Entry(path, 0, mtime_ns, row)
+            except BROKEN as error:
+                yield failure(name, Code.DAMAGED, " ".join(str(error).split())[:200])
+
+    def entry(self, path: str) -> Entry:
+        """Always `missing`: a row that was not listed is not looked for a second time."""
+        return failure(path, Code.MISSING)
+
+    def column(self, column: str) -> dict[str, str | None]:
+        """Path -> text of a column; raises UsageError where no file has it."""
+        found = self._by_path(column)
+        if not found:
+            columns = ", ".join(pq.read_schema(self.files()[0]).names)
+            rule = f"a Parquet source must have the column {column!r} of a view"
+            raise UsageError(f"{rule}, got {self.location} with {columns}; name one of these")
+        return found
+
+    def labels(self) -> dict[str, str | None]:
+        """Path -> `label`, by its name where the Hugging Face library wrote one; {} without."""
+        return self._by_path(LABEL)
+
+    def _by_path(self, column: str) -> dict[str, str | None]:
+        found: dict[str, str | None] = {}
+        for name in self.names:
+            with suppress(*BROKEN):  # such a file has a failed row in `entries`
+                schema = pq.read_schema(self._file(name))
+                if column in schema.names:
+                    texts = _texts(self._file(name), column, _class_names(schema, column))
+                    found.update(zip(self._paths(name), texts, strict=True))
+        return found
+
+    def _paths(self, name: str) -> Iterator[str]:
+        file = self._file(name)
+        for row, called in enumerate(_called(file)):
+            last = PurePosixPath(called).name if called else ""
+            yield printable(f"{name}/{row}" + (f"/{last}" if last else ""))[0]
+
+    def open(self, path: str, offset: int | None = None, size: int | None = None) -> BinaryIO:
+        """A stream of the image in row `offset`; raises ImageError."""
+        return io.BytesIO(self.read(path, offset))
+
+    def read(self, path: str, offset: int | None = None, size: int | None = None) -> bytes:
+        """The bytes of the image in row `offset`; raises ImageError."""
+        if offset is None:
+            raise ValueError(f"an image in Parquet is read by its row; {path!r} came without")
+        file = self._file(path[: path.rindex(SUFFIX + "/") + len(SUFFIX)])
+        return read_row(file, offset, image_column)
+
+    def _file(self, name: str) -> Path:
+        return self.location if self.location.is_file() else self.location / name
+
+
+def image_column(schema: pa.Schema) -> str | None:
+    """The column of image bytes, as Parquet names it (`image.bytes` inside a struct), or None."""
+    for name in IMAGE:
+        kind = schema.field(name).type if name in schema.names else pa.null()
+        if _is_bytes(kind):
+            return name
+        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+            return f"{name}.bytes" if _is_bytes(kind.field("bytes").type) else None
+    return None
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _parquet_names(folder: Path) -> Iterator[str]:
+    """Relative names of Parquet files, sorted, without hidden ones."""
+    for path in sorted(folder.rglob("*" + SUFFIX)):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and not any(part.startswith((".", "_")) for part in name.split("/")):
+            yield name
+
+
+def _holds_images(path: Path) -> bool | None:
+    """Whether a file holds images; None where it cannot be read."""
+    try:
+        return image_column(pq.read_schema(path)) is not None
+    except BROKEN:
+        return None
+
+
+def _called(file: Path) -> Iterator[str | None]:
+    """The name that each row gives its image."""
+    column = _name_column(pq.read_schema(file))
+    if column:
+        return _texts(file, column)
+    return repeat(None, pq.read_metadata(file).num_rows)
+
+
+def _name_column(schema: pa.Schema) -> str | None:
+    """The image's own `path` inside a struct, else the first of the columns NAME, or None."""
+    inside, is_struct, _ = (image_column(schema) or "").partition(".")
+    if is_struct and schema.field(inside).type.get_field_index("path") >= 0:
+        return f"{inside}.path"
+    return next((name for name in NAME if name in schema.names), None)
+
+
+def _texts(file: Path, column: str, names: list[str] | None = None) -> Iterator[str | None]:
+    """The values of a column as text; whole numbers by their place in `names`, if given."""
+    for batch in pq.ParquetFile(file, buffer_size=_BUFFER).iter_batches(_BATCH, columns=[column]):
+        values = batch.column(0)
+        for part in column.split(".")[1:]:
+            values = pc.struct_field(values, part)
+        for value in values.to_pylist():
+            yield None if value is None else _named(value, names)
+
+
+def _named(value: Any, names: list[str] | None) -> str:
+    known = names and isinstance(value, int) and 0 <= value < len(names)
+    return printable(names[value] if known else str(value))[0]  # type: ignore[index]
+
+
+def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
+    """The names of a class label's values, as the Hugging Face library notes them."""
+    try:
+        notes = json.loads((schema.metadata or {})[b"huggingface"])
+        return [str(name) for name in notes["info"]["features"][column]["names"]]
+    except (KeyError, TypeError, ValueError):
+        return None
