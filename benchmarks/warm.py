@@ -15,8 +15,9 @@ from transport import clip_like, synthetic
 
 from storage.rows import ArrayRows
 from tasks.lanes import Lanes
+from tasks.potential import Potential
 from tasks.sinkhorn import Problem, block_rows, column_sums
-from tasks.transport import Potential, solve
+from tasks.solving import solve
 
 SETTINGS = ((0.005, 1.0), (0.01, 1.0), (0.02, 1.0), (0.02, 0.5), (0.05, 1.0))
 

@@ -3,7 +3,7 @@
 Defaults of the trainer are TAC's; the presets of other methods say where they differ.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field, field_validator
 
@@ -147,6 +147,19 @@ class SacConfig(Section):
     width: int = Field(512, ge=1)
 
 
+class Reads(NamedTuple):
+    """What a method reads: views of each image, those it decides by, and spaces of texts."""
+
+    views: tuple[str, ...] = ()
+    deciding: tuple[str, ...] = ()
+    spaces: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The corpora behind it: "noun", "caption"."""
+        return tuple(name for name in ("noun", "caption") if name in (*self.views, *self.spaces))
+
+
 class HeadConfig(Section):
     """The head trained on the frozen vectors; "none" partitions by k-means instead."""
 
@@ -160,6 +173,20 @@ class HeadConfig(Section):
     mca: McaConfig = McaConfig()
     glad: GladConfig = GladConfig()
     sac: SacConfig = SacConfig()
+
+    @property
+    def reads(self) -> Reads:
+        """What the configured method reads; nothing without a head."""
+        image = ("image",)
+        known = {
+            "none": Reads(),
+            "tac": Reads((*image, "noun"), image),
+            "sic": Reads(image, image, ("noun",)),
+            "mca": Reads(image, image, ("noun",)),
+            "sac": Reads((*image, self.sac.view), image),
+            "glad": Reads(self.glad.views, self.glad.views),
+        }
+        return known[self.method]
 
     def unread(self) -> set[str]:
         """The sections of other methods, and without a head all settings: they change nothing."""

@@ -30,7 +30,6 @@ from storage.vectors import VectorSet, VectorStore, write_index
 from storage.workspace import Workspace
 from tasks.embedding import embed_missing, readable
 from tasks.encoders import describe, vectors
-from tasks.heads.head import deciding
 from tasks.images import scan
 from tasks.opening import open_source
 from tasks.placing import PLACED, Placer, check_dim, files_needed, open_placer, stored_blocks
@@ -108,7 +107,7 @@ def assign(
 
 def tell_of_views(run: StoredRun) -> None:
     """Say so where the run's head decides by views that are not made of new images."""
-    lacking = [name for name in deciding(run.config.head) if name not in BUILT_IN]
+    lacking = [name for name in run.config.head.reads.deciding if name not in BUILT_IN]
     if lacking:
         log.warning(
             "run %s decides by %s too, which new images are placed without: some may lie elsewhere",

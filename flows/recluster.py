@@ -20,7 +20,7 @@ from tasks.embedding import embed_images, embed_texts
 from tasks.encoders import EncoderInfo, describe, templates_of
 from tasks.fusion import fuse
 from tasks.heads.apply import apply_head
-from tasks.heads.head import METHODS, head
+from tasks.heads.head import head
 from tasks.images import scan
 from tasks.lineage import trace
 from tasks.naming import name_clusters
@@ -266,9 +266,9 @@ def training(
 
     What it does not read is left out, so that a change there never trains it again.
     """
-    method = METHODS[config.head.method](config.head)
-    read = {name: spaces[name] for name in spaces if name in (*method.views, *method.spaces)}
-    solved = {name: space.transport for name, space in read.items() if name in method.views}
+    views_read, texts_read = config.head.reads.views, config.head.reads.texts
+    read = {name: spaces[name] for name in spaces if name in texts_read}
+    solved = {name: space.transport for name, space in read.items() if name in views_read}
     return {
         "images": images,
         "corpora": {name: space.corpus for name, space in read.items()},

@@ -9,7 +9,6 @@ from flows.steps import Space
 from storage.artifacts import Artifact
 from tasks.captioning.step import caption_images, captioning, check_captioner
 from tasks.encoders import describe_text
-from tasks.heads.head import texts_read, views_read
 from tasks.step import Step
 from tasks.views import column_texts, copy_view, embed_view
 
@@ -23,7 +22,7 @@ class Do(Protocol):
 
 def further(config: RunConfig) -> dict[str, ViewConfig]:
     """The configured views that the run's method reads; raises UsageError for one it lacks."""
-    names = [name for name in views_read(config.head) if name not in BUILT_IN]
+    names = [name for name in config.head.reads.views if name not in BUILT_IN]
     lacking = [name for name in names if name not in config.views]
     if lacking:
         known = ", ".join([*BUILT_IN, *config.views])
@@ -37,7 +36,7 @@ def further(config: RunConfig) -> dict[str, ViewConfig]:
 def check_views(config: RunConfig) -> None:
     """Refuse views and texts that the method lacks, and encoders of texts that cannot be used."""
     for name, source in (("noun", config.nouns.source), ("caption", config.captions.source)):
-        if source == "none" and name in texts_read(config.head):
+        if source == "none" and name in config.head.reads.texts:
             raise UsageError(
                 f"{name}s.source must not be none, since the method {config.method_name} reads "
                 f"{name}s; take another source, or a method without them"

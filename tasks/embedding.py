@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import torch
 
 from configs.errors import RunError, UsageError
 from configs.schema import EncoderConfig, ImagesConfig
@@ -23,9 +22,8 @@ from storage.workspace import Workspace
 from tasks.bad_images import KnownBad, failure_table
 from tasks.centring import mean_of, normalise
 from tasks.encoders import Encoder, open_encoder, vectors
-from tasks.opening import open_source
 from tasks.progress import progress
-from tasks.reading import Batches, Failure, bounds_of, read_batches
+from tasks.reading import Failure
 from tasks.step import step
 
 _TEXT_SHARD = 16384  # texts a shard
@@ -80,6 +78,8 @@ def embed_missing(
         wanted = [row for row, key in enumerate(keys) if key in missing and key not in known]
         todo = table.take(pa.array(wanted, pa.int64()))
         if todo.num_rows:
+            from tasks.encoding import embed_rows
+
             model = _opened(encoder, encoder_fingerprint)
             embed_rows(store, todo, source, images, encoder, model, known)
     return known.among([key for key in keys if key in missing])
@@ -161,64 +161,6 @@ def copy_vectors(store: VectorStore, folder: Path, missing: set[str]) -> None:
             f"vectors:{folder} must hold a vector for every image; {len(left)} of {len(missing)}"
             f" have none, first {min(left)!r}; use the same folder as the source"
         )
-
-
-def embed_rows(
-    store: VectorStore,
-    table: pa.Table,
-    source: str,
-    images: ImagesConfig,
-    config: EncoderConfig,
-    encoder: Encoder,
-    known: KnownBad,
-) -> None:
-    """Embed the images of a table (key, path, offset, bytes), `config.shard_size` a shard.
-
-    Failures are added to `known`, each time before the shard that would have held them.
-    """
-    total = table.num_rows
-    bounds = bounds_of(total, config.shard_size, config.batch_size)
-    dataset = Batches(open_source(source), table, bounds, images, encoder.transform)
-    encode = Halving(encoder.encode_images)
-    keys: list[str] = []
-    parts: list[FloatArray] = []
-    failures: list[Failure] = []
-    with progress("embedding images", total, unit="images") as advance:
-        batches = read_batches(dataset, total, config.num_workers)
-        for (start, stop), batch in zip(bounds, batches, strict=True):
-            failures += batch.failures
-            keys += batch.keys
-            if batch.pixels is not None:
-                parts.append(encode(torch.from_numpy(batch.pixels)))
-            if stop % config.shard_size == 0 or stop == total:
-                known.add(failures)
-                if keys:
-                    store.add(keys, np.concatenate(parts))
-                keys, parts, failures = [], [], []
-            advance(stop - start)
-
-
-class Halving:
-    """Encodes batches; when the GPU runs out of memory, in halves from then on."""
-
-    def __init__(self, encode: Callable[[torch.Tensor], FloatArray]) -> None:
-        self._encode = encode
-        self._most: int | None = None
-
-    def __call__(self, batch: torch.Tensor) -> FloatArray:
-        """Vectors of shape (len(batch), dim); raises RunError when one image is too many."""
-        while True:
-            size = min(self._most or len(batch), len(batch))
-            try:
-                return np.concatenate([self._encode(part) for part in batch.split(size)])
-            except torch.OutOfMemoryError as error:
-                if size == 1:
-                    rule = "the GPU must hold the model and one image"
-                    raise RunError(
-                        f"{rule}, it ran out of memory; use encoder.device=cpu"
-                    ) from error
-                self._most = size // 2
-            torch.cuda.empty_cache()
 
 
 @step("text_vectors", version=1)

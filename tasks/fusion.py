@@ -22,9 +22,9 @@ from storage.vectors import ROW_GROUP, vector_table
 from storage.workspace import Workspace
 from tasks.centring import centre, normalise
 from tasks.embedding import open_vectors
-from tasks.sinkhorn import block_rows
+from tasks.potential import Potential, Weighting
 from tasks.step import step
-from tasks.transport import POTENTIAL, Potential, Weighting, counterparts_block, space_texts
+from tasks.transport import POTENTIAL, space_texts
 
 log = logging.getLogger("sortal")
 
@@ -82,12 +82,9 @@ class View:
 
     def counterparts(self, seen: FloatArray) -> FloatArray:
         """Counterparts (b, d) of images `seen` (b, d); only a few rows x M exist at a time."""
-        size = block_rows(len(self.texts))
-        pieces = (seen[start : start + size] for start in range(0, len(seen), size))
-        return np.concatenate([self._piece(piece) for piece in pieces])
+        from tasks.plans import counterparts
 
-    def _piece(self, seen: FloatArray) -> FloatArray:
-        return counterparts_block(seen, self.texts, self.potential, self.weighting, self.mixed)
+        return counterparts(seen, self.texts, self.potential, self.weighting, self.mixed)
 
 
 def open_view(

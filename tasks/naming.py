@@ -19,8 +19,9 @@ from storage.artifacts import Artifact, Written
 from storage.rows import FloatArray
 from storage.workspace import Workspace
 from tasks.concepts import Concepts, concepts_of, stem
+from tasks.potential import Potential
 from tasks.step import step
-from tasks.transport import POTENTIAL, Potential, cluster_mass, transport_inputs
+from tasks.transport import POTENTIAL, transport_inputs
 
 _CANDIDATES = 10  # nouns of each cluster that compete to be its name
 _COMPOSED = 0.5  # [infer] below this share of its best score, a noun is worse than "best (second)"
@@ -199,6 +200,8 @@ def name_clusters(
     transport: TransportConfig,
 ) -> Written:
     """Write `clusters.parquet` and `terms.parquet`; spaces are "noun" and "caption", or absent."""
+    from tasks.plans import cluster_mass
+
     assignments = pq.read_table(partition.file(workspace, "assignments.parquet"))
     n_clusters = len(np.load(partition.file(workspace, "centres.npy"), mmap_mode="r"))
     keys = pq.read_table(images.file(workspace, "index.parquet"), columns=["key"])["key"]

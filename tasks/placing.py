@@ -6,6 +6,7 @@ removed is that of the run's images, so an image of the run gets the cluster it 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import faiss
 import numpy as np
@@ -22,8 +23,10 @@ from storage.vectors import ROW_GROUP, VectorSet
 from storage.workspace import Workspace
 from tasks.centring import normalise
 from tasks.fusion import Fuser, open_fuser
-from tasks.heads.head import deciding
-from tasks.heads.predict import WEIGHTS, Head, load_head
+from tasks.heads.head import WEIGHTS
+
+if TYPE_CHECKING:
+    from tasks.heads.predict import Head
 
 PLACED = pa.schema(
     {
@@ -62,7 +65,7 @@ def spaces_fused(config: RunConfig) -> list[str]:
 
 def spaces_read(config: RunConfig) -> list[str]:
     """The spaces whose counterparts place an image: those fused, and those the head decides by."""
-    read = deciding(config.head)
+    read = config.head.reads.deciding
     fused = spaces_fused(config)
     return [name for name in ("noun", "caption") if name in (*fused, *read)]
 
@@ -113,7 +116,7 @@ class Placer:
     centres: FloatArray
     spherical: bool
     thresholds: FloatArray
-    head: Head | None = None
+    head: "Head | None" = None
 
     def place(self, keys: list[str], vectors: FloatArray) -> pa.Table:
         """Where image vectors (b, d) belong, a row each.
@@ -167,8 +170,11 @@ def open_placer(
     centres: FloatArray = np.load(partition.file(workspace, "centres.npy"))
     own = pq.read_table(partition.file(workspace, "assignments.parquet"))
     limits = thresholds(own["cluster"].to_numpy(), own["distance"].to_numpy(), len(centres), assign)
-    trained = config.head.method != "none"
-    head = load_head(partition.file(workspace, WEIGHTS), config.head) if trained else None
+    head = None
+    if config.head.method != "none":
+        from tasks.heads.predict import load_head
+
+        head = load_head(partition.file(workspace, WEIGHTS), config.head)
     return Placer(fuser, centres, config.partition.spherical, limits, head)
 
 

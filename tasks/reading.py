@@ -1,25 +1,14 @@
-"""Reading: files become batches of pixels, in worker processes, in one fixed order.
+"""Reading: the RGB picture of a listed image, or the row that says why there is none."""
 
-A file that cannot be used becomes a `Failure` in its batch and never stops the others.
-"""
-
-import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-import pyarrow as pa
-import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
 
-from configs.errors import RunError
 from configs.schema import ImagesConfig
 from storage.hashing import hash_bytes
 from tasks.decoding import Code, ImageError, decode
 from tasks.sources import ImageSource
 
-_FEW = 256  # images: fewer are read sooner than worker processes start
 _ASPECT = 8  # longer pictures are cut to their middle, or resizing would swell them
 
 
@@ -30,58 +19,6 @@ class Failure(NamedTuple):
     error_code: str
     error: str
     lasting: bool
-
-
-class Batch(NamedTuple):
-    """Pixels of shape (len(keys), 3, h, w), or None where every image failed."""
-
-    keys: list[str]
-    pixels: np.ndarray | None
-    failures: list[Failure]
-
-
-class Batches(Dataset):
-    """Batch `i` is rows `bounds[i]` of a table (key, path, offset, bytes). Picklable."""
-
-    def __init__(
-        self,
-        source: ImageSource,
-        table: pa.Table,
-        bounds: Sequence[tuple[int, int]],
-        config: ImagesConfig,
-        transform: Callable[[Image.Image], torch.Tensor],
-    ) -> None:
-        self._source = source
-        self._table = table
-        self._bounds = bounds
-        self._config = config
-        self._transform = transform
-
-    def __len__(self) -> int:
-        return len(self._bounds)
-
-    def __getitem__(self, number: int) -> Batch:
-        start, stop = self._bounds[number]
-        good: list[tuple[str, np.ndarray]] = []
-        failures: list[Failure] = []
-        for row in self._table.slice(start, stop - start).to_pylist():
-            read = self._read(row)
-            if isinstance(read, Failure):
-                failures.append(read)
-            else:
-                good.append((row["key"], read))
-        # As arrays they travel through a pipe: shared memory is small in many containers.
-        pixels = np.stack([array for _, array in good]) if good else None
-        return Batch([key for key, _ in good], pixels, failures)
-
-    def _read(self, row: dict[str, Any]) -> np.ndarray | Failure:
-        image = read_image(self._source, row, self._config)
-        if isinstance(image, Failure):
-            return image
-        try:
-            return self._transform(middle(image)).numpy()
-        except ImageError as error:
-            return Failure(row["key"], error.code.value, error.message, lasting=True)
 
 
 def read_image(
@@ -109,43 +46,3 @@ def middle(image: Image.Image, aspect: int = _ASPECT) -> Image.Image:
         return image
     left, top = max(0, (width - most) // 2), max(0, (height - most) // 2)
     return image.crop((left, top, left + min(width, most), top + min(height, most)))
-
-
-def bounds_of(total: int, shard_size: int, batch_size: int) -> list[tuple[int, int]]:
-    """Row ranges of at most `batch_size` that never cross a shard's end."""
-    return [
-        (start, min(start + batch_size, shard + shard_size, total))
-        for shard in range(0, total, shard_size)
-        for start in range(shard, min(shard + shard_size, total), batch_size)
-    ]
-
-
-def read_batches(dataset: Batches, n_images: int, num_workers: int) -> Iterator[Batch]:
-    """The batches in order, read by `num_workers` processes where that pays.
-
-    The processes come from a fork server: forking one that runs torch or Prefect threads hangs.
-    """
-    if num_workers == 0 or n_images < _FEW:
-        yield from (dataset[number] for number in range(len(dataset)))
-        return
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    loader = DataLoader(
-        dataset,
-        batch_size=None,
-        collate_fn=_as_is,
-        num_workers=num_workers,
-        multiprocessing_context=method,
-    )
-    try:
-        yield from loader
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise RunError(
-            "processes that read images must stay alive, one ended (out of memory, or a script"
-            " without `if __name__ == '__main__':`); set encoder.num_workers to 0 or fewer"
-        ) from error
-
-
-def _as_is(batch: Any) -> Any:
-    return batch

@@ -1,6 +1,6 @@
 """Entropic transport by its column potential alone: exact passes over the rows, nothing N x M.
 
-Works on torch tensors; `tasks/transport.py` is the front door, docs/transport.md the derivation.
+Works on torch tensors; `tasks/solving.py` is the front door, docs/transport.md the derivation.
 """
 
 from collections.abc import Callable, Iterator

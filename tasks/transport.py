@@ -3,204 +3,22 @@
 A solved transport is one vector, the column potential g; everything else is a softmax with it.
 """
 
-import logging
-from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pyarrow.parquet as pq
-import torch
-from numpy.typing import NDArray
 
-from configs.errors import RunError, UsageError
 from configs.schema import TransportConfig
 from storage.artifacts import Artifact, Written
-from storage.rows import FloatArray, Rows, as_rows, read_all
+from storage.rows import FloatArray, Rows
 from storage.vectors import vectors_of
 from storage.workspace import Workspace
-from tasks.balancing import Fitted, Limits, fit, fit_sample, judge
 from tasks.centring import Centred, centre, mean_of
-from tasks.kernel import free_memory
-from tasks.lanes import Lanes
-from tasks.potential import (
-    Potential,
-    Weighting,
-    cluster_mass,
-    counterparts_block,
-    match_potential,
-    plan_block,
-)
-from tasks.sinkhorn import Problem, block_rows
+from tasks.embedding import open_vectors
+from tasks.potential import match_potential
 from tasks.step import step
 
-__all__ = [
-    "POTENTIAL",
-    "Potential",
-    "Weighting",
-    "cluster_mass",
-    "counterparts_block",
-    "match_potential",
-    "plan_block",
-    "solve",
-    "solve_transport",
-    "space_texts",
-    "transport_inputs",
-]
-
-log = logging.getLogger("sortal")
-
 POTENTIAL = "potential.npz"
-_POT_LIMIT = 4_000_000
-
-
-def solve(
-    images: Rows | FloatArray,
-    texts: FloatArray,
-    *,
-    epsilon: float = 0.02,
-    balance: float = 1.0,
-    tol: float = 1e-4,
-    max_iter: int = 500,
-    masses: NDArray[np.floating] | None = None,
-    g0: NDArray[np.floating] | None = None,
-    sample: int | None = None,
-    strict: bool = False,
-    solver: Literal["sinkhorn", "pot"] = "sinkhorn",
-    memory_budget: int | None = None,
-    block_size: int | None = None,
-    device: str = "cpu",
-) -> Potential:
-    """Entropic transport of N images onto M texts (unit vectors of shape (N, d) and (M, d)).
-
-    Rows sum to 1/N; columns are drawn to `masses` (default uniform) as strongly as `balance`
-    says: 0 is softmax retrieval, 1 is balanced transport, in between a KL penalty of weight
-    rho = epsilon * balance / (1 - balance). Stops when the L1 error of the column sums is at
-    most `tol`, or after `max_iter` iterations.
-
-    `g0` of shape (M,) is a warm start. `sample`: fit on that many images, spread evenly, and
-    report the marginal error it has on all of them. `memory_budget`: bytes for what is kept of
-    a pass (the kernel, or a sample of its entries), default a quarter of what is free.
-
-    Raises `UsageError` on empty or non-finite input, `RunError` when `strict` and not converged.
-    """
-    rows = as_rows(images)
-    texts = _checked_texts(texts, rows)
-    with Lanes(device) as lanes:
-        problem = Problem(
-            rows=rows,
-            texts=torch.from_numpy(texts).to(device),
-            masses=torch.from_numpy(_checked_masses(masses, len(texts))).to(device),
-            epsilon=epsilon,
-            balance=balance,
-            block_size=block_size or block_rows(len(texts), device),
-            lanes=lanes,
-        )
-        start = np.zeros(len(texts)) if g0 is None or balance == 0 else _checked_start(g0, texts)
-        u = torch.from_numpy(start / epsilon).to(device)
-        budget = free_memory(device) // 4 if memory_budget is None else memory_budget
-        limits = Limits(tol=tol, max_iter=max_iter, budget=budget)
-        if solver == "pot":
-            fitted = _fit_pot(problem, limits)
-        elif sample is not None and sample < rows.shape[0]:
-            fitted = fit_sample(problem, u, sample, limits)
-        else:
-            fitted = fit(problem, u, limits)
-    return _flagged(_potential(problem, fitted, tol), tol, strict)
-
-
-def _potential(problem: Problem, fitted: Fitted, tol: float) -> Potential:
-    return Potential(
-        g=problem.epsilon * fitted.u.cpu().numpy(),
-        epsilon=problem.epsilon,
-        balance=problem.balance,
-        masses=problem.masses.cpu().numpy(),
-        column_sums=fitted.sums.cpu().numpy(),
-        n_iter=fitted.n_iter,
-        n_passes=fitted.n_passes,
-        marginal_error=fitted.error,
-        converged=fitted.error <= tol,
-    )
-
-
-def _fit_pot(problem: Problem, limits: Limits) -> Fitted:
-    """The same potential from POT's log-domain solver; the reference for small problems."""
-    import ot
-
-    (n_rows, _), n_texts = problem.rows.shape, len(problem.texts)
-    if n_rows * n_texts > _POT_LIMIT or problem.balance not in (0.0, 1.0):
-        raise UsageError(
-            f"solver 'pot' needs images x texts <= {_POT_LIMIT:,} and balance 0 or 1, got "
-            f"{n_rows * n_texts:,} and {problem.balance:g}; use solver 'sinkhorn'"
-        )
-    u, n_iter = torch.zeros_like(problem.masses), 0
-    if problem.balance:
-        x = read_all(problem.rows).astype(np.float64)
-        _, record = ot.bregman.sinkhorn_log(
-            np.full(n_rows, 1.0 / n_rows),
-            problem.masses.cpu().numpy(),
-            -x @ problem.texts.double().cpu().numpy().T,
-            problem.epsilon,
-            numItermax=limits.max_iter,
-            stopThr=limits.tol / 10,
-            log=True,
-            warn=False,
-        )
-        u, n_iter = torch.from_numpy(record["log_v"]).to(problem.masses), int(record["niter"])
-    return replace(judge(problem, u - problem.masses @ u), n_iter=n_iter)
-
-
-def _flagged(potential: Potential, tol: float, strict: bool) -> Potential:
-    if not potential.converged:
-        message = (
-            f"transport must reach a marginal error of {tol:g}, got {potential.marginal_error:.2g} "
-            f"after {potential.n_iter} iterations; raise max_iter, epsilon or tol"
-        )
-        if strict:
-            raise RunError(message)
-        log.warning(message)
-    return potential
-
-
-def _checked_texts(texts: FloatArray, rows: Rows) -> FloatArray:
-    (n_rows, dim), texts = rows.shape, np.ascontiguousarray(texts, dtype=np.float32)
-    if texts.ndim != 2 or not len(texts):
-        raise UsageError("transport needs at least one text, got 0; widen the selection")
-    if not n_rows:
-        raise UsageError("transport needs at least one image, got 0; check the source")
-    if texts.shape[1] != dim:
-        raise UsageError(
-            f"images and texts must share a dimension, got {dim} and {texts.shape[1]}; "
-            "embed both with one encoder"
-        )
-    if not np.isfinite(texts).all():
-        row = int(np.flatnonzero(~np.isfinite(texts).all(axis=1))[0])
-        raise UsageError(
-            f"text vectors must be finite, got NaN or infinity in row {row}; embed it again"
-        )
-    return texts
-
-
-def _checked_masses(masses: NDArray[np.floating] | None, n_texts: int) -> NDArray[np.float64]:
-    if masses is None:
-        return np.full(n_texts, 1.0 / n_texts)
-    b = np.asarray(masses, dtype=np.float64)
-    if b.shape != (n_texts,) or not np.isfinite(b).all() or (b <= 0).any():
-        raise UsageError(
-            f"masses must be {n_texts} positive finite numbers, got shape {b.shape}, smallest "
-            f"{b.min(initial=np.inf):g}; leave out the texts that should carry nothing"
-        )
-    return b / b.sum()
-
-
-def _checked_start(g0: NDArray[np.floating], texts: FloatArray) -> NDArray[np.float64]:
-    start = np.array(g0, dtype=np.float64)
-    if start.shape != (len(texts),) or not np.isfinite(start).all():
-        raise UsageError(
-            f"g0 must be {len(texts)} finite numbers, got shape {start.shape}; "
-            "match it with match_potential"
-        )
-    return start
 
 
 def transport_inputs(
@@ -210,8 +28,6 @@ def transport_inputs(
 
     Where `centred`, images lose the mean of all images and texts the mean of the space's own.
     """
-    from tasks.embedding import open_vectors
-
     texts, keys = space_texts(workspace, space, centred)
     rows: Rows = open_vectors(workspace, images)
     if centred:
@@ -242,6 +58,10 @@ def solve_transport(
 
     `earlier` is a transport artifact to start from, its texts matched by key.
     """
+    import torch
+
+    from tasks.solving import solve
+
     rows, texts, keys = transport_inputs(workspace, images, space, config.centred)
     start = None
     if earlier and earlier.file(workspace, POTENTIAL).exists():

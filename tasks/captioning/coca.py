@@ -16,10 +16,10 @@ from torch import Tensor
 from configs.captioner import CocaConfig
 from configs.errors import UsageError
 from configs.schema import EncoderConfig, ImagesConfig
+from tasks.batches import Batches, bounds_of, read_batches
 from tasks.captioning.rows import Caption, Code, captioned
 from tasks.encoders.clip import OpenClipEncoder
 from tasks.progress import Advance
-from tasks.reading import Batches, bounds_of, read_batches
 from tasks.sources import ImageSource
 
 START, END, PAD = 49406, 49407, 0  # of CLIP's tokenizer, with which CoCa is trained

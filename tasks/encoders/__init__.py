@@ -4,7 +4,7 @@ from pathlib import Path
 
 from configs.errors import UsageError
 from configs.schema import EncoderConfig
-from tasks.encoders import vectors
+from tasks.encoders import embedded, vectors
 from tasks.encoders.base import PLAIN, Encoder, EncoderInfo, templates_of
 
 __all__ = [
@@ -24,9 +24,7 @@ def describe(spec: str) -> EncoderInfo:
     """What is known of an encoder without loading its weights; raises UsageError."""
     kind, _, rest = spec.partition(":")
     if spec == "conse":
-        from tasks.encoders import conse
-
-        return conse.describe()
+        return embedded.describe_conse()
     if kind == "open_clip" and rest:
         from tasks.encoders import clip
 
@@ -42,9 +40,7 @@ def describe(spec: str) -> EncoderInfo:
 def describe_text(spec: str) -> EncoderInfo:
     """What is known of an encoder of texts, which may be none of images; raises UsageError."""
     if spec == "minilm":
-        from tasks.encoders import minilm
-
-        return minilm.describe()
+        return embedded.describe_minilm()
     if spec != "conse" and not spec.startswith(("open_clip:", "vectors:")):
         raise UsageError(f"an encoder of texts must be minilm, {FORMS}, got {spec!r}")
     return describe(spec)

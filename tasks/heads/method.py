@@ -1,12 +1,13 @@
 """What a method of training is: a module with losses; the trainer knows nothing else of it."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from configs.errors import RunError
+from configs.heads import HeadConfig
 from storage.rows import FloatArray
 from tasks.heads.data import Data
 from tasks.heads.networks import head_of
@@ -21,10 +22,10 @@ class Method(nn.Module):
     `data.generator` and `draw`.
     """
 
-    # What it reads of each image; a method may set its own by its configuration.
-    views: tuple[str, ...] = ("image",)
-    deciding: tuple[str, ...] = ("image",)  # those of them that `probabilities` reads
-    spaces: ClassVar[tuple[str, ...]] = ()  # the semantic spaces whose texts it reads
+    def __init__(self, config: HeadConfig) -> None:
+        super().__init__()
+        # `probabilities` reads the `deciding` ones of the views; `spaces` are those of the texts.
+        self.views, self.deciding, self.spaces = config.reads
 
     def facts(self) -> dict[str, Any]:
         """What `prepare` found out about its input and a user should know; JSON-able."""

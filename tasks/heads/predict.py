@@ -11,10 +11,8 @@ from torch import Tensor
 from configs.errors import UsageError
 from configs.heads import HeadConfig
 from storage.rows import FloatArray
-from tasks.heads.head import METHODS
+from tasks.heads.fitting import METHODS
 from tasks.heads.method import Method
-
-WEIGHTS = "head.safetensors"
 
 
 class Head:

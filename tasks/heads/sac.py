@@ -33,9 +33,8 @@ class Sac(Method):
     """
 
     def __init__(self, config: HeadConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config.sac
-        self.views = ("image", self.config.view)
         self.n_neighbours = config.trainer.n_neighbours
 
     def facts(self) -> dict[str, Any]:

@@ -4,7 +4,6 @@ METHODS.md 7. The nearest nouns of each image centre (7.2 a) are chosen by the s
 """
 
 from collections.abc import Callable, Iterator
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -26,11 +25,10 @@ HEAD, KMEANS = 0, 1  # what randomness is for
 class Sic(Method):
     """L = -mean log(q . q_nn) - lambda H(mean q) + beta CE(q, pseudo-label)."""
 
-    spaces: ClassVar[tuple[str, ...]] = ("noun",)
     pseudo: Tensor
 
     def __init__(self, config: HeadConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config: SicConfig = config.sic
         self.n_neighbours = config.trainer.n_neighbours
 

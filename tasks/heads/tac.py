@@ -22,10 +22,8 @@ class Tac(Method):
     neighbours among the counterparts and among the images.
     """
 
-    views = ("image", "noun")
-
     def __init__(self, config: HeadConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config.tac
         self.n_neighbours = config.trainer.n_neighbours
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from configs.load import make_config
-from tasks.heads.head import views_read
 
 PAGE = Path(__file__).parents[2] / "docs" / "methods.md"
 BLOCKS = re.findall(r"```\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
@@ -26,4 +25,4 @@ def test_a_command_of_the_page_makes_a_configuration(command):
     settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
     values = {"source": words[2], "n_clusters": int(after["-k"]), "method": after["--method"]}
     config = make_config(values, settings)
-    assert config.views and set(config.views) <= set(views_read(config.head))
+    assert config.views and set(config.views) <= set(config.head.reads.views)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from configs.load import make_config
 from flows.demo import demo_config
@@ -29,6 +30,23 @@ def test_commands_that_only_tell_import_nothing_heavy(arguments):
     done = sortal(*arguments.split(), code=code)
     assert done.returncode == 0, done.stderr
     assert done.stdout.rstrip().endswith("HEAVY []")
+
+
+def test_what_runs_nothing_imports_no_torch(tmp_path: Path):
+    """Nor does a rerun in which nothing changed: its steps are found by the same modules."""
+    (tmp_path / "photos").mkdir()
+    for shade in (0, 90, 180):
+        Image.new("L", (16, 16), shade).save(tmp_path / f"photos/{shade}.png")
+    code = (
+        "import sys, atexit, flows.recluster, flows.assign\n"
+        "atexit.register(lambda: print('TORCH', 'torch' in sys.modules))\n" + RUN
+    )
+    where = ["-w", str(tmp_path / "workspace")]
+    for method in ("cae", "tac"):
+        run = ["cluster", str(tmp_path / "photos"), "-k", "2", "--method", method, "--dry-run"]
+        done = sortal(*run, *where, code=code)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.rstrip().endswith("TORCH False")
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,14 @@ from tiny_clip import embed
 from configs.errors import RunError
 from storage.rows import read_all
 from storage.vectors import VectorStore
-from tasks import embedding
+from tasks import encoding
 from tasks.embedding import (
-    Halving,
     count_missing,
     embed_images,
     open_vectors,
 )
 from tasks.encoders import describe, open_encoder
+from tasks.encoding import Halving
 
 
 def shards(workspace, config):
@@ -55,7 +55,7 @@ def scan_rows(workspace, source):
 
 
 def test_worker_processes_change_nothing(tmp_path, workspace, source, config, monkeypatch):
-    monkeypatch.setattr("tasks.reading._FEW", 1)
+    monkeypatch.setattr("tasks.batches._FEW", 1)
     here = embed(workspace, source, config)
     other = type(workspace)(tmp_path / "other").create()
     there = embed(other, source, config.model_copy(update={"num_workers": 2}))
@@ -128,9 +128,9 @@ def test_images_that_do_not_decode_are_listed_and_not_decoded_twice(
     write(source / "new.png", seed=100)
     decoded = []
     monkeypatch.setattr(
-        embedding,
+        encoding,
         "embed_rows",
-        lambda store, table, *_, embed_rows=embedding.embed_rows: (
+        lambda store, table, *_, embed_rows=encoding.embed_rows: (
             decoded.extend(table["path"].to_pylist()) or embed_rows(store, table, *_)
         ),
     )

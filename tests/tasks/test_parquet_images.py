@@ -16,10 +16,10 @@ from test_reading import to_tensor
 from configs.errors import UsageError
 from storage.workspace import Workspace
 from tasks import parquet_rows
+from tasks.batches import Batches, read_batches
 from tasks.decoding import ImageError
 from tasks.listing import metadata_column
 from tasks.opening import open_source
-from tasks.reading import Batches, read_batches
 from tasks.thumbnails import Place, thumbnails
 
 NAMES = ("cat", "dog")

@@ -11,8 +11,9 @@ from PIL import Image
 
 from configs.errors import RunError
 from storage.hashing import hash_file
+from tasks.batches import Batches, bounds_of, read_batches
 from tasks.opening import open_source
-from tasks.reading import Batches, bounds_of, middle, read_batches
+from tasks.reading import middle
 
 
 def to_tensor(image):

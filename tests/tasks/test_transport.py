@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transports import clustered, marginal_error, unit
 
-from tasks.transport import plan_block, solve
+from tasks.plans import plan_block
+from tasks.solving import solve
 
 
 @st.composite

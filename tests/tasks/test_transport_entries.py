@@ -11,7 +11,7 @@ from storage.rows import ArrayRows
 from tasks.entries import ENTRY_BYTES, Entries
 from tasks.lanes import Lanes
 from tasks.sinkhorn import Problem, column_sums
-from tasks.transport import solve
+from tasks.solving import solve
 
 N, M = 4000, 200
 ENTRIES = ENTRY_BYTES * N * 32  # bytes: less than the kernel takes, enough for 32 entries a row

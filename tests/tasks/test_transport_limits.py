@@ -7,7 +7,7 @@ import pytest
 from transports import clustered, marginal_error, unit
 
 from configs.errors import RunError, UsageError
-from tasks.transport import solve
+from tasks.solving import solve
 
 
 def test_a_sampled_fit_reports_the_error_it_costs():

@@ -4,14 +4,9 @@ import numpy as np
 from transports import clustered
 
 from storage.rows import ArrayRows
-from tasks.transport import (
-    Potential,
-    cluster_mass,
-    counterparts_block,
-    match_potential,
-    plan_block,
-    solve,
-)
+from tasks.plans import cluster_mass, counterparts_block, plan_block
+from tasks.potential import Potential, match_potential
+from tasks.solving import solve
 
 
 def test_duplicated_images_get_equal_counterparts():

@@ -12,6 +12,7 @@ import pytest
 from image_files import CONFIG, run, write
 
 from configs.errors import UsageError
+from configs.heads import HeadConfig
 from configs.load import make_config
 from configs.schema import EncoderConfig, FusionConfig, TransportConfig
 from storage.vectors import FileVectors
@@ -200,7 +201,8 @@ def test_a_column_of_ready_made_image_vectors_is_a_view_too(workspace, tmp_path)
 
 
 class Reader(Method):
-    views = ("image", "title", "audio")
+    def __init__(self):
+        super().__init__(HeadConfig(method="glad", glad={"views": ("image", "title", "audio")}))
 
 
 def test_heads_read_views_by_name_centred_with_missing_rows_at_zero(collection, titles, tmp_path):

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tasks.transport import Potential, plan_block
+from tasks.plans import plan_block
+from tasks.potential import Potential
 
 
 def unit(n: int, dim: int, seed: int) -> np.ndarray:
