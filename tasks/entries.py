@@ -10,9 +10,10 @@ from scipy.sparse import csr_matrix
 
 from tasks.sinkhorn import TINY, Problem
 
-ENTRY_BYTES = 8  # a float32 value and an int32 column
+ENTRY_BYTES = 9  # a float32 value, an int32 column, and spare room
 _DRAWN_ROWS = 512  # rows of random numbers, used again with their columns shifted
 _STRIDE = 1_000_003
+_SPARE = 8.0  # room for a part's entries beyond their expected number, in standard deviations
 
 
 class Entries:
@@ -20,7 +21,10 @@ class Entries:
 
     A kept entry has the value max(p, 1/n), so that every sum has the right expectation, a row
     has about n entries at the most, and those above 1/n are exact. Draws depend on the
-    block alone, not on threads. The entries are on the host, whatever the device.
+    block alone, not on threads.
+
+    Entries are on the host, whatever the device, in two arrays made once: a part's own small
+    arrays, thousands among a pass's large ones, would leave holes of several times their size.
     """
 
     leash = 8.0
@@ -30,39 +34,65 @@ class Entries:
     def __init__(self, problem: Problem, a_row: int) -> None:
         self.problem = problem
         self._a_row = a_row
-        self._parts: dict[int, csr_matrix] = {}
-        n_drawn = min(_DRAWN_ROWS, problem.block_size, problem.rows.shape[0])
-        draws = np.random.default_rng(0).random((n_drawn, 2 * len(problem.texts)), np.float32)
+        n_rows, n_texts = problem.rows.shape[0], len(problem.texts)
+        n_drawn = min(_DRAWN_ROWS, problem.block_size, n_rows)
+        draws = np.random.default_rng(0).random((n_drawn, 2 * n_texts), np.float32)
         self._draws = torch.from_numpy(draws).to(problem.texts.device)
+        self._room = min(n_texts, a_row + int(_SPARE * (a_row / n_drawn) ** 0.5) + 1)  # a row
+        self._values = np.empty(n_rows * self._room, np.float32)
+        self._columns = np.empty(n_rows * self._room, np.int32)
+        self._counts = np.empty(n_rows, np.int32)  # entries of each row
+        self._sizes: dict[int, int] = {}  # rows of each part, by its first row
+        self._crowded: dict[int, tuple[NDArray[np.float32], NDArray[np.int32]]] = {}
+        self._parts: list[csr_matrix] = []
 
     def take(self, start: int, scaled: torch.Tensor, inverse: torch.Tensor) -> None:
         """Draw from the rows `start`...: the plan is `scaled` (b, M) times `inverse` (b,)."""
+        self._parts = []
         parts = zip(scaled.split(len(self._draws)), inverse.split(len(self._draws)), strict=True)
         for number, (rows, share) in enumerate(parts):
-            first = start + number * len(self._draws)
-            self._parts[first] = self._drawn(first, rows, share)
+            self._draw(start + number * len(self._draws), rows, share)
 
-    def _drawn(self, first: int, scaled: torch.Tensor, inverse: torch.Tensor) -> csr_matrix:
+    def _draw(self, first: int, scaled: torch.Tensor, inverse: torch.Tensor) -> None:
         n_rows, n_texts = scaled.shape
         shift = first * _STRIDE % n_texts
         floor = inverse.reciprocal() / self._a_row  # in the kernel's scale
         kept = self._draws[:n_rows, shift : shift + n_texts] * floor[:, None] < scaled
         row, column = kept.nonzero(as_tuple=True)
         values = torch.maximum(scaled[row, column], floor[row]) * inverse[row]
-        pointers = torch.zeros(n_rows + 1, dtype=torch.int32)
-        pointers[1:] = kept.sum(dim=1).cumsum(dim=0)
-        parts = (values, column.to(torch.int32), pointers)
-        return csr_matrix(tuple(part.cpu().numpy() for part in parts), shape=(n_rows, n_texts))
+        self._counts[first : first + n_rows] = kept.sum(dim=1).cpu().numpy()
+        self._sizes[first] = n_rows
+        self._keep(first, values.cpu().numpy(), column.to(torch.int32).cpu().numpy())
+
+    def _keep(self, first: int, values: NDArray[np.float32], columns: NDArray[np.int32]) -> None:
+        self._crowded.pop(first, None)
+        if len(values) > self._sizes[first] * self._room:  # a last part of very few rows may
+            self._crowded[first] = values, columns
+            return
+        place = slice(first * self._room, first * self._room + len(values))
+        self._values[place], self._columns[place] = values, columns
+
+    def _part(self, first: int) -> csr_matrix:
+        """The kept entries of a part's rows; a view."""
+        n_rows = self._sizes[first]
+        pointers = np.zeros(n_rows + 1, np.int32)
+        np.cumsum(self._counts[first : first + n_rows], out=pointers[1:])
+        place = slice(first * self._room, first * self._room + int(pointers[-1]))
+        own = self._values[place], self._columns[place]
+        values, columns = self._crowded.get(first, own)
+        shape = n_rows, len(self.problem.texts)
+        return csr_matrix((values, columns, pointers), shape=shape)
 
     def column_sums(self, v: torch.Tensor) -> torch.Tensor:
         """Sums of the plan's columns, for columns scaled by v: (M,), float64."""
         v32 = v.cpu().numpy().astype(np.float32)
+        self._parts = self._parts or [self._part(first) for first in sorted(self._sizes)]
 
         def part(entries: csr_matrix) -> NDArray[np.float32]:
             sums: NDArray[np.float32] = (1 / np.maximum(entries @ v32, TINY)) @ entries
             return sums
 
         total = np.zeros(len(v))
-        for sums in self.problem.lanes.map(part, (self._parts[key] for key in sorted(self._parts))):
+        for sums in self.problem.lanes.map(part, self._parts):
             total += sums
         return torch.from_numpy(total).to(v) * v
