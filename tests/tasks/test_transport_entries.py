@@ -97,7 +97,7 @@ def test_entries_do_not_depend_on_threads():
 
 def test_a_part_that_outgrows_its_place_is_kept_beside(problem, monkeypatch):
     roomy, _ = taken(problem, 32)
-    monkeypatch.setattr("tasks.entries._SPARE", -50.0)
+    monkeypatch.setattr("tasks.entries._SPARE", -100.0)
     tight, _ = taken(problem, 32)
     assert tight._crowded and not roomy._crowded
     ones = torch.ones(M, dtype=torch.float64)
