@@ -23,17 +23,19 @@ def open_source(source: str) -> ImageSource:
         scheme = source.split("://", 1)[0]
         rule = "source must be a folder, tar or Parquet file on this machine"
         raise UsageError(f"{rule}, got a {scheme}:// address; copy it here first")
-    path = Path(source).expanduser()
-    if not path.exists():
-        raise UsageError(f"source must exist, got {source!r}; {_suggestion(path)}")
-    path = path.resolve()
+    named = Path(source).expanduser()
+    if not named.exists():
+        raise UsageError(f"source must exist, got {source!r}; {_suggestion(named)}")
+    path = named.resolve()
     if path.is_dir():
         if not os.access(path, os.R_OK | os.X_OK):
             raise UsageError(f"source must be readable, got {source!r}; check its permissions")
         return _open_folder(path)
     if is_image(path.name):
         return SingleFile(path.parent, name=path.name)
-    return (ParquetSource if path.suffix == SUFFIX else TarSource).checked(path)
+    if named.suffix == SUFFIX:
+        return ParquetSource.checked(path, named.name)
+    return TarSource.checked(path)
 
 
 def _open_folder(path: Path) -> ImageSource:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs.errors import UsageError
-from tasks.decoding import Code
+from tasks.decoding import Code, ImageError
 from tasks.labels import LABEL
 from tasks.parquet_rows import BROKEN, read_row
 from tasks.sources import Entry, failure, printable
@@ -41,8 +41,11 @@ class ParquetSource:
     names: tuple[str, ...]  # relative to the folder
 
     @classmethod
-    def checked(cls, path: Path) -> "ParquetSource":
-        """The file at `path`; raises UsageError when it is damaged or holds no images."""
+    def checked(cls, path: Path, name: str) -> "ParquetSource":
+        """The file at `path`, called `name`; raises UsageError when it can't be read, or used.
+
+        The two differ for a link, such as those of the Hugging Face cache.
+        """
         rule = f"a Parquet source must have a column of image bytes called {' or '.join(IMAGE)}"
         try:
             schema = pq.read_schema(path)
@@ -52,17 +55,25 @@ class ParquetSource:
             vectors = "vector" in schema.names
             way_out = "give vectors by their folder" if vectors else "rename it, or give a folder"
             raise UsageError(f"{rule}, got {path} with {', '.join(schema.names)}; {way_out}")
-        return cls(path, (path.name,))
+        return cls(path, (name,))
 
     @classmethod
     def in_folder(cls, folder: Path) -> "ParquetSource | None":
         """The Parquet files with images in `folder`, to any depth; None where there are none.
 
-        Beside others, files that cannot be read are kept: they become failed rows.
+        Beside others, files that cannot be read, or that a link has outside, are kept: they become
+        failed rows. Raises UsageError where all are outside.
         """
-        holds = {name: _holds_images(folder / name) for name in _parquet_names(folder)}
-        names = tuple(name for name, images in holds.items() if images is not False)
-        return cls(folder, names) if any(holds.values()) else None
+        names = list(_parquet_names(folder))
+        outside = [name for name in names if _leads_out(folder, name)]
+        if outside and len(outside) == len(names):
+            raise UsageError(
+                f"a source is not read through links that lead out of it, got {outside[0]} in "
+                f"{folder}; copy the files, or give one of them by its own name"
+            )
+        holds = {name: name not in outside and _holds_images(folder / name) for name in names}
+        kept = tuple(n for n in names if n in outside or holds[n] is not False)
+        return cls(folder, kept) if any(holds.values()) else None
 
     def files(self) -> list[Path]:
         """The Parquet files."""
@@ -71,6 +82,9 @@ class ParquetSource:
     def entries(self) -> Iterator[Entry]:
         """Every row in order of file and row; `bytes` is 0, since only reading tells it."""
         for name in self.names:
+            if self._outside(name):
+                yield failure(name, Code.OUTSIDE_ROOT)
+                continue
             try:
                 mtime_ns = self._file(name).stat().st_mtime_ns
                 for row, path in enumerate(self._paths(name)):
@@ -86,7 +100,8 @@ class ParquetSource:
         """Path -> text of a column; raises UsageError where no file has it."""
         found = self._by_path(column)
         if not found:
-            columns = ", ".join(pq.read_schema(self.files()[0]).names)
+            with_images = (path for path in self.files() if _holds_images(path))
+            columns = ", ".join(pq.read_schema(next(with_images)).names)
             rule = f"a Parquet source must have the column {column!r} of a view"
             raise UsageError(f"{rule}, got {self.location} with {columns}; name one of these")
         return found
@@ -98,6 +113,8 @@ class ParquetSource:
     def _by_path(self, column: str) -> dict[str, str | None]:
         found: dict[str, str | None] = {}
         for name in self.names:
+            if self._outside(name):
+                continue
             with suppress(*BROKEN):  # such a file has a failed row in `entries`
                 schema = pq.read_schema(self._file(name))
                 if column in schema.names:
@@ -119,11 +136,16 @@ class ParquetSource:
         """The bytes of the image in row `offset`; raises ImageError."""
         if offset is None:
             raise ValueError(f"an image in Parquet is read by its row; {path!r} came without")
-        file = self._file(path[: path.rindex(SUFFIX + "/") + len(SUFFIX)])
-        return read_row(file, offset, image_column)
+        name = path[: path.rindex(SUFFIX + "/") + len(SUFFIX)]
+        if self._outside(name):  # links may have changed since
+            raise ImageError(Code.OUTSIDE_ROOT)
+        return read_row(self._file(name), offset, image_column)
 
     def _file(self, name: str) -> Path:
         return self.location if self.location.is_file() else self.location / name
+
+    def _outside(self, name: str) -> bool:
+        return self.location.is_dir() and _leads_out(self.location, name)
 
 
 def image_column(schema: pa.Schema) -> str | None:
@@ -147,6 +169,11 @@ def _parquet_names(folder: Path) -> Iterator[str]:
         name = path.relative_to(folder).as_posix()
         if path.is_file() and not any(part.startswith((".", "_")) for part in name.split("/")):
             yield name
+
+
+def _leads_out(folder: Path, name: str) -> bool:
+    """Whether a file of the resolved `folder` really lies outside it."""
+    return not (folder / name).resolve().is_relative_to(folder)
 
 
 def _holds_images(path: Path) -> bool | None:

@@ -172,6 +172,24 @@ def test_a_file_that_changes_or_goes_is_a_failed_row(
     assert batch.keys == [table["key"][4].as_py()]
 
 
+def test_links_are_followed_as_those_to_images_are(
+    workspace: Workspace, files: list[Path], shards: Path, tmp_path: Path
+) -> None:
+    """A link inside is followed, one that leads out is a failed row, a source may be a link."""
+    away = hugging(tmp_path / "blobs/a1b2", files[:2])
+    (shards / "away.parquet").symlink_to(away)
+    (shards / "again.parquet").symlink_to(shards / "data/train-1.parquet")
+    found = codes(workspace, run(workspace, shards))
+    assert found.pop("away.parquet") == "outside_root"
+    assert set(found.values()) == {None} and len(found) == 8
+    found = codes(workspace, run(workspace, shards / "away.parquet"))
+    assert list(found) == ["away.parquet/0/0.png", "away.parquet/1/2.png"]
+    (tmp_path / "snapshot").mkdir()
+    (tmp_path / "snapshot/x.parquet").symlink_to(away)
+    with pytest.raises(UsageError, match=r"links that lead out of it, got x\.parquet"):
+        run(workspace, tmp_path / "snapshot")
+
+
 def test_a_file_without_images_says_what_it_has(workspace: Workspace, tmp_path: Path) -> None:
     pq.write_table(pa.table({"key": ["a"], "vector": [[0.5]]}), tmp_path / "images.parquet")
     pq.write_table(pa.table({"photo": [b"x"], "image": ["a.png"]}), tmp_path / "photo.parquet")
