@@ -26,6 +26,7 @@ from tasks.parquet_images import ParquetSource
 from tasks.probing import Memory, refresh
 from tasks.sources import FolderSource, ImageSource, VectorsSource
 from tasks.step import step
+from tasks.tar_folder import TarFolder
 
 __all__ = ["IMAGES", "Code", "ImageError", "ImageSource", "decode", "scan"]
 
@@ -56,7 +57,7 @@ def _state(workspace: Workspace, *, source: str, config: ImagesConfig) -> Any:
     opened = _open(source, workspace)
     if config.verify:
         return uuid.uuid4().hex
-    if isinstance(opened, TarSource | ParquetSource | VectorsSource):
+    if isinstance(opened, TarSource | TarFolder | ParquetSource | VectorsSource):
         listing: Any = [[str(path), *_size_and_time(path)] for path in opened.files()]
     else:
         listing = list_source(opened).hash()

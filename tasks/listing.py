@@ -22,6 +22,7 @@ from tasks.labels import (
 )
 from tasks.parquet_images import ParquetSource
 from tasks.sources import METADATA, Entry, ImageSource
+from tasks.tar_folder import TarFolder
 
 CHUNK = 65_536  # rows held as Python objects at a time
 LISTING = pa.schema(
@@ -74,6 +75,9 @@ def list_source(source: ImageSource) -> Listing:
     """List `source` and read its metadata file; raises UsageError when it holds no image."""
     if isinstance(source, ParquetSource):
         return Listing(_some(table_of(source.entries()), source), source.labels(), "", packed=True)
+    if isinstance(source, TarFolder):
+        rows = _last_of_each(_listed(source)[0])
+        return Listing(_some(rows, source), None, "", packed=True)
     rows, names, root = _listed(source)
     metadata = _metadata(source, names, root)
     labels = read_metadata(*metadata, root) if metadata else None

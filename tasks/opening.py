@@ -15,6 +15,7 @@ from tasks.sources import (
     is_image,
     vector_files,
 )
+from tasks.tar_folder import TarFolder
 
 
 def open_source(source: str) -> ImageSource:
@@ -42,7 +43,9 @@ def _open_folder(path: Path) -> ImageSource:
     folder = FolderSource(path)
     if any(is_image(entry.path) for entry in folder.entries()):
         return folder
-    return VectorsSource(path) if vector_files(path) else ParquetSource.in_folder(path) or folder
+    if vector_files(path):
+        return VectorsSource(path)
+    return ParquetSource.in_folder(path) or TarFolder.in_folder(path) or folder
 
 
 def _suggestion(path: Path) -> str:

@@ -20,7 +20,7 @@ from configs.errors import UsageError
 from tasks.decoding import Code, ImageError
 from tasks.labels import LABEL
 from tasks.parquet_rows import BROKEN, read_row
-from tasks.sources import Entry, failure, printable
+from tasks.sources import Entry, failure, leads_away, packed_names, printable
 
 IMAGE = ("image", "img", "jpg", "jpeg", "png", "webp", "bytes")  # columns that may hold images
 NAME = ("file_name", "filename", "path", "key")  # columns that may hold their names
@@ -64,8 +64,8 @@ class ParquetSource:
         Beside others, files that cannot be read, or that a link has outside, are kept: they become
         failed rows. Raises UsageError where all are outside.
         """
-        names = list(_parquet_names(folder))
-        outside = [name for name in names if _leads_out(folder, name)]
+        names = packed_names(folder, SUFFIX)
+        outside = [name for name in names if leads_away(folder, name)]
         if outside and len(outside) == len(names):
             raise UsageError(
                 f"a source is not read through links that lead out of it, got {outside[0]} in "
@@ -145,7 +145,7 @@ class ParquetSource:
         return self.location if self.location.is_file() else self.location / name
 
     def _outside(self, name: str) -> bool:
-        return self.location.is_dir() and _leads_out(self.location, name)
+        return self.location.is_dir() and leads_away(self.location, name)
 
 
 def image_column(schema: pa.Schema) -> str | None:
@@ -161,19 +161,6 @@ def image_column(schema: pa.Schema) -> str | None:
 
 def _is_bytes(kind: pa.DataType) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-
-
-def _parquet_names(folder: Path) -> Iterator[str]:
-    """Relative names of Parquet files, sorted, without hidden ones."""
-    for path in sorted(folder.rglob("*" + SUFFIX)):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and not any(part.startswith((".", "_")) for part in name.split("/")):
-            yield name
-
-
-def _leads_out(folder: Path, name: str) -> bool:
-    """Whether a file of the resolved `folder` really lies outside it."""
-    return not (folder / name).resolve().is_relative_to(folder)
 
 
 def _holds_images(path: Path) -> bool | None:

@@ -68,6 +68,18 @@ def _has_vectors(path: Path) -> bool:
         return False
 
 
+def packed_names(folder: Path, suffix: str) -> list[str]:
+    """Relative names of the files in `folder` that end so, to any depth, sorted; no hidden ones."""
+    found = (path for path in folder.rglob("*" + suffix) if path.is_file())
+    names = sorted(path.relative_to(folder).as_posix() for path in found)
+    return [n for n in names if not any(part.startswith((".", "_")) for part in n.split("/"))]
+
+
+def leads_away(folder: Path, name: str) -> bool:
+    """Whether a link has a file of the resolved `folder` outside of it."""
+    return not (folder / name).resolve().is_relative_to(folder)
+
+
 def is_image(path: str) -> bool:
     """Whether a name ends like an image's."""
     return path[path.rfind(".") :].lower() in EXTENSIONS

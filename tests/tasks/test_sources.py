@@ -13,6 +13,7 @@ from image_files import CONFIG, codes, rows, run
 from configs.errors import UsageError
 from storage.vectors import vector_table
 from storage.workspace import Workspace
+from tasks.decoding import ImageError
 from tasks.images import scan
 from tasks.opening import open_source
 
@@ -76,6 +77,36 @@ def test_odd_tar_members_are_named(workspace: Workspace, folder: Path, tmp_path:
         "../../up.png": "outside_root", "/abs.png": "outside_root", "a.png": None,
         "d/b\\xff.png": "bad_name", "link.png": "not_a_file",
     }  # fmt: skip
+
+
+def test_a_folder_of_tars_is_one_source(workspace: Workspace, folder: Path, tmp_path: Path) -> None:
+    """Shards as webdataset writes them; folders in them are no labels."""
+    shards = tmp_path / "shards"
+    (shards / "more.tar").mkdir(parents=True)
+    packed(folder / "cat", shards / "00000.tar", ".")
+    packed(folder / "dog", shards / "more.tar/00001.tar", ".")
+    damaged = packed(folder / "dog", shards / "00002.tar", ".")
+    damaged.write_bytes(damaged.read_bytes()[:2700])
+    (shards / "00003.tar").write_text("no tar")
+    (shards / "away.tar").symlink_to(packed(folder / "dog", tmp_path / "away.tar", "."))
+    artifact = run(workspace, shards)
+    found = rows(workspace, artifact)
+    names = [f"00000.tar/{i}.png" for i in (0, 2, 4)]
+    names += [f"more.tar/00001.tar/{i}.png" for i in (1, 3, 5)]
+    assert [path for path, row in found.items() if row["status"] == "ok"] == names
+    assert artifact.facts["n_labelled"] == 0
+    assert found["00003.tar"]["error_code"] == "unsupported_format"
+    assert found["away.tar"]["error_code"] == "outside_root"
+    assert {row["error_code"] for path, row in found.items() if "00002" in path} == {"truncated"}
+    source = pickle.loads(pickle.dumps(open_source(str(shards))))
+    row = found["more.tar/00001.tar/3.png"]
+    data = source.read("more.tar/00001.tar/3.png", row["offset"], row["bytes"])
+    assert data == (folder / "dog/3.png").read_bytes()
+    packed(folder / "cat", shards / "00004.tar", ".")
+    assert run(workspace, shards).facts["n_ok"] == 9
+    (shards / "more.tar/00001.tar").unlink()
+    with pytest.raises(ImageError, match="its archive is gone"):
+        source.read("more.tar/00001.tar/3.png", row["offset"], row["bytes"])
 
 
 def test_metadata_labels_override_folders(workspace: Workspace, folder: Path) -> None:
