@@ -1,4 +1,4 @@
-"""Which kind of source a path is; the kinds themselves are in sources, archives, parquet_images."""
+"""Which kind of source a path is: a folder, one image, tar files, Parquet, or vectors."""
 
 import difflib
 import os
@@ -19,7 +19,7 @@ from tasks.tar_folder import TarFolder
 
 
 def open_source(source: str) -> ImageSource:
-    """The folder, tar file, Parquet or vectors at `source`; raises UsageError."""
+    """What is at `source`, in the first of these kinds that fits; raises UsageError."""
     if "://" in source:
         scheme = source.split("://", 1)[0]
         rule = "source must be a folder, tar or Parquet file on this machine"

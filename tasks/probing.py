@@ -75,8 +75,9 @@ def probe(source: ImageSource, config: ImagesConfig, item: Input) -> Facts:
             raise ImageError(item.error_code, item.error or "")
         check_bytes(item.bytes, config)
         with source.open(item.path, item.offset, item.bytes) as file:
-            key, n_bytes, stream = hash_stream(file)
+            found, n_bytes, stream = hash_stream(file)
             check_bytes(n_bytes, config)  # in Parquet only reading tells
+            key = found  # what is too large is not remembered: a larger limit reads it
             return Facts(key, n_bytes, *read_header(stream, config))
     except ImageError as error:
         return Facts(key, n_bytes, error_code=error.code.value, error=error.message)

@@ -215,3 +215,14 @@ def test_large_files_and_limits(workspace: Workspace, files: list[Path], tmp_pat
         None, "too_large",
     ]  # fmt: skip
     assert np.unique([row["key"] for row in found.values()]).size == 2
+
+
+def test_a_larger_limit_reads_what_a_smaller_one_refused(
+    workspace: Workspace, files: list[Path], tmp_path: Path
+) -> None:
+    pq.write_table(pa.table({"image": [files[0].read_bytes()]}), tmp_path / "x.parquet")
+    small = CONFIG.model_copy(update={"max_bytes": 10})
+    assert set(codes(workspace, run(workspace, tmp_path / "x.parquet", small)).values()) == {
+        "too_large"
+    }
+    assert set(codes(workspace, run(workspace, tmp_path / "x.parquet")).values()) == {None}
