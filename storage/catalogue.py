@@ -60,7 +60,7 @@ def attach_leases(
         place += f" options={_word(_LOCKS)}" if " options=" not in place else ""
         options = f"TYPE postgres{f', SECRET {secret}' if secret else ''}"
     else:
-        load_extension(connection, "sqlite_scanner")
+        _load_sqlite(connection)
         workspace.lake.mkdir(parents=True, exist_ok=True)
         place, options = str(workspace.lake / "leases.sqlite"), "TYPE sqlite"
     connection.execute(f"ATTACH {literal(place)} AS leases ({options})")
@@ -75,13 +75,23 @@ def _attach_sqlite(
             f"no runs in the workspace {workspace.root}; make one with `sortal cluster`"
         )
     workspace.lake.mkdir(parents=True, exist_ok=True)
-    load_extension(connection, "sqlite_scanner")
+    _load_sqlite(connection)
     load_extension(connection, "ducklake")
     # WAL: without it a reader's open transaction keeps writers from committing.
     journal = "" if read_only else ", META_JOURNAL_MODE 'WAL'"
     options = f"OVERRIDE_DATA_PATH true, META_BUSY_TIMEOUT {_BUSY_MS}{journal}"
     place = _readable(catalog) if read_only else catalog
     _attach(connection, f"sqlite:{place}", f"{workspace.lake}/data/", options, read_only)
+
+
+def _load_sqlite(connection: duckdb.DuckDBPyConnection) -> None:
+    """Load the extension; a table is read in one piece, by the transaction's own connection.
+
+    Its threads each open another, which sees what others have committed since: a transaction
+    would find rows by places that are no longer theirs, and see none. It is faster, too.
+    """
+    load_extension(connection, "sqlite_scanner")
+    connection.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
 
 
 def _readable(catalog: Path) -> Path:

@@ -4,9 +4,10 @@ import os
 import time
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
-from lakes import assignments, counts, metrics, run_row, tables
+from lakes import assignments, counts, images, metrics, run_row, tables
 
 from configs.errors import UsageError
 from configs.maintenance import MaintenanceConfig
@@ -14,7 +15,7 @@ from flows.upkeep import Item, tend
 from storage import lake_files, orphans
 from storage.artifacts import Written, find, publish
 from storage.history import Policy, prune
-from storage.lake import VIEWS, Lake
+from storage.lake import RUN_TABLES, SCAN_TABLES, VIEWS, Lake
 from storage.lease import hold
 from storage.workspace import Workspace
 
@@ -156,22 +157,72 @@ def test_merged_files_answer_as_before_and_the_old_ones_go_after_the_grace(works
     assert had - files(workspace)
 
 
-def test_pruned_runs_leave_the_disk(workspace):
+def stored(workspace: Workspace, table: str, column: str) -> list[str]:
+    """Values of a column in all files of a table, in their order there."""
+    paths = [str(path) for path in sorted(files(workspace)) if path.parent.name == table]
+    query = f"SELECT {column} FROM read_parquet(?)"
+    return [value for (value,) in duckdb.execute(query, [paths]).fetchall()]
+
+
+def test_merged_runs_and_scans_lie_in_order_whatever_order_they_came_in(quoted):
+    order = [2, 0, 3, 1]
+    with Lake(quoted) as lake:
+        for number in order:
+            row, rows = big_run(number)
+            inputs = images(row, [str(path) for path in range(200)], [None] * 200)
+            lake.publish(row, rows | {"images": inputs})
+    before = answers(quoted)
+    tend(MaintenanceConfig(workspace=quoted.root, grace_days=0, keep_snapshots_days=0))
+    tend(MaintenanceConfig(workspace=quoted.root, grace_days=0, keep_snapshots_days=0))
+    for table, column, name in (
+        ("assignments", "run_id", "run-{:04}"),
+        ("images", "scan", "scan-{}"),
+    ):
+        expected = [name.format(number) for number in sorted(order) for _ in range(200)]
+        assert stored(quoted, table, column) == expected
+    assert answers(quoted) == before
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_pruned_runs_leave_the_disk(workspace, merged):
+    if merged:
+        with Lake(workspace) as lake:
+            lake_files.merge_files(lake)
     with Lake(workspace) as lake:
         prune(lake, Policy(keep_last=1))
     settings = {"workspace": workspace.root, "grace_days": 0, "keep_snapshots_days": 0}
     for _ in range(2):
         tend(MaintenanceConfig(**settings))
-    left = {p.parent.name for p in files(workspace) if p.parent.name.startswith("run_id=")}
-    assert left == {"run_id=run-0003"}
+    assert stored(workspace, "assignments", "run_id") == ["run-0003"] * 200
     assert counts(workspace)["assignments"] == 200
 
 
 def test_a_reader_keeps_its_answers_through_maintenance(workspace):
     with Lake(workspace, read_only=True) as reader:
         reader.execute("BEGIN")
-        before = reader.query("SELECT count(*) AS n FROM assignments").to_pylist()
+        before = held(reader)
+        assert before["assignments"] == 800 and before["runs"] == 4
         tend(MaintenanceConfig(workspace=workspace.root))
-        assert reader.query("SELECT count(*) AS n FROM assignments").to_pylist() == before
+        assert held(reader) == before
         reader.execute("COMMIT")
-        assert reader.query("SELECT count(*) AS n FROM assignments").to_pylist() == before
+        assert held(reader) == before
+
+
+def test_a_transaction_that_writes_sees_its_runs_and_scans_through_maintenance(workspace):
+    """Merged files and flushed rows have other places in the catalogue than when it began."""
+    with Lake(workspace) as writer, Lake(workspace) as other:
+
+        def work() -> tuple[dict[str, int], dict[str, int], bool]:
+            before = held(writer)
+            lake_files.merge_files(other)
+            return before, held(writer), writer.has_run("run-0001")
+
+        before, after, there = writer.transact(work)
+        assert before == after and there
+
+
+def held(lake: Lake) -> dict[str, int]:
+    """Rows of every table, as `lake` sees them."""
+    names = (*RUN_TABLES, *SCAN_TABLES, "runs")
+    found = {name: lake.execute(f"SELECT count(*) FROM {name}").fetchone() for name in names}
+    return {name: count[0] for name, count in found.items() if count}

@@ -90,6 +90,15 @@ CREATE TABLE IF NOT EXISTS metrics (
     value DOUBLE
 );
 
-ALTER TABLE images SET PARTITIONED BY (scan);
+-- Runs and scans lie one after the other in few files, in order, so that a query finds its own by
+-- the least and greatest value of a file and of its row groups; a file of its own for each would
+-- cost every query a look at all of them in the catalogue. A run's rows come in order already.
+CALL ducklake_set_option('lake', 'sort_on_insert', 'false');
 
-ALTER TABLE assignments SET PARTITIONED BY (run_id);
+ALTER TABLE images RESET PARTITIONED BY;
+
+ALTER TABLE images SET SORTED BY (scan ASC);
+
+ALTER TABLE assignments RESET PARTITIONED BY;
+
+ALTER TABLE assignments SET SORTED BY (run_id ASC);

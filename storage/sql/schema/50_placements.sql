@@ -15,4 +15,6 @@ CREATE TABLE IF NOT EXISTS placements (
     error_code VARCHAR
 );
 
-ALTER TABLE placements SET PARTITIONED BY (run_id);
+ALTER TABLE placements RESET PARTITIONED BY;
+
+ALTER TABLE placements SET SORTED BY (run_id ASC);

@@ -1,4 +1,6 @@
 -- Names come from clusters, which keep them: each further table would cost as much as the images.
+-- IS NOT DISTINCT FROM: an equality is tried on every file first, which the scan and the run
+-- suffice for, and costs a look into the catalogue.
 SELECT
     run.collection,
     run.run_id,
@@ -16,7 +18,7 @@ FROM latest_runs AS run
 JOIN assignments AS assignment ON assignment.run_id = run.run_id
 JOIN images AS image
     ON image.scan = run.scan
-    AND image.collection = run.collection
-    AND image.key = assignment.key
+    AND image.collection IS NOT DISTINCT FROM run.collection
+    AND image.key IS NOT DISTINCT FROM assignment.key
 LEFT JOIN clusters AS named
     ON named.run_id = run.run_id AND named.cluster = assignment.cluster
