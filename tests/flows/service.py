@@ -57,6 +57,14 @@ class Service:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
+    def wait_for(self, found):
+        """What `found()` returns, once that is not empty."""
+        end = time.monotonic() + START_UP
+        while not (result := found()):
+            assert time.monotonic() < end, self.logs()
+            time.sleep(0.5)
+        return result
+
     def logs(self) -> str:
         return "\n".join(path.read_text(errors="replace") for path in self.folder.glob("*.log"))
 

@@ -170,6 +170,19 @@ def test_the_schedules_are_those_of_the_file(deployed):
     assert crons == {"nightly": ["15 2 * * *"], "on-demand": [], "maintenance": ["30 5 * * 0"]}
 
 
+def test_the_server_plans_the_nights_to_come(deployed):
+    service, _ = deployed
+    of_nightly = {"deployments": {"name": {"any_": ["nightly"]}}}
+    planned = service.wait_for(
+        lambda: service.post(
+            "/flow_runs/filter",
+            {**of_nightly, "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}},
+        )
+    )
+    assert {run["expected_start_time"][11:16] for run in planned} == {"02:15"}
+    assert all(run["auto_scheduled"] for run in planned)
+
+
 SECRET = """
 import json, sys
 from prefect.blocks.system import Secret
