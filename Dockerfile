@@ -19,11 +19,11 @@ RUN if [ "$DEVICE" = cuda ]; then set -- -c constraints.txt; \
 FROM python:${PYTHON}-slim
 RUN useradd --create-home --uid 1000 sortal && mkdir /data && chown sortal /data
 COPY --from=build /opt/sortal /opt/sortal
-ENV PATH=/opt/sortal/bin:$PATH SORTAL_WORKSPACE=/data/workspace \
-    PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 PYTHONUNBUFFERED=1
+ENV PATH=/opt/sortal/bin:$PATH PYTHONUNBUFFERED=1 \
+    PREFECT_SERVER_UI_STATIC_DIRECTORY=/home/sortal/pages \
+    PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1
 USER sortal
 WORKDIR /data
 VOLUME /data
-HEALTHCHECK --interval=5m --timeout=60s CMD ["sortal", "doctor"]
 ENTRYPOINT ["sortal"]
 CMD ["--help"]

@@ -21,12 +21,13 @@ DEPLOY = ROOT / "deploy"
 def test_the_compose_file_waits_for_health_and_holds_no_password():
     text = (DEPLOY / "compose.yaml").read_text()
     services = yaml.safe_load(text)["services"]
-    assert set(services) == {"postgres", "server", "worker"}
+    assert set(services) == {"postgres", "server", "worker", "deployments"}
     for name, service in services.items():
         for other, rule in service.get("depends_on", {}).items():
             assert rule == {"condition": "service_healthy"}, (name, other)
             assert "healthcheck" in services[other]
     assert "${POSTGRES_PASSWORD:?" in text
+    assert ".env" in (ROOT / ".gitignore").read_text().split()
     assert (DEPLOY / services["worker"]["build"]["context"] / "Dockerfile").exists()
 
 
@@ -49,8 +50,9 @@ def test_every_command_is_one_that_prefect_knows_with_every_option(place):
     program, *words = _commands()[place]
     assert program == "prefect"
     options = [word for word in words if word.startswith("--")]
-    called = list(itertools.takewhile(lambda word: not word.startswith("--"), words))
-    told = _help(*called)
+    own = itertools.dropwhile(lambda word: word.startswith("--"), words)
+    called = list(itertools.takewhile(lambda word: not word.startswith("--"), own))
+    told = _help() + _help(*called)
     assert options and all(option in told for option in options), told
 
 
@@ -72,15 +74,30 @@ def test_every_variable_and_path_is_one_that_is_read():
     assert ours and all(f'"{name}"' in code for name in ours)
     assert named - ours <= _get_valid_setting_names(Settings)
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    mounted = {}
     for volume in compose["services"]["worker"]["volumes"]:
-        source, target, *_ = volume.replace("${PHOTOS:-./photos}", "photos").split(":")
-        assert target.split("/")[1] in ("data", "photos")
-        if source.startswith("."):
-            assert (DEPLOY / source).exists(), source
-        else:
-            assert source == "photos" or source in compose["volumes"]
+        source, target, *_ = re.sub(r"\$\{(\w+):.*?\}", r"\1", volume).split(":")
+        mounted[target] = source
+    assert mounted.pop("/data") in compose["volumes"]
+    assert (DEPLOY / mounted.pop("/data/prefect.yaml")).samefile(ROOT / "prefect.yaml")
+    config = yaml.safe_load((ROOT / "prefect.yaml").read_text())["definitions"]["config"]
+    assert mounted == {f"/data/{config['source']}": "PHOTOS"}
     copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (ROOT / "Dockerfile").read_text(), re.M)
     assert all((ROOT / name).exists() for line in copied for name in line.split())
+
+
+def test_the_file_for_cuda_changes_the_image_of_every_service_that_has_ours():
+    both = [yaml.safe_load((DEPLOY / name).read_text()) for name in ("compose.yaml", "cuda.yaml")]
+    ours, cuda = (
+        {
+            name: (service["image"], service["build"]["args"]["DEVICE"])
+            for name, service in file["services"].items()
+            if "build" in service
+        }
+        for file in both
+    )
+    assert ours == dict.fromkeys(ours, ("sortal:cpu", "cpu"))
+    assert cuda == dict.fromkeys(ours, ("sortal:cuda", "cuda"))
 
 
 @pytest.mark.parametrize("unit", sorted(DEPLOY.glob("*.service")), ids=lambda unit: unit.name)
