@@ -10,7 +10,7 @@ from typing import Any
 from storage.lake import Lake
 from storage.retry import retry
 
-_MERGED = "64MB"  # of a file that it opens a query reads the whole footer: at 512 MB it takes twice as long
+_MERGED = "64MB"  # a query reads the whole footer of a file: at 512 MB it takes twice as long
 _REWRITE = "CALL ducklake_rewrite_data_files('lake', delete_threshold => 0.5)"
 _EXPIRE = "CALL ducklake_expire_snapshots('lake', dry_run => $dry_run, older_than => $before)"
 _UNUSED = "CALL ducklake_cleanup_old_files('lake', dry_run => $dry_run, older_than => $before)"
