@@ -3,14 +3,18 @@
 import io
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from configs.errors import UsageError
 from tasks.decoding import Code, ImageError
-from tasks.sources import Entry, failure, is_wanted, leads_out, printable, read_all
+from tasks.sources import Entry, failure, is_image, is_wanted, leads_out, printable, read_all
+
+_TEXT = 1 << 20  # bytes of a text beside an image
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,8 @@ class TarSource:
         info = self.location.stat()
         with tarfile.open(self.location, "r:") as tar:
             try:
-                while member := tar.next():
-                    tar.members.clear()  # type: ignore[attr-defined] # or it keeps a kilobyte each
-                    name = str(PurePosixPath(member.name))  # "./a.jpg" is "a.jpg"
-                    if not member.isdir() and _is_wanted(name):
+                for name, member in _members(tar):
+                    if is_wanted(name.rpartition("/")[2]):
                         yield _entry(name, member, info.st_size, info.st_mtime_ns)
                 damage = _after(tar)
             except tarfile.TarError as error:
@@ -59,6 +61,21 @@ class TarSource:
             text = f"the archive is damaged, later members are lost: {damage}"
             name = self.location.name
             yield Entry(name, 0, info.st_mtime_ns, None, 0, Code.TRUNCATED.value, text)
+
+    def texts(
+        self, endings: Collection[str], first: int | None = None
+    ) -> Iterator[tuple[str, bytes | None]]:
+        """Names of members: of images with None, of those that end so (`.txt`) with their bytes.
+
+        Those of more than a megabyte are passed over. With `first`, of so many members alone.
+        """
+        ends = tuple(endings)
+        with suppress(OSError, tarfile.TarError), tarfile.open(self.location, "r:") as tar:
+            for name, member in islice(_members(tar), first):
+                if is_image(name):
+                    yield printable(name)[0], None
+                elif name.endswith(ends) and _is_small(member):
+                    yield printable(name)[0], _bytes_of(tar, member)
 
     def entry(self, path: str) -> Entry:
         """Always `missing`: a member that was not listed is not looked for a second time."""
@@ -81,10 +98,25 @@ class TarSource:
         return data
 
 
-def _is_wanted(name: str) -> bool:
-    *folders, last = name.split("/")
-    hidden = any(folder.startswith(".") and folder != ".." for folder in folders)
-    return not hidden and is_wanted(last)
+def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:
+    """What is no folder and lies in no hidden one, by its name: "./a.jpg" is "a.jpg"."""
+    while member := tar.next():
+        tar.members.clear()  # type: ignore[attr-defined] # or it keeps a kilobyte each
+        name = str(PurePosixPath(member.name))
+        folders = name.split("/")[:-1]
+        hidden = any(folder.startswith(".") and folder != ".." for folder in folders)
+        if not member.isdir() and not hidden:
+            yield name, member
+
+
+def _is_small(member: tarfile.TarInfo) -> bool:
+    return member.isreg() and member.sparse is None and member.size <= _TEXT
+
+
+def _bytes_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    assert tar.fileobj is not None
+    tar.fileobj.seek(member.offset_data)
+    return tar.fileobj.read(member.size)
 
 
 def _entry(name: str, member: tarfile.TarInfo, size: int, mtime_ns: int) -> Entry:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from configs.errors import UsageError
 from storage.hashing import fingerprint, hash_bytes
 from tasks.archives import TarSource
+from tasks.beside import column_beside, labels_beside
 from tasks.decoding import Code, ImageError
 from tasks.labels import (
     common_folder,
@@ -45,8 +46,8 @@ _METADATA = r"(^|/)metadata\.(csv|jsonl|parquet)$"
 class Listing:
     """The inputs of a source (columns: LISTING).
 
-    `labels` are by path, where a metadata file or a column names them; `root` is the top folder
-    of a tar, which is no class. With `packed` no folder is one.
+    `labels` are by path, where a metadata file, a column or members beside the images name them;
+    `root` is the top folder of a tar, which is no class. With `packed` no folder is one.
     """
 
     rows: pa.Table
@@ -77,12 +78,14 @@ def list_source(source: ImageSource) -> Listing:
         return Listing(_some(table_of(source.entries()), source), source.labels(), "", packed=True)
     if isinstance(source, TarFolder):
         rows = _last_of_each(_listed(source)[0])
-        return Listing(_some(rows, source), None, "", packed=True)
+        return Listing(_some(rows, source), labels_beside(source), "", packed=True)
     rows, names, root = _listed(source)
     metadata = _metadata(source, names, root)
     labels = read_metadata(*metadata, root) if metadata else None
     if labels:
         rows = pa.concat_tables([rows, _unlisted(source, labels, rows)])
+    elif metadata is None and isinstance(source, TarSource):
+        labels = labels_beside(source)
     return Listing(_some(rows, source), labels, root)
 
 
@@ -96,12 +99,16 @@ def _some(rows: pa.Table, source: ImageSource) -> pa.Table:
 def metadata_column(source: ImageSource, column: str) -> dict[str, str | None]:
     """Path -> text of a column of the source's metadata file; raises UsageError without one.
 
-    Images in Parquet files have theirs beside them.
+    Images in Parquet files have theirs beside them, and those in tar files may (`tasks/beside.py`).
     """
     if isinstance(source, ParquetSource):
         return source.column(column)
+    if isinstance(source, TarFolder):
+        return column_beside(source, column)
     names, root = _metadata_files(source)
     metadata = _metadata(source, names, root)
+    if metadata is None and isinstance(source, TarSource):
+        return column_beside(source, column)
     if metadata is None:
         raise UsageError(
             f"a view of the column {column!r} needs a metadata file at the top of "

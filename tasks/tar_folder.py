@@ -4,6 +4,7 @@ The member `12.jpg` of `00000.tar` has the path `00000.tar/12.jpg`.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -44,6 +45,12 @@ class TarFolder:
                 yield failure(name, error.code)
             except UsageError:  # compressed, or no archive
                 yield failure(name, Code.UNSUPPORTED_FORMAT, "no uncompressed tar file")
+
+    def archives(self) -> Iterator[tuple[str, TarSource]]:
+        """The archives that can be read, each with what its images' paths begin with."""
+        for name in self.names:
+            with suppress(ImageError, UsageError):  # such a one has a failed row in `entries`
+                yield f"{name}/", self._archive(name)
 
     def entry(self, path: str) -> Entry:
         """Always `missing`: a member that was not listed is not looked for a second time."""
