@@ -14,7 +14,8 @@ from configs.errors import UsageError
 
 Finding = tuple[bool, str]
 
-_PACKAGES = ("prefect", "fastapi", "torch", "torchvision", "open_clip_torch", "duckdb", "pyarrow")
+_SERVER = ("prefect", "fastapi", "sqlalchemy")
+_PACKAGES = (*_SERVER, "torch", "torchvision", "open_clip_torch", "duckdb", "pyarrow")
 
 
 def examine(workspace: Path) -> bool:
@@ -94,7 +95,13 @@ def _prefect() -> Finding:
     from prefect.server.api.server import create_app
 
     create_app()
-    return True, "starts with this fastapi"
+    sqlalchemy = metadata.version("sqlalchemy")
+    if not sqlalchemy.startswith("2.0."):
+        return (
+            False,
+            f"schedules need sqlalchemy 2.0, got {sqlalchemy}; pip install 'sqlalchemy<2.1'",
+        )
+    return True, "starts with this fastapi, plans with this sqlalchemy"
 
 
 def _wordnet() -> Finding:

@@ -75,3 +75,20 @@ def test_a_mistake_is_one_line_and_exit_status_2(tmp_path: Path, arguments, word
 def test_the_demo_has_one_cluster_a_kind(tmp_path):
     config = make_config(demo_config(tmp_path / "openmoji", tmp_path / "workspace"))
     assert (config.n_clusters, config.method, config.encoder.spec) == (14, "cae", "conse")
+
+
+@pytest.mark.parametrize("sqlalchemy", [None, "2.1.9"])
+def test_doctor_finds_what_would_keep_schedules_from_running(tmp_path: Path, sqlalchemy):
+    """The server starts with SQLAlchemy 2.1, and plans no run."""
+    code = (
+        "from importlib import metadata\n"
+        "real = metadata.version\n"
+        f"metadata.version = lambda name: name == 'sqlalchemy' and {sqlalchemy!r} or real(name)\n"
+    )
+    done = sortal("doctor", "-w", str(tmp_path / "workspace"), code=code + RUN)
+    lines = done.stdout.splitlines()
+    mend = [line for line in lines if line.startswith("MEND")]
+    assert len(lines) == 8 and done.returncode == (1 if sqlalchemy else 0), done.stdout
+    if sqlalchemy:
+        (line,) = mend
+        assert "schedules need sqlalchemy 2.0, got 2.1.9; pip install 'sqlalchemy<2.1'" in line
