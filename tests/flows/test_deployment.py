@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -44,11 +45,12 @@ def _run(
     service: Service, parameters: dict, deployment: str = "recluster/nightly"
 ) -> dict[str, str]:
     """Run the deployment and wait; returns the state's name of every task run."""
+    name = uuid.uuid4().hex  # the server plans runs of its own beside it
     service.prefect(
         "deployment", "run", deployment, "--params", json.dumps(parameters), "--watch",
-        timeout=600,
+        "--flow-run-name", name, timeout=600,
     )  # fmt: skip
-    (flow,) = service.post("/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})
+    (flow,) = service.post("/flow_runs/filter", {"flow_runs": {"name": {"any_": [name]}}})
     assert flow["state"]["type"] == "COMPLETED", service.logs()
     tasks = service.post(
         "/task_runs/filter",
