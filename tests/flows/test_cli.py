@@ -77,18 +77,15 @@ def test_the_demo_has_one_cluster_a_kind(tmp_path):
     assert (config.n_clusters, config.method, config.encoder.spec) == (14, "cae", "conse")
 
 
-@pytest.mark.parametrize("sqlalchemy", [None, "2.1.9"])
-def test_doctor_finds_what_would_keep_schedules_from_running(tmp_path: Path, sqlalchemy):
+def test_doctor_finds_what_would_keep_schedules_from_running(tmp_path: Path):
     """The server starts with SQLAlchemy 2.1, and plans no run."""
     code = (
         "from importlib import metadata\n"
         "real = metadata.version\n"
-        f"metadata.version = lambda name: name == 'sqlalchemy' and {sqlalchemy!r} or real(name)\n"
+        "metadata.version = lambda name: '2.1.9' if name == 'sqlalchemy' else real(name)\n"
     )
     done = sortal("doctor", "-w", str(tmp_path / "workspace"), code=code + RUN)
-    lines = done.stdout.splitlines()
-    mend = [line for line in lines if line.startswith("MEND")]
-    assert len(lines) == 8 and done.returncode == (1 if sqlalchemy else 0), done.stdout
-    if sqlalchemy:
-        (line,) = mend
-        assert "schedules need sqlalchemy 2.0, got 2.1.9; pip install 'sqlalchemy<2.1'" in line
+    *fine, mend = sorted(done.stdout.splitlines(), key=lambda line: line.startswith("MEND"))
+    assert done.returncode == 1 and len(fine) == 7
+    assert all(line.startswith("ok ") for line in fine)
+    assert "schedules need sqlalchemy 2.0, got 2.1.9; pip install 'sqlalchemy<2.1'" in mend

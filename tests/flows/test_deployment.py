@@ -36,7 +36,7 @@ def deployed(service: Service, photos, tmp_path_factory):
         "source": str(photos),
         "n_clusters": 4,
         "workspace": str(workspace),
-        "nouns": {"lexnames": ["noun.food", "noun.animal"], "max_words": 1},
+        "nouns": {"lexnames": ["noun.Tops"]},
     }
     return service, {"config": config}
 
