@@ -3,7 +3,7 @@
 ARG PYTHON=3.11
 FROM python:${PYTHON}-slim AS build
 ARG DEVICE=cpu
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 UV_LINK_MODE=copy
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
 WORKDIR /src
 RUN pip install --no-cache-dir "uv>=0.7" && uv venv /opt/sortal
 COPY pyproject.toml constraints.txt LICENSE README.md ./
