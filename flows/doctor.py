@@ -14,8 +14,16 @@ from configs.errors import UsageError
 
 Finding = tuple[bool, str]
 
-_SERVER = ("prefect", "fastapi", "sqlalchemy")
-_PACKAGES = (*_SERVER, "torch", "torchvision", "open_clip_torch", "duckdb", "pyarrow")
+_PACKAGES = (
+    "prefect",
+    "fastapi",
+    "sqlalchemy",
+    "torch",
+    "torchvision",
+    "open_clip_torch",
+    "duckdb",
+    "pyarrow",
+)
 
 
 def examine(workspace: Path) -> bool:
@@ -97,10 +105,8 @@ def _prefect() -> Finding:
     create_app()
     sqlalchemy = metadata.version("sqlalchemy")
     if not sqlalchemy.startswith("2.0."):
-        return (
-            False,
-            f"schedules need sqlalchemy 2.0, got {sqlalchemy}; pip install 'sqlalchemy<2.1'",
-        )
+        need = f"schedules need sqlalchemy 2.0, got {sqlalchemy}"
+        return False, f"{need}; pip install 'sqlalchemy<2.1'"
     return True, "starts with this fastapi, plans with this sqlalchemy"
 
 

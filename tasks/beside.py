@@ -13,7 +13,7 @@ from tasks.archives import TarSource
 from tasks.sources import printable
 from tasks.tar_folder import TarFolder
 
-LABEL, FACTS = "cls", "json"
+_LABEL, _FACTS = ".cls", ".json"
 _LOOKED_AT = 100  # members of an archive: texts lie next to their image
 Tars = TarSource | TarFolder
 Reader = Callable[[bytes], str | None]
@@ -21,11 +21,10 @@ Reader = Callable[[bytes], str | None]
 
 def labels_beside(source: Tars) -> dict[str, str | None] | None:
     """Image's path -> text of its `.cls`; None where no archive begins with such members."""
-    ending = f".{LABEL}"
     found: dict[str, str | None] = {}
     for prefix, archive in _archives(source):
-        if any(data is not None for _, data in archive.texts([ending], first=_LOOKED_AT)):
-            found.update(_by_image(prefix, archive, {ending: _text}))
+        if any(data is not None for _, data in archive.texts([_LABEL], first=_LOOKED_AT)):
+            found.update(_by_image(prefix, archive, {_LABEL: _text}))
     return found or None
 
 
@@ -34,7 +33,7 @@ def column_beside(source: Tars, column: str) -> dict[str, str | None]:
 
     Raises UsageError where no image has one.
     """
-    readers: dict[str, Reader] = {f".{FACTS}": partial(_key, key=column), f".{column}": _text}
+    readers: dict[str, Reader] = {_FACTS: partial(_key, key=column), f".{column}": _text}
     found: dict[str, str | None] = {}
     for prefix, archive in _archives(source):
         found.update(_by_image(prefix, archive, readers))
