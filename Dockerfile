@@ -11,6 +11,7 @@ COPY configs configs
 COPY flows flows
 COPY storage storage
 COPY tasks tasks
+COPY src src
 RUN if [ "$DEVICE" = cuda ]; then set -- -c constraints.txt; \
     else grep -viE "^(nvidia|cuda|triton)" constraints.txt > /tmp/constraints.txt; \
          set -- --torch-backend cpu -c /tmp/constraints.txt; fi \

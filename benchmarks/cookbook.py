@@ -10,7 +10,7 @@ import io
 import re
 from pathlib import Path
 
-from flows.queries import reading, write_table
+from sortal.flows.operations.query import reading, write_table
 
 PAGE = Path(__file__).parents[1] / "docs" / "sql.md"
 PAIR = re.compile(r"```sql\n((?:SELECT|WITH|FROM)[^`]*)```\n\n```text\n[^`]*```", re.DOTALL)

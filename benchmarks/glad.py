@@ -24,18 +24,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from configs.heads import HeadConfig
-from configs.presets import load_preset, merge
-from storage.rows import FloatArray
-from storage.workspace import Workspace
-from tasks.centring import normalise
-from tasks.embedding import open_vectors
-from tasks.encoders import describe
-from tasks.heads.data import Data, Matrix, write_matrix
-from tasks.heads.glad import Glad
-from tasks.heads.trainer import survey, train
-from tasks.kmeans import kmeans
-from tasks.measures.agreement import accuracy, confusion
+from sortal.configs.heads import HeadConfig
+from sortal.configs.presets import load_preset, merge
+from sortal.storage.rows import FloatArray
+from sortal.storage.vector_sets import open_vectors
+from sortal.storage.workspace import Workspace
+from sortal.tasks.arrays import normalise
+from sortal.tasks.clustering.kmeans import kmeans
+from sortal.tasks.encoders.registry import describe
+from sortal.tasks.evaluation.agreement import accuracy, confusion
+from sortal.tasks.heads.data import Data, Matrix, write_matrix
+from sortal.tasks.heads.methods.glad import Glad
+from sortal.tasks.heads.trainer import survey, train
 
 METHODS = (
     "glad,glad-no-lsa,glad-no-gsa,glad-no-gsa+predict=labels,glad+predict=centres,"
@@ -105,11 +105,11 @@ def scores(truth: np.ndarray, labels: np.ndarray) -> list[float]:
 
 def of_source(args: argparse.Namespace, folder: Path) -> tuple[dict[str, FloatArray], np.ndarray]:
     """The views that `glad` reads of a collection, by the flow's own steps, and its labels."""
-    from configs.load import make_config
-    from flows.recluster import corpora, read, space_of, training
-    from flows.steps import Steps
-    from tasks.heads.inputs import Inputs, open_data
-    from tasks.series import Past
+    from sortal.configs.load import make_config
+    from sortal.flows.recluster import corpora, read, space_of, training
+    from sortal.flows.run.context import Steps
+    from sortal.tasks.heads.inputs import Inputs, open_data
+    from sortal.tasks.lineage.previous_run import Past
 
     values = {"source": args.source, "n_clusters": args.clusters, "method": "glad"}
     values |= {"encoder": {"spec": args.encoder}, "workspace": args.workspace}

@@ -21,12 +21,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import torch
 
-from configs.heads import HeadConfig
-from tasks.centring import normalise
-from tasks.heads.data import Data, Matrix, write_matrix
-from tasks.heads.losses import consistency, distillation, entropy
-from tasks.heads.tac import Tac
-from tasks.heads.trainer import optimiser_of, train
+from sortal.configs.heads import HeadConfig
+from sortal.tasks.arrays import normalise
+from sortal.tasks.heads.data import Data, Matrix, write_matrix
+from sortal.tasks.heads.losses.common import consistency, distillation, entropy
+from sortal.tasks.heads.methods.tac import Tac
+from sortal.tasks.heads.trainer import optimiser_of, train
 
 
 class Timer:

@@ -21,13 +21,13 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import NamedTuple
 
-from configs.load import make_config
-from configs.schema import RunConfig
-from storage.atomic import TEMPORARY
-from storage.lake import Lake
-from storage.workspace import Workspace
+from sortal.configs.load import make_config
+from sortal.configs.schema import RunConfig
+from sortal.storage.atomic import TEMPORARY
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
 
-SORTAL = [sys.executable, "-c", "from flows.cli import main; main()"]
+SORTAL = [sys.executable, "-c", "from sortal.flows.cli.app import main; main()"]
 QUICK = [  # one process a run, and few texts: what is killed is the run, not the encoder's start
     "nouns.lexnames=[noun.Tops]",
     "nouns.taxa=true",
@@ -89,20 +89,20 @@ class Trial:
 
 def go(config: RunConfig) -> None:
     """One whole run without Prefect."""
-    from flows.recluster import recluster
+    from sortal.flows.recluster import recluster
 
     recluster.fn(config)
 
 
 def get_ready() -> None:
     """Import everything and load the encoder, in one thread: for the process that is forked."""
+    import sortal.flows.recluster  # noqa: F401
     import nltk  # noqa: F401
     import sklearn.metrics  # noqa: F401
     import torch
 
-    import flows.recluster  # noqa: F401
-    from tasks.embedding import _opened
-    from tasks.encoders import describe
+    from sortal.tasks.embedding.step import _opened
+    from sortal.tasks.encoders.registry import describe
 
     torch.set_num_threads(1)
     config = make_config({"source": "", "n_clusters": 2}, QUICK).encoder

@@ -55,8 +55,8 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 
 def load(paths: list[Path]) -> np.ndarray:
     """Rows of .npy or Parquet files (column `vector`); several files stand side by side."""
-    from storage.rows import read_all
-    from storage.vectors import FileVectors
+    from sortal.storage.rows import read_all
+    from sortal.storage.vector_sets import FileVectors
 
     parts = [
         np.load(path) if path.suffix == ".npy" else read_all(FileVectors([path])) for path in paths
@@ -80,7 +80,7 @@ def inertia_of(data: np.ndarray, labels: np.ndarray) -> float:
 def fit(engine: str, data: np.ndarray, k: int, seed: int, max_iter: int) -> tuple[np.ndarray, int]:
     """Labels and iterations of one fit."""
     if engine.startswith("sortal"):
-        from tasks.kmeans import kmeans
+        from sortal.tasks.clustering.kmeans import kmeans
 
         spherical = engine.endswith("spherical")
         found = kmeans(data, k, spherical=spherical, n_init=N_INIT, random_state=seed)

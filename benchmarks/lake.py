@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from storage.lake import Lake, RunRow, Select
-from storage.lake_files import expire_snapshots, merge_files, unused_files
-from storage.workspace import Workspace
+from sortal.storage.lake.lake import Lake, RunRow
+from sortal.storage.lake.sql import Select
+from sortal.storage.maintenance.lake_files import expire_snapshots, merge_files, unused_files
+from sortal.storage.workspace import Workspace
 
 METHODS = ("cae", "kmeans", "tac-free", "cae-softmax", "cae-concat")
 K = 10

@@ -22,6 +22,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from sortal.configs.encoder import EncoderConfig
+
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -29,24 +31,23 @@ import numpy as np
 import pyarrow.parquet as pq
 from sklearn.metrics import normalized_mutual_info_score, roc_auc_score
 
-from configs.load import make_config
-from configs.schema import EncoderConfig, RunConfig
-from flows.recluster import corpora, read, space_of
-from flows.steps import Steps
-from flows.views import Seen, make_views
-from storage.rows import read_all
-from storage.vectors import FileVectors
-from storage.workspace import Workspace
-from tasks.captioning.given import read_pairs
-from tasks.captions import normalise as tidy
-from tasks.centring import centre, normalise
-from tasks.embedding import open_vectors
-from tasks.encoders import describe, open_encoder
-from tasks.heads.data import Data, Matrix, write_matrix
-from tasks.heads.sac import Sac
-from tasks.heads.trainer import survey, train
-from tasks.kmeans import kmeans
-from tasks.series import Past
+from sortal.configs.load import make_config
+from sortal.configs.schema import RunConfig
+from sortal.flows.recluster import corpora, read, space_of
+from sortal.flows.run.context import Steps
+from sortal.flows.run.modalities import Seen, make_views
+from sortal.storage.rows import read_all
+from sortal.storage.vector_sets import FileVectors, open_vectors
+from sortal.storage.workspace import Workspace
+from sortal.tasks.arrays import centre, normalise
+from sortal.tasks.captioning.given import read_pairs
+from sortal.tasks.clustering.kmeans import kmeans
+from sortal.tasks.corpora.captions import normalise as tidy
+from sortal.tasks.encoders.registry import describe, open_encoder
+from sortal.tasks.heads.data import Data, Matrix, write_matrix
+from sortal.tasks.heads.methods.sac import Sac
+from sortal.tasks.heads.trainer import survey, train
+from sortal.tasks.lineage.previous_run import Past
 
 METHODS = ("sac", "sac-unweighted")
 

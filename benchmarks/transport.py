@@ -74,7 +74,7 @@ def clip_like(n, m, folder, seed=0) -> tuple[np.ndarray, np.ndarray]:
 
 def ours(x, y, epsilon, tol, budget) -> Any:
     """Sortal: the plan is never formed."""
-    from tasks.solving import solve
+    from sortal.tasks.transport.solve import solve
 
     return solve(x, y, epsilon=epsilon, tol=tol, max_iter=5000, memory_budget=budget)
 
@@ -135,7 +135,7 @@ def contend(name, folder, epsilon, tol, budget) -> None:
     if name.startswith("pot"):
         import ot  # noqa: F401 - imported before the clock starts, as ours is
     else:
-        import tasks.solving  # noqa: F401
+        import sortal.tasks.transport.solve  # noqa: F401
     x = np.load(folder / "x.npy", mmap_mode="r" if name == "ours" else None)
     y = np.load(folder / "y.npy")
     before, clock, cpu = peak_mb(), time.perf_counter(), time.process_time()

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from transport import clip_like, synthetic
 
-from storage.rows import ArrayRows
-from tasks.lanes import Lanes
-from tasks.potential import Potential
-from tasks.sinkhorn import Problem, block_rows, column_sums
-from tasks.solving import solve
+from sortal.storage.rows import ArrayRows
+from sortal.tasks.threads import Lanes
+from sortal.tasks.transport.exact_pass import Problem, block_rows, column_sums
+from sortal.tasks.transport.potential import Potential
+from sortal.tasks.transport.solve import solve
 
 SETTINGS = ((0.005, 1.0), (0.01, 1.0), (0.02, 1.0), (0.02, 0.5), (0.05, 1.0))
 

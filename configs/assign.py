@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from configs.schema import Section
+from sortal.configs.schema import Section
 
 
 class AssignConfig(Section):

@@ -5,10 +5,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from configs.errors import UsageError
-from configs.identity import Runtime
-from configs.presets import load_preset, preset_names
-from configs.section import Section
+from sortal.configs.errors import UsageError
+from sortal.configs.presets import load_preset, preset_names
+from sortal.configs.section import Runtime, Section
 
 MAIN_METHODS = ("kmeans", "tac-free", "tac", "sic", "cae", "mca", "sac", "glad")
 Protocol = Literal["whole", "split"]
@@ -22,7 +21,9 @@ def main_methods() -> tuple[str, ...]:
 class BenchmarkConfig(Section):
     """A grid of cells: collection x encoder x method x seed."""
 
-    collections: tuple[str, ...] = Field(min_length=1)  # sources, or names (tasks/named.py)
+    collections: tuple[str, ...] = Field(
+        min_length=1
+    )  # sources, or names (tasks/datasets/collections.py)
     methods: tuple[str, ...] = Field(default_factory=main_methods, min_length=1)
     seeds: int = Field(5, ge=1, le=1000)  # random_state 0, 1, ...
     encoders: tuple[str, ...] = Field(("conse",), min_length=1)  # for sources of images

@@ -4,8 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from configs.identity import Runtime
-from configs.section import Section
+from sortal.configs.section import Runtime, Section
 
 
 class NearestConfig(Section):

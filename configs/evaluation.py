@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from configs.section import Section
+from sortal.configs.section import Section
 
 
 class EvaluationConfig(Section):

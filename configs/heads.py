@@ -7,9 +7,8 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, field_validator
 
-from configs.errors import UsageError
-from configs.identity import Runtime
-from configs.section import Section
+from sortal.configs.errors import UsageError
+from sortal.configs.section import Runtime, Section
 
 IMAGES_PER_CLUSTER = 4  # in a batch that is made smaller to fit a collection [infer]
 

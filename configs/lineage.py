@@ -5,8 +5,7 @@ All shares are of images present in both runs, so that growth alone never breaks
 
 from pydantic import Field
 
-from configs.identity import Runtime
-from configs.section import Section
+from sortal.configs.section import Runtime, Section
 
 
 class LineageConfig(Section):

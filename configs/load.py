@@ -8,9 +8,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from configs.errors import UsageError
-from configs.presets import merge
-from configs.schema import RunConfig
+from sortal.configs.errors import UsageError
+from sortal.configs.presets import merge
+from sortal.configs.schema import RunConfig
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from configs.schema import Section
+from sortal.configs.schema import Section
 
 
 class MaintenanceConfig(Section):

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from configs.errors import UsageError
-from configs.section import Section
+from sortal.configs.errors import UsageError
+from sortal.configs.section import Section
 
 BUILT_IN = ("image", "noun", "caption")  # the image's own vector and its counterparts
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from configs.errors import UsageError
+from sortal.configs.errors import UsageError
 
 _FRONT = ("description", "paper", "needs", "switches")  # what a preset says of itself
 _FOLDER = Path(__file__).parent / "presets"

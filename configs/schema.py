@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from configs.captioner import CaptionerConfig
-from configs.evaluation import EvaluationConfig
-from configs.heads import HeadConfig
-from configs.identity import Runtime
-from configs.lineage import LineageConfig
-from configs.presets import load_preset, merge
-from configs.section import Section
-from configs.views import ViewConfig, check_names
+from sortal.configs.captioning import CaptionerConfig
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.evaluation import EvaluationConfig
+from sortal.configs.heads import HeadConfig
+from sortal.configs.lineage import LineageConfig
+from sortal.configs.modalities import ViewConfig, check_names
+from sortal.configs.presets import load_preset, merge
+from sortal.configs.section import Runtime, Section
 
 PHOTOGRAPHABLE = (
     "noun.Tops",
@@ -39,16 +39,6 @@ class ImagesConfig(Section):
     max_bytes: int = Field(512_000_000, ge=1)  # a larger file is refused unread
     verify: bool = Runtime(False)  # hash every file again, even if size and mtime are unchanged
     num_workers: int = Runtime(2, ge=0, le=64)  # processes that read and decode
-
-
-class EncoderConfig(Section):
-    """Which encoder, and how it is run."""
-
-    spec: str = "conse"  # conse | open_clip:MODEL/PRETRAINED | vectors:DIR
-    device: Literal["auto", "cpu", "cuda", "mps"] = Runtime("auto")
-    batch_size: int = Runtime(64, ge=1, le=65536)  # halved when the GPU runs out of memory
-    num_workers: int = Runtime(2, ge=0, le=64)  # DataLoader processes
-    shard_size: int = Runtime(4096, ge=1, le=1_000_000)  # images a shard: the unit of resuming
 
 
 class NounsConfig(Section):

@@ -4,13 +4,13 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.context import FlowRunContext
 
-from configs.maintenance import MaintenanceConfig
-from flows.upkeep import Item, tend
+from sortal.configs.maintenance import MaintenanceConfig
+from sortal.flows.operations.maintenance import Item, tend
 
 
 @flow(name="maintain")
 def maintain(config: MaintenanceConfig) -> list[Item]:
-    """Compact and clean the workspace beside whatever runs; see `flows.upkeep.tend`."""
+    """Compact and clean the workspace beside whatever runs; see `flows.operations.maintenance.tend`."""
     items = tend(config)
     if FlowRunContext.get():
         create_markdown_artifact(

@@ -5,32 +5,32 @@ from typing import Any
 
 from prefect import flow
 
-from configs.schema import RunConfig, TransportConfig
-from flows.check import check_size
-from flows.guard import alone
-from flows.judging import judge
-from flows.outcome import RunResult, announce
-from flows.steps import Space, Steps
-from flows.views import Seen, check_views, make_views
-from storage.artifacts import Artifact
-from storage.workspace import Workspace
-from tasks.captions import load_captions
-from tasks.commit import Clock, commit
-from tasks.embedding import embed_images, embed_texts
-from tasks.encoders import EncoderInfo, describe, templates_of
-from tasks.fusion import fuse
-from tasks.heads.apply import apply_head
-from tasks.heads.head import head
-from tasks.images import scan
-from tasks.lineage import trace
-from tasks.naming import name_clusters
-from tasks.nouns import load_nouns
-from tasks.partition import partition
-from tasks.report import write_report
-from tasks.selection import select
-from tasks.series import Past, kept_space, look_back
-from tasks.step import Step
-from tasks.transport import solve_transport
+from sortal.configs.schema import RunConfig, TransportConfig
+from sortal.flows.run.check import check_size
+from sortal.flows.run.context import Space, Steps
+from sortal.flows.run.guard import alone
+from sortal.flows.run.judge import judge
+from sortal.flows.run.modalities import Seen, check_views, make_views
+from sortal.flows.run.result import RunResult, announce
+from sortal.storage.artifacts import Artifact
+from sortal.storage.workspace import Workspace
+from sortal.tasks.clustering.step import partition
+from sortal.tasks.corpora.step import load_captions, load_nouns
+from sortal.tasks.embedding.step import embed_images, embed_texts
+from sortal.tasks.encoders.base import EncoderInfo, templates_of
+from sortal.tasks.encoders.registry import describe
+from sortal.tasks.fusion.step import fuse
+from sortal.tasks.heads.step import head
+from sortal.tasks.lineage.previous_run import Past, kept_space, look_back
+from sortal.tasks.lineage.step import trace
+from sortal.tasks.naming.step import name_clusters
+from sortal.tasks.placing.step import apply_head
+from sortal.tasks.publishing.step import Clock, commit
+from sortal.tasks.report.step import write_report
+from sortal.tasks.scan.step import scan
+from sortal.tasks.selection.step import select
+from sortal.tasks.step import Step
+from sortal.tasks.transport.step import solve_transport
 
 
 @flow(name="recluster")

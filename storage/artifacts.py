@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from storage.atomic import atomic_folder, write_json
-from storage.hashing import hash_file
-from storage.workspace import Workspace
+from sortal.storage.atomic import atomic_folder, write_json
+from sortal.storage.hashing import hash_file
+from sortal.storage.workspace import Workspace
 
 MANIFEST = "manifest.json"
 

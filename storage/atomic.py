@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from storage.faults import point
-from storage.processes import Process, is_gone, this_process
+from sortal.storage.faults import point
+from sortal.storage.processes import Process, is_gone, this_process
 
 TEMPORARY = ".tmp-"
 _WEEK = 7 * 24 * 3600

@@ -1,12 +1,12 @@
 """Vector shards: Parquet files of (key, float16 vector), one store an encoder and modality.
 
 Adding images adds shards; no shard is ever rewritten, but small ones may be replaced by one
-(storage/compaction.py). A shard counts once its small JSON sidecar (row count, hash, place in the
+(storage/maintenance/compaction.py). A shard counts once its small JSON sidecar (row count, hash, place in the
 order) is there, so a killed run loses at most the shard it was writing.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from storage.atomic import atomic_file, write_json
-from storage.hashing import hash_file, hash_strings
-from storage.rows import FloatArray
-from storage.workspace import Workspace
+from sortal.storage.atomic import atomic_file, write_json
+from sortal.storage.hashing import hash_file, hash_strings
+from sortal.storage.rows import FloatArray
+from sortal.storage.workspace import Workspace
 
 ROW_GROUP = 4096
-INDEX = "index.parquet"
 
 
 def vector_table(keys: Sequence[str], vectors: np.ndarray) -> pa.Table:
@@ -152,106 +151,3 @@ class VectorStore:
                 table = pq.read_table(shard, columns=["vector"]).take(rows.drop_null())
                 found = dict(zip(names, vectors_of(table), strict=True)) | found
         return found
-
-
-def write_index(folder: Path, store: VectorStore, keys: Sequence[str]) -> tuple[list[Path], str]:
-    """Write `index.parquet`, the rows of `store` that make up one set of vectors.
-
-    Returns the shards in use and the hash of the keys in row order. The order is that of the
-    shards, so one pass reads every shard once, whatever the order of `keys`.
-    """
-    wanted, places = set(keys), store.located()
-    rows = [(key, *places[key]) for key in places if key in wanted]
-    return write_rows(folder, rows), hash_strings(key for key, _, _ in rows)
-
-
-def write_rows(folder: Path, rows: Sequence[tuple[str, Path, int]]) -> list[Path]:
-    """Write `index.parquet` of rows (key, shard, row in the shard); returns the shards in use."""
-    shards = list(dict.fromkeys(shard for _, shard, _ in rows))
-    number = {shard: i for i, shard in enumerate(shards)}
-    table = pa.table(
-        {
-            "key": pa.array([key for key, _, _ in rows], pa.string()),
-            "shard": pa.array([number[shard] for _, shard, _ in rows], pa.int32()),
-            "row": pa.array([row for _, _, row in rows], pa.int32()),
-        }
-    )
-    names = json.dumps([path.as_posix() for path in shards])
-    pq.write_table(table.replace_schema_metadata({"shards": names}), folder / INDEX)
-    return shards
-
-
-class VectorSet:
-    """A set of vectors, read by blocks (satisfies `Rows`): an index over shards."""
-
-    def __init__(self, folder: Path, store: VectorStore) -> None:
-        table = pq.read_table(folder / INDEX)
-        names = json.loads(table.schema.metadata[b"shards"])
-        self._shards = [store.folder / Path(name).name for name in names]
-        self.keys: list[str] = table.column("key").to_pylist()
-        self._shard = table.column("shard").to_numpy()
-        self._row = table.column("row").to_numpy()
-
-    def places(self) -> list[tuple[str, Path, int]]:
-        """(key, shard, row in the shard) of every row, in order."""
-        numbers, rows = self._shard.tolist(), self._row.tolist()
-        shards = [self._shards[number] for number in numbers]
-        return list(zip(self.keys, shards, rows, strict=True))
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(n_rows, dim)."""
-        dim = pq.read_schema(self._shards[0]).field("vector").type.list_size if self._shards else 0
-        return len(self.keys), dim
-
-    def blocks(self, size: int) -> Iterator[FloatArray]:
-        """Consecutive blocks of at most `size` rows, float32; holds one row group and one block."""
-        return _rebatch(self._pieces(), size)
-
-    def _pieces(self) -> Iterator[FloatArray]:
-        for number, shard in enumerate(self._shards):
-            rows = self._row[self._shard == number]
-            start = 0
-            for batch in pq.ParquetFile(shard).iter_batches(ROW_GROUP, columns=["vector"]):
-                inside = rows[(rows >= start) & (rows < start + batch.num_rows)] - start
-                if len(inside):
-                    yield vectors_of(batch)[inside]
-                start += batch.num_rows
-
-
-class FileVectors:
-    """`Rows` over Parquet files of (key, vector), such as fused vectors."""
-
-    def __init__(self, files: Sequence[Path]) -> None:
-        self._files = list(files)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(n_rows, dim)."""
-        rows = sum(pq.read_metadata(path).num_rows for path in self._files)
-        return rows, pq.read_schema(self._files[0]).field("vector").type.list_size
-
-    def blocks(self, size: int) -> Iterator[FloatArray]:
-        """Consecutive blocks of at most `size` rows, float32."""
-        return _rebatch(self._pieces(), size)
-
-    def _pieces(self) -> Iterator[FloatArray]:
-        for path in self._files:
-            for batch in pq.ParquetFile(path).iter_batches(ROW_GROUP, columns=["vector"]):
-                yield vectors_of(batch)
-
-
-def _rebatch(pieces: Iterator[FloatArray], size: int) -> Iterator[FloatArray]:
-    held: list[FloatArray] = []
-    count = 0
-    for fresh in pieces:
-        piece = fresh
-        while count + len(piece) >= size:
-            cut = size - count
-            yield np.concatenate([*held, piece[:cut]])
-            held, count, piece = [], 0, piece[cut:]
-        if len(piece):
-            held.append(piece)
-            count += len(piece)
-    if held:
-        yield np.concatenate(held)

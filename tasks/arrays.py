@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from storage.rows import FloatArray, Rows, as_rows
+from sortal.storage.rows import FloatArray, Rows, as_rows
 
 _BLOCK = 16384
 

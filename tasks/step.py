@@ -12,12 +12,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from configs.identity import identity_of
-from configs.passing import may_pass
-from storage.artifacts import Artifact, Written, find, publish
-from storage.hashing import fingerprint
-from storage.workspace import Workspace
-from tasks.cost import Meter
+from sortal.configs.errors import may_pass
+from sortal.configs.section import identity_of
+from sortal.storage.artifacts import Artifact, Written, find, publish
+from sortal.storage.hashing import fingerprint
+from sortal.storage.workspace import Workspace
+from sortal.tasks.cost import Meter
 
 log = logging.getLogger("sortal")
 RETRY_AFTER: list[float] = [

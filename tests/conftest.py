@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.workspace import Workspace
-from tasks.openmoji import build
+from sortal.storage.workspace import Workspace
+from sortal.tasks.datasets.openmoji import build
 
 # Tests run in two processes, and Prefect's temporary servers of both would share one database.
 _HOME = tempfile.mkdtemp(prefix="sortal-prefect-")

@@ -13,20 +13,20 @@ from typing import Any
 from prefect import flow
 from pydantic import BaseModel
 
-from configs.benchmark import BenchmarkConfig
-from configs.errors import RunError
-from flows.grid import Cell, cells_of, missing
-from flows.guard import clear_disk_errors
-from flows.outcome import post
-from flows.recluster import gather
-from flows.steps import Steps
-from flows.workers import Outcome, Task, run_groups
-from storage.cells import record, seconds_by_method, summary
-from storage.lake import Lake
-from storage.lease import hold
-from storage.leftovers import sweep
-from storage.workspace import Workspace
-from tasks.remaining import Remaining, watching
+from sortal.configs.benchmark import BenchmarkConfig
+from sortal.configs.errors import RunError
+from sortal.flows.benchmark.eta import Remaining, watching
+from sortal.flows.benchmark.grid import Cell, cells_of, missing
+from sortal.flows.benchmark.workers import Outcome, Task, run_groups
+from sortal.flows.recluster import gather
+from sortal.flows.run.context import Steps
+from sortal.flows.run.guard import clear_disk_errors
+from sortal.flows.run.result import post
+from sortal.storage.lake.cells import record, seconds_by_method, summary
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.lease import hold
+from sortal.storage.maintenance.leftovers import sweep
+from sortal.storage.workspace import Workspace
 
 log = logging.getLogger("sortal")
 

@@ -4,24 +4,26 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
-from configs.benchmark import BenchmarkConfig
-from configs.errors import UsageError
-from configs.identity import identity_of
-from configs.load import make_config
-from configs.schema import RunConfig
-from flows import judging, recluster
-from flows.check import check_size
-from storage.artifacts import Artifact
-from storage.cells import known_runs
-from storage.hashing import fingerprint
-from storage.lake import Lake
-from storage.workspace import Workspace
-from tasks.captions import load_captions
-from tasks.encoders import EncoderInfo, describe
-from tasks.images import scan
-from tasks.named import Collection, find_collection
-from tasks.nouns import load_nouns
-from tasks.step import Step
+from sortal.configs.benchmark import BenchmarkConfig
+from sortal.configs.encoder import EncoderSpec
+from sortal.configs.errors import UsageError
+from sortal.configs.load import make_config
+from sortal.configs.schema import RunConfig
+from sortal.configs.section import identity_of
+from sortal.flows import recluster
+from sortal.flows.run import judge as judging
+from sortal.flows.run.check import check_size
+from sortal.storage.artifacts import Artifact
+from sortal.storage.hashing import fingerprint
+from sortal.storage.lake.cells import known_runs
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
+from sortal.tasks.corpora.step import load_captions, load_nouns
+from sortal.tasks.datasets.collections import Collection, find_collection
+from sortal.tasks.encoders.base import EncoderInfo
+from sortal.tasks.encoders.registry import describe
+from sortal.tasks.scan.step import scan
+from sortal.tasks.step import Step
 
 
 class Cell(NamedTuple):
@@ -111,7 +113,7 @@ def _run_config(
         "encoder": {"spec": encoder},
         "lineage": {"enabled": False},
     }
-    if not encoder.startswith("vectors:"):
+    if EncoderSpec.parse(encoder).where is None:
         values["captions"] = {"source": config.captions}
     return make_config(values, config.settings)
 

@@ -16,14 +16,14 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple
 
-from configs.errors import RunError, UsageError
-from configs.schema import RunConfig
-from flows.guard import clear_disk_errors
-from flows.recluster import settle
-from flows.steps import Steps
-from storage.retry import one_line
-from storage.workspace import Workspace
-from tasks.commit import Clock
+from sortal.configs.errors import RunError, UsageError
+from sortal.configs.schema import RunConfig
+from sortal.flows.recluster import settle
+from sortal.flows.run.context import Steps
+from sortal.flows.run.guard import clear_disk_errors
+from sortal.storage.lake.retry import one_line
+from sortal.storage.workspace import Workspace
+from sortal.tasks.publishing.step import Clock
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _LOOK = 0.5  # seconds between two looks at whether the parent still lives

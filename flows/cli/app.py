@@ -7,7 +7,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from configs.errors import RunError, UsageError
+from sortal.configs.errors import RunError, UsageError
 
 app = typer.Typer(
     name="sortal",
@@ -94,8 +94,8 @@ def cluster(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
     """Sort SOURCE into named clusters. The last line printed is the run id."""
-    from configs.load import make_config
-    from flows.show import run_cluster, show_plan
+    from sortal.configs.load import make_config
+    from sortal.flows.terminal.run import run_cluster, show_plan
 
     values: dict[str, Any] = {
         "source": source,
@@ -115,7 +115,7 @@ def cluster(
 @app.command()
 def methods() -> None:
     """List the methods: every preset with what it is, its paper, what it needs, its switches."""
-    from configs.presets import preset_lines
+    from sortal.configs.presets import preset_lines
 
     for line in preset_lines():
         print(line)
@@ -131,7 +131,7 @@ def sql(
     file: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
 ) -> None:
     """Ask the lake a question in SQL (DuckDB's dialect)."""
-    from flows.queries import run_sql
+    from sortal.flows.operations.query import run_sql
 
     run_sql(workspace, query, output, file)
 
@@ -142,7 +142,7 @@ def report(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Make the report of a run again, and print its path."""
-    from flows.show import make_report
+    from sortal.flows.terminal.run import make_report
 
     make_report(workspace, run)
 
@@ -150,7 +150,7 @@ def report(
 @app.command()
 def encoders() -> None:
     """List the encoders that work offline here, and how to get better ones."""
-    from flows.show import show_encoders
+    from sortal.flows.terminal.run import show_encoders
 
     show_encoders()
 
@@ -158,7 +158,7 @@ def encoders() -> None:
 @app.command()
 def doctor(workspace: WorkspaceOption = DEFAULT_WORKSPACE) -> None:
     """Check the environment and say how to mend what is wrong."""
-    from flows.doctor import examine
+    from sortal.flows.operations.doctor import examine
 
     if not examine(workspace):
         raise typer.Exit(1)
@@ -167,15 +167,17 @@ def doctor(workspace: WorkspaceOption = DEFAULT_WORKSPACE) -> None:
 @app.command()
 def demo(workspace: WorkspaceOption = DEFAULT_WORKSPACE) -> None:
     """Sort a real collection from the package index: named clusters, a report, a SQL answer."""
-    from flows.demo import run_demo
+    from sortal.flows.operations.demo import run_demo
 
     run_demo(workspace)
 
 
 # Commands of other areas; they take their options from the names above.
-from flows.commands import assign as _assign  # noqa: E402
-from flows.commands import benchmark as _benchmark  # noqa: E402
-from flows.commands import care, lineage, upkeep  # noqa: E402
+from sortal.flows.cli import assign as _assign  # noqa: E402
+from sortal.flows.cli import benchmark as _benchmark  # noqa: E402
+from sortal.flows.cli import lineage  # noqa: E402
+from sortal.flows.cli import maintenance as upkeep  # noqa: E402
+from sortal.flows.cli import verify as care  # noqa: E402
 
 _assign.register(app)
 _benchmark.register(app)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import DEFAULT_WORKSPACE, WorkspaceOption
+from sortal.flows.cli.app import DEFAULT_WORKSPACE, WorkspaceOption
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +33,6 @@ def assign(
     ] = False,
 ) -> None:
     """Put new images into a run's clusters at once: nothing is solved or fitted."""
-    from flows.show_assign import run_assign
+    from sortal.flows.terminal.assign import run_assign
 
     run_assign(workspace, source, run, collection, quantile, output, file, keep=not no_record)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli import DEFAULT_WORKSPACE, WorkspaceOption
+from sortal.flows.cli.app import DEFAULT_WORKSPACE, WorkspaceOption
 
 
 def register(app: typer.Typer) -> None:
@@ -54,9 +54,9 @@ def benchmark(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
     """Run every method with every seed on every collection; only what is missing is run."""
-    from configs.benchmark import BenchmarkConfig
-    from configs.load import checked
-    from flows.show_benchmark import run_benchmark
+    from sortal.configs.benchmark import BenchmarkConfig
+    from sortal.configs.load import checked
+    from sortal.flows.terminal.benchmark import run_benchmark
 
     given: dict[str, Any] = {
         "methods": methods and tuple(methods.split(",")),

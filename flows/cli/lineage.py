@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from configs.errors import UsageError
-from flows.cli import DEFAULT_WORKSPACE, WorkspaceOption
+from sortal.configs.errors import UsageError
+from sortal.flows.cli.app import DEFAULT_WORKSPACE, WorkspaceOption
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +22,7 @@ def rename(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Give a cluster a name that stays, in every run of its series."""
-    from flows import lineage
+    from sortal.flows.operations import lineage
 
     if (name is None) != unpin:
         raise UsageError("rename takes CLUSTER NAME, or CLUSTER --unpin")
@@ -36,6 +36,6 @@ def diff(
     output: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
 ) -> None:
     """Print what moved between two runs: images counted by cluster in each."""
-    from flows.lineage import show_diff
+    from sortal.flows.operations.lineage import show_diff
 
     show_diff(workspace, first, second, output)

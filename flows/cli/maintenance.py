@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import DEFAULT_WORKSPACE, WorkspaceOption
+from sortal.flows.cli.app import DEFAULT_WORKSPACE, WorkspaceOption
 
 
 def register(app: typer.Typer) -> None:
@@ -32,11 +32,11 @@ def runs(
 ) -> None:
     """List the runs, newest first; or prune past ones by policy."""
     if prune:
-        from flows.history import prune_runs
+        from sortal.flows.operations.prune import prune_runs
 
         prune_runs(workspace, keep_last, older_than, collection, yes)
         return
-    from flows.queries import list_runs
+    from sortal.flows.operations.query import list_runs
 
     list_runs(workspace, output)
 
@@ -56,7 +56,7 @@ def maintain(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
     """Merge small files and remove what nothing needs; safe beside a running run."""
-    from flows.upkeep import run_maintain
+    from sortal.flows.operations.maintenance import run_maintain
 
     given = {
         "workspace": workspace,
@@ -73,6 +73,6 @@ def backup(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Copy what is new to TARGET, whole even while a run goes on; a copy is a workspace."""
-    from flows.upkeep import run_backup
+    from sortal.flows.operations.maintenance import run_backup
 
     run_backup(workspace, target)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import DEFAULT_WORKSPACE, WorkspaceOption
+from sortal.flows.cli.app import DEFAULT_WORKSPACE, WorkspaceOption
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +19,7 @@ def verify(
     ] = False,
 ) -> None:
     """Check every artifact, vector and table; exit status 1 if something is damaged."""
-    from flows.verify import verify as examine
+    from sortal.flows.operations.verify import verify as examine
 
     if not examine(workspace, repair):
         raise typer.Exit(1)

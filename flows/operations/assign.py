@@ -15,30 +15,38 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from configs.assign import AssignConfig
-from configs.errors import RunError, UsageError
-from configs.load import make_config
-from configs.presets import preset_names
-from configs.schema import RunConfig
-from configs.views import BUILT_IN
-from storage.artifacts import Artifact, find
-from storage.atomic import passing_folder
-from storage.lake import Lake
-from storage.placements import record
-from storage.rows import FloatArray
-from storage.vectors import VectorSet, VectorStore, write_index
-from storage.workspace import Workspace
-from tasks.embedding import embed_missing, readable
-from tasks.encoders import describe, vectors
-from tasks.images import scan
-from tasks.opening import open_source
-from tasks.placing import PLACED, Placer, check_dim, files_needed, open_placer, stored_blocks
-from tasks.progress import progress
-from tasks.sources import VectorsSource
+from sortal.configs.assign import AssignConfig
+from sortal.configs.errors import RunError, UsageError
+from sortal.configs.load import make_config
+from sortal.configs.modalities import BUILT_IN
+from sortal.configs.presets import preset_names
+from sortal.configs.schema import RunConfig
+from sortal.storage.artifacts import Artifact, find
+from sortal.storage.atomic import passing_folder
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.placements import record
+from sortal.storage.rows import FloatArray
+from sortal.storage.vector_sets import VectorSet, write_index
+from sortal.storage.vectors import VectorStore
+from sortal.storage.workspace import Workspace
+from sortal.tasks.embedding.images import embed_missing, readable
+from sortal.tasks.encoders import vectors
+from sortal.tasks.encoders.registry import describe
+from sortal.tasks.placing.placer import (
+    PLACED,
+    Placer,
+    check_dim,
+    files_needed,
+    open_placer,
+    stored_blocks,
+)
+from sortal.tasks.progress import progress
+from sortal.tasks.scan.step import scan
+from sortal.tasks.sources.registry import open_source
+from sortal.tasks.sources.vectors import VectorsSource
 
 log = logging.getLogger("sortal")
 
-_VECTORS = "vectors:"
 _RUN = """\
 SELECT * FROM runs
 WHERE ($run IS NULL OR run_id = $run) AND ($collection IS NULL OR collection = $collection)
@@ -175,7 +183,7 @@ def command(row: dict[str, Any]) -> str:
 def encoder_fits(run: StoredRun, ready: bool, source: str) -> None:
     """Refuse a source whose vectors would not be of the run's space; raises UsageError."""
     spec = run.config.encoder.spec
-    if spec.startswith(_VECTORS):
+    if run.config.encoder.vectors:
         if not ready:
             raise UsageError(
                 f"source must be a folder with *images*.parquet (key, vector) made by the model of "

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from configs.load import make_config
-from tasks.openmoji import KINDS, build
+from sortal.configs.load import make_config
+from sortal.tasks.datasets.openmoji import KINDS, build
 
 QUESTION = """\
 SELECT name, size, round(mean_distance, 3) AS mean_distance
@@ -24,8 +24,8 @@ def demo_config(folder: Path, workspace: Path) -> dict[str, object]:
 
 def run_demo(workspace: Path) -> None:
     """Draw the pictures, cluster them, and ask the lake a question about the result."""
-    from flows.queries import run_sql
-    from flows.show import run_cluster
+    from sortal.flows.operations.query import run_sql
+    from sortal.flows.terminal.run import run_cluster
 
     folder = build(workspace.parent / "openmoji")
     run_cluster(make_config(demo_config(folder, workspace)))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from configs.errors import UsageError
+from sortal.configs.errors import UsageError
 
 Finding = tuple[bool, str]
 
@@ -81,7 +81,7 @@ def _torch() -> Finding:
 
 
 def _conse() -> Finding:
-    from tasks.encoders import describe
+    from sortal.tasks.encoders.registry import describe
 
     try:
         return True, f"{describe('conse').dim} dimensions, works offline"
@@ -90,8 +90,8 @@ def _conse() -> Finding:
 
 
 def _lake() -> Finding:
-    from storage.lake import Lake
-    from storage.workspace import Workspace
+    from sortal.storage.lake.lake import Lake
+    from sortal.storage.workspace import Workspace
 
     with tempfile.TemporaryDirectory() as folder, Lake(Workspace(Path(folder))) as lake:
         lake.query("SELECT count(*) FROM runs")
@@ -111,7 +111,7 @@ def _prefect() -> Finding:
 
 
 def _wordnet() -> Finding:
-    from tasks.wordnet import find_nltk
+    from sortal.tasks.corpora.wordnet import find_nltk
 
     return True, f"NLTK's corpus at {found}" if (
         found := find_nltk()

@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from configs.errors import UsageError
-from flows.queries import reading, write
-from storage.lake import Lake, sql
-from storage.workspace import Workspace
+from sortal.configs.errors import UsageError
+from sortal.flows.operations.query import reading, write
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.sql import sql
+from sortal.storage.workspace import Workspace
 
 _CLEAR = "DELETE FROM pins WHERE series = $series AND stable_id = $id"
 _PIN = "INSERT INTO pins VALUES ($series, $id, $name, $now)"

@@ -8,17 +8,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from configs.errors import UsageError
-from configs.load import checked
-from configs.maintenance import MaintenanceConfig
-from storage import compaction, lake_files, orphans
-from storage.atomic import remove
-from storage.backup import back_up
-from storage.catalogue import catalogue_of
-from storage.lake import Lake
-from storage.lease import active
-from storage.leftovers import temporaries
-from storage.workspace import Workspace
+from sortal.configs.errors import UsageError
+from sortal.configs.load import checked
+from sortal.configs.maintenance import MaintenanceConfig
+from sortal.storage.atomic import remove
+from sortal.storage.lake.catalogue import catalogue_of
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.lease import active
+from sortal.storage.maintenance import compaction, lake_files, orphans
+from sortal.storage.maintenance.backup import back_up
+from sortal.storage.maintenance.leftovers import temporaries
+from sortal.storage.workspace import Workspace
 
 _DAY = 86_400.0
 

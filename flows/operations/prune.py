@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from flows.upkeep import workspace_with_lake
-from storage.history import Policy, prunable, prune
-from storage.lake import Lake
+from sortal.flows.operations.maintenance import workspace_with_lake
+from sortal.storage.lake.lake import Lake
+from sortal.storage.maintenance.prune import Policy, prunable, prune
 
 _SHOWN = 20
 

@@ -15,11 +15,11 @@ from typing import IO, Any
 
 import duckdb
 
-from configs.errors import UsageError
-from configs.metrics import METRICS
-from storage.lake import Lake
-from storage.retry import one_line
-from storage.workspace import Workspace
+from sortal.configs.errors import UsageError
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.retry import one_line
+from sortal.storage.workspace import Workspace
+from sortal.tasks.evaluation.metrics import METRICS
 
 FORMATS = ("table", "csv", "json", "parquet")
 ROWS_SHOWN = 100

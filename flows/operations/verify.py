@@ -4,12 +4,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from configs.errors import RunError, UsageError
-from storage.catalogue import catalogue_of
-from storage.compaction import stores
-from storage.lake import Lake
-from storage.lease import active
-from storage.verify import (
+from sortal.configs.errors import RunError, UsageError
+from sortal.storage.lake.catalogue import catalogue_of
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.lease import active
+from sortal.storage.maintenance.compaction import stores
+from sortal.storage.maintenance.verify import (
     Finding,
     artifact_folders,
     check_artifact,
@@ -18,9 +18,9 @@ from storage.verify import (
     check_store,
     lake_files,
 )
-from storage.workspace import Workspace
-from tasks.progress import progress
-from tasks.rebuild import check_run, lost_runs
+from sortal.storage.workspace import Workspace
+from sortal.tasks.progress import progress
+from sortal.tasks.publishing.check import check_run, lost_runs
 
 _NEXT = "run the same `sortal cluster` again: only what was removed is made again"
 

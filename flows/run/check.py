@@ -1,11 +1,12 @@
 """What can be refused before anything heavy is imported or a server started."""
 
-from configs.errors import RunError, UsageError
-from configs.schema import RunConfig
-from flows.views import check_views
-from storage.artifacts import Artifact
-from tasks.encoders import EncoderInfo, describe
-from tasks.opening import open_source
+from sortal.configs.errors import RunError, UsageError
+from sortal.configs.schema import RunConfig
+from sortal.flows.run.modalities import check_views
+from sortal.storage.artifacts import Artifact
+from sortal.tasks.encoders.base import EncoderInfo
+from sortal.tasks.encoders.registry import describe
+from sortal.tasks.sources.registry import open_source
 
 
 def check(config: RunConfig) -> EncoderInfo:

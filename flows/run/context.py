@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 from prefect.context import FlowRunContext
 
-from storage.artifacts import Artifact
-from storage.workspace import Workspace
-from tasks.step import Step
+from sortal.storage.artifacts import Artifact
+from sortal.storage.workspace import Workspace
+from sortal.tasks.step import Step
 
 
 class Space(NamedTuple):

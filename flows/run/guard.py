@@ -7,11 +7,11 @@ from pathlib import Path
 
 from prefect.context import FlowRunContext
 
-from configs.errors import RunError
-from configs.schema import RunConfig
-from storage.lease import hold
-from storage.leftovers import sweep
-from storage.workspace import Workspace
+from sortal.configs.errors import RunError
+from sortal.configs.schema import RunConfig
+from sortal.storage.lake.lease import hold
+from sortal.storage.maintenance.leftovers import sweep
+from sortal.storage.workspace import Workspace
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
 _WORDS = ("no space left", "requested and", "read-only file system")  # numpy gives no number

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from configs.schema import RunConfig
-from flows.steps import Space
-from storage.artifacts import Artifact
-from tasks.encoders import EncoderInfo, templates_of
-from tasks.evaluation import evaluate, evaluate_names, look_at_clusters
+from sortal.configs.schema import RunConfig
+from sortal.flows.run.context import Space
+from sortal.storage.artifacts import Artifact
+from sortal.tasks.encoders.base import EncoderInfo, templates_of
+from sortal.tasks.evaluation.step import evaluate, evaluate_names, look_at_clusters
 
 
 def judge(

@@ -2,15 +2,15 @@
 
 from typing import Any, NamedTuple, Protocol
 
-from configs.errors import UsageError
-from configs.schema import RunConfig
-from configs.views import BUILT_IN, ViewConfig
-from flows.steps import Space
-from storage.artifacts import Artifact
-from tasks.captioning.step import caption_images, captioning, check_captioner
-from tasks.encoders import describe_text
-from tasks.step import Step
-from tasks.views import column_texts, copy_view, embed_view
+from sortal.configs.errors import UsageError
+from sortal.configs.modalities import BUILT_IN, ViewConfig
+from sortal.configs.schema import RunConfig
+from sortal.flows.run.context import Space
+from sortal.storage.artifacts import Artifact
+from sortal.tasks.captioning.step import caption_images, captioning, check_captioner
+from sortal.tasks.encoders.registry import describe_text
+from sortal.tasks.modalities.step import column_texts, copy_view, embed_view
+from sortal.tasks.step import Step
 
 
 class Do(Protocol):

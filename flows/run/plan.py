@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from configs.schema import RunConfig
-from flows.check import check, check_size
-from storage.workspace import Workspace
-from tasks.embedding import count_missing
-from tasks.images import scan
+from sortal.configs.schema import RunConfig
+from sortal.flows.run.check import check, check_size
+from sortal.storage.workspace import Workspace
+from sortal.tasks.embedding.images import count_missing
+from sortal.tasks.scan.step import scan
 
 
 def plan_of(config: RunConfig) -> dict[str, Any]:

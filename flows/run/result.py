@@ -7,10 +7,10 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.context import FlowRunContext
 from pydantic import BaseModel
 
-from configs.schema import RunConfig
-from storage.artifacts import Artifact
-from storage.workspace import Workspace
-from tasks.report import place_report, summary
+from sortal.configs.schema import RunConfig
+from sortal.storage.artifacts import Artifact
+from sortal.storage.workspace import Workspace
+from sortal.tasks.report.page import place_report, summary
 
 log = logging.getLogger("sortal")
 

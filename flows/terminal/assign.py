@@ -9,12 +9,12 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
-from configs.assign import AssignConfig
-from configs.errors import UsageError
-from flows.assign import StoredRun, assign
-from flows.queries import FORMATS, write
-from flows.show import log_to_terminal
-from storage.workspace import Workspace
+from sortal.configs.assign import AssignConfig
+from sortal.configs.errors import UsageError
+from sortal.flows.operations.assign import StoredRun, assign
+from sortal.flows.operations.query import FORMATS, write
+from sortal.flows.terminal.run import log_to_terminal
+from sortal.storage.workspace import Workspace
 
 _SHOWN = 40  # clusters in the summary
 _IDS = {"key", "next_cluster", "next_distance", "status"}  # columns left out of a table

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from configs.benchmark import BenchmarkConfig
-from flows.show import log_to_terminal, quiet_prefect
+from sortal.configs.benchmark import BenchmarkConfig
+from sortal.flows.terminal.run import log_to_terminal, quiet_prefect
 
 if TYPE_CHECKING:  # importing it for real would start Prefect before it is told to be quiet
-    from flows.benchmark import BenchmarkResult
+    from sortal.flows.benchmark.flow import BenchmarkResult
 
 
 def run_benchmark(config: BenchmarkConfig, *, as_json: bool = False) -> bool:
@@ -21,9 +21,9 @@ def run_benchmark(config: BenchmarkConfig, *, as_json: bool = False) -> bool:
     With nothing missing no server is started.
     """
     quiet_prefect()
-    from flows.benchmark import benchmark, summed_up
-    from flows.grid import cells_of, missing
-    from storage.workspace import Workspace
+    from sortal.flows.benchmark.flow import benchmark, summed_up
+    from sortal.flows.benchmark.grid import cells_of, missing
+    from sortal.storage.workspace import Workspace
 
     log_to_terminal(logging.WARNING if as_json else logging.INFO)
     workspace = Workspace(config.workspace).create()
@@ -53,7 +53,7 @@ def show_result(result: "BenchmarkResult", protocol: str) -> None:
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> Table:
-    from flows.benchmark import spread
+    from sortal.flows.benchmark.flow import spread
 
     table = Table(title=title, title_justify="left")
     for column in ("method", "seeds", "ACC", "NMI", "ARI", "seconds"):

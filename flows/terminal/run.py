@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
-from configs.errors import UsageError
-from configs.schema import RunConfig
+from sortal.configs.errors import UsageError
+from sortal.configs.schema import RunConfig
 
 if TYPE_CHECKING:  # importing it for real would start Prefect before it is told to be quiet
-    from flows.outcome import RunResult
+    from sortal.flows.run.result import RunResult
 
 BETTER_ENCODERS = (
     "Encoder conse is embedded and needs no download. Better: "
@@ -56,10 +56,10 @@ def _lines() -> logging.Handler:
 def run_cluster(config: RunConfig, *, as_json: bool = False) -> "RunResult":
     """Run the flow for a person at a terminal; the last line on stdout is the run id."""
     quiet_prefect()
-    from flows.check import check
+    from sortal.flows.run.check import check
 
     check(config)
-    from flows.recluster import recluster
+    from sortal.flows.recluster import recluster
 
     log_to_terminal(logging.WARNING if as_json else logging.INFO)
     if config.encoder.spec == "conse" and not as_json:
@@ -76,7 +76,7 @@ def run_cluster(config: RunConfig, *, as_json: bool = False) -> "RunResult":
 def show_plan(config: RunConfig, *, as_json: bool = False) -> None:
     """What a run would do, as YAML or as one JSON object."""
     quiet_prefect()
-    from flows.plan import plan_of
+    from sortal.flows.run.plan import plan_of
 
     log_to_terminal(logging.WARNING)
     plan = plan_of(config)
@@ -88,9 +88,9 @@ def show_plan(config: RunConfig, *, as_json: bool = False) -> None:
 
 def show_result(result: "RunResult", limit: int = 40) -> None:
     """The clusters as a table, metrics where labels exist, and where the report is."""
-    from storage.lake import Lake
-    from storage.workspace import Workspace
-    from tasks.report_data import view_rows
+    from sortal.storage.lake.lake import Lake
+    from sortal.storage.workspace import Workspace
+    from sortal.tasks.report.data import view_rows
 
     with Lake(Workspace(Path(result.workspace)), read_only=True) as lake:
         cards = lake.query(
@@ -127,9 +127,9 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
 
 def make_report(workspace: Path, run: str | None) -> None:
     """Make a run's report again from the lake and print its path."""
-    from storage.lake import Lake
-    from storage.workspace import Workspace
-    from tasks.report import publish_report
+    from sortal.storage.lake.lake import Lake
+    from sortal.storage.workspace import Workspace
+    from sortal.tasks.report.page import publish_report
 
     room = Workspace(workspace.resolve())
     with Lake(room, read_only=True) as lake:
@@ -145,7 +145,7 @@ def make_report(workspace: Path, run: str | None) -> None:
 
 def show_encoders() -> None:
     """Which encoders work offline here, and how to get better ones."""
-    from tasks.encoders import installed
+    from sortal.tasks.encoders.registry import installed
 
     table = Table(title="Encoders usable offline", title_justify="left")
     for column in ("spec", "dimensions", "fingerprint", "note"):

@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import duckdb
 
-from configs.errors import RunError, UsageError
-from storage.hashing import hash_text
-from storage.workspace import Workspace
+from sortal.configs.errors import RunError, UsageError
+from sortal.storage.hashing import hash_text
+from sortal.storage.workspace import Workspace
 
 CATALOGUE_VARIABLE = "SORTAL_CATALOGUE"
 DATA_VARIABLE = "SORTAL_LAKE_DATA"

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypedDict
 
-from storage.lake import Lake, sql
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.sql import sql
 
 
 class CellRow(TypedDict):

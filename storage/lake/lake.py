@@ -6,19 +6,19 @@ Readers never block and never see half a run; every past run stays queryable.
 import csv
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
 
 import duckdb
 
-from storage.atomic import temporary
-from storage.catalogue import attach, catalogue_of, connect, data_folder, literal
-from storage.faults import point
-from storage.retry import retry
-from storage.tables import prepare, rollback
-from storage.workspace import Workspace
+from sortal.configs.encoder import EncoderSpec
+from sortal.storage.atomic import temporary
+from sortal.storage.faults import point
+from sortal.storage.lake.catalogue import attach, catalogue_of, connect, data_folder, literal
+from sortal.storage.lake.retry import retry
+from sortal.storage.lake.schema import prepare, rollback
+from sortal.storage.lake.sql import SQL, Select, sql
+from sortal.storage.workspace import Workspace
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Around = Callable[[Any], AbstractContextManager[None]]
 
-SQL = Path(__file__).parent / "sql"
 SCAN_TABLES = ("images", "failures")
 RUN_TABLES = (
     "assignments",
@@ -86,19 +85,6 @@ class RunRow(TypedDict):
     protocol: str
 
 
-@dataclass(frozen=True)
-class Select:
-    """Rows given as a query with bound values, so that big tables never pass through Python."""
-
-    sql: str
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-
-def sql(name: str) -> str:
-    """The text of `storage/sql/<name>.sql`."""
-    return (SQL / f"{name}.sql").read_text(encoding="utf-8").strip().removesuffix(";")
-
-
 def series_of(
     collection: str,
     method: str,
@@ -111,7 +97,7 @@ def series_of(
 
     Ready-made vectors are known by their place: their fingerprint changes with every image added.
     """
-    space = encoder if encoder.startswith("vectors:") else encoder_fingerprint
+    space = encoder if EncoderSpec.parse(encoder).where else encoder_fingerprint
     return f"{collection} {method} {space} {random_state}"
 
 

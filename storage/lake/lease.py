@@ -16,13 +16,13 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 import duckdb
 
-from configs.errors import RunError
-from storage.catalogue import attach_leases, catalogue_of, connect
-from storage.faults import point
-from storage.lake import sql
-from storage.processes import Process, is_gone, this_process
-from storage.retry import retry
-from storage.workspace import Workspace
+from sortal.configs.errors import RunError
+from sortal.storage.faults import point
+from sortal.storage.lake.catalogue import attach_leases, catalogue_of, connect
+from sortal.storage.lake.retry import retry
+from sortal.storage.lake.sql import sql
+from sortal.storage.processes import Process, is_gone, this_process
+from sortal.storage.workspace import Workspace
 
 log = logging.getLogger("sortal")
 

@@ -5,9 +5,10 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.atomic import passing_folder
-from storage.lake import Lake, Select, sql
-from storage.workspace import Workspace
+from sortal.storage.atomic import passing_folder
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.sql import Select, sql
+from sortal.storage.workspace import Workspace
 
 
 def record(workspace: Workspace, run_id: str, source: str, rows: pa.Table, at: datetime) -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import duckdb
 
-from configs.errors import PassingError, RunError
+from sortal.configs.errors import PassingError, RunError
 
 T = TypeVar("T")
 _ATTEMPTS = 30

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import duckdb
 
-from configs.errors import RunError, UsageError
+from sortal.configs.errors import RunError, UsageError
 
 SCHEMA_VERSION = 2
 

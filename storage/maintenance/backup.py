@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from configs.errors import UsageError
-from storage.atomic import TEMPORARY, atomic_file
-from storage.workspace import Workspace
+from sortal.configs.errors import UsageError
+from sortal.storage.atomic import TEMPORARY, atomic_file
+from sortal.storage.workspace import Workspace
 
 _PARTS = ("lake", "vectors", "artifacts", "scans", "reports")
 _CATALOGUE = "catalog.sqlite"

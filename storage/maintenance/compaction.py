@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from storage.artifacts import Artifact, find, read_manifest, restand
-from storage.atomic import TEMPORARY
-from storage.vectors import VectorSet, VectorStore, write_rows
-from storage.workspace import Workspace
+from sortal.storage.artifacts import Artifact, find, read_manifest, restand
+from sortal.storage.atomic import TEMPORARY
+from sortal.storage.vector_sets import VectorSet, write_rows
+from sortal.storage.vectors import VectorStore
+from sortal.storage.workspace import Workspace
 
 
 def stores(workspace: Workspace) -> list[VectorStore]:

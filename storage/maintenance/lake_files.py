@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from storage.lake import Lake
-from storage.retry import retry
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.retry import retry
 
 _MERGED = "64MB"  # a query reads the whole footer of a file: at 512 MB it takes twice as long
 _REWRITE = "CALL ducklake_rewrite_data_files('lake', delete_threshold => 0.5)"

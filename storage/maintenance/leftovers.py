@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from storage.atomic import left_over, remove
-from storage.workspace import Workspace
+from sortal.storage.atomic import left_over, remove
+from sortal.storage.workspace import Workspace
 
 _PLACES = (
     "artifacts/*",

@@ -3,10 +3,10 @@
 import time
 from pathlib import Path
 
-from storage.artifacts import MANIFEST, read_manifest
-from storage.atomic import TEMPORARY
-from storage.lake import Lake
-from storage.workspace import Workspace
+from sortal.storage.artifacts import MANIFEST, read_manifest
+from sortal.storage.atomic import TEMPORARY
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
 
 
 def size_of(path: Path) -> int:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from configs.errors import UsageError
-from storage.lake import RUN_TABLES, SCAN_TABLES, Lake, sql
+from sortal.configs.errors import UsageError
+from sortal.storage.lake.lake import RUN_TABLES, SCAN_TABLES, Lake
+from sortal.storage.lake.sql import sql
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,16 @@ import duckdb
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from storage.artifacts import read_manifest
-from storage.atomic import TEMPORARY, remove, write_json
-from storage.hashing import hash_file, hash_strings
-from storage.lake import Lake, sql
-from storage.leftovers import temporaries
-from storage.retry import one_line
-from storage.vectors import INDEX, VectorStore
-from storage.workspace import Workspace
+from sortal.storage.artifacts import read_manifest
+from sortal.storage.atomic import TEMPORARY, remove, write_json
+from sortal.storage.hashing import hash_file, hash_strings
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.retry import one_line
+from sortal.storage.lake.sql import sql
+from sortal.storage.maintenance.leftovers import temporaries
+from sortal.storage.vector_sets import INDEX
+from sortal.storage.vectors import VectorStore
+from sortal.storage.workspace import Workspace
 
 
 class Finding(NamedTuple):

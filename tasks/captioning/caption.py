@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
-from tasks.captions import normalise
-from tasks.progress import Advance
+from sortal.tasks.corpora.captions import normalise
+from sortal.tasks.progress import Advance
 
 MOST = 2000  # characters kept of a caption; no sentence encoder reads as many
 TEXTS = pa.schema(

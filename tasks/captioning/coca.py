@@ -13,14 +13,15 @@ from open_clip import CoCa
 from open_clip.tokenizer import SimpleTokenizer as CLIPWords
 from torch import Tensor
 
-from configs.captioner import CocaConfig
-from configs.errors import UsageError
-from configs.schema import EncoderConfig, ImagesConfig
-from tasks.batches import Batches, bounds_of, read_batches
-from tasks.captioning.rows import Caption, Code, captioned
-from tasks.encoders.clip import OpenClipEncoder
-from tasks.progress import Advance
-from tasks.sources import ImageSource
+from sortal.configs.captioning import CocaConfig
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.errors import UsageError
+from sortal.configs.schema import ImagesConfig
+from sortal.tasks.captioning.caption import Caption, Code, captioned
+from sortal.tasks.embedding.batches import Batches, bounds_of, read_batches
+from sortal.tasks.encoders.clip import OpenClipEncoder
+from sortal.tasks.progress import Advance
+from sortal.tasks.sources.base import ImageSource
 
 START, END, PAD = 49406, 49407, 0  # of CLIP's tokenizer, with which CoCa is trained
 

@@ -17,14 +17,14 @@ import httpx
 import pyarrow as pa
 from PIL import Image
 
-from configs.captioner import OpenAiConfig
-from configs.errors import PassingError, RunError, UsageError
-from configs.schema import ImagesConfig
-from tasks.captioning.credentials import Credentials, credentials
-from tasks.captioning.rows import Caption, Code, captioned
-from tasks.progress import Advance
-from tasks.reading import Failure, middle, read_image
-from tasks.sources import ImageSource
+from sortal.configs.captioning import OpenAiConfig
+from sortal.configs.errors import PassingError, RunError, UsageError
+from sortal.configs.schema import ImagesConfig
+from sortal.tasks.captioning.caption import Caption, Code, captioned
+from sortal.tasks.captioning.credentials import Credentials, credentials
+from sortal.tasks.progress import Advance
+from sortal.tasks.sources.base import ImageSource
+from sortal.tasks.sources.read import Failure, middle, read_image
 
 log = logging.getLogger("sortal")
 

@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
-from configs.captioner import GivenConfig
-from configs.errors import UsageError
-from storage.hashing import hash_file
-from tasks.caption_files import COLUMNS
-from tasks.captioning.rows import Caption, Code, captioned
-from tasks.progress import Advance
+from sortal.configs.captioning import GivenConfig
+from sortal.configs.errors import UsageError
+from sortal.storage.hashing import hash_file
+from sortal.tasks.captioning.caption import Caption, Code, captioned
+from sortal.tasks.corpora.caption_files import COLUMNS
+from sortal.tasks.progress import Advance
 
 NAMES = ("image", "file_name", "image_name", "filename", "file", "path")
 _TOKEN = re.compile(r"(\S.*?)#\d+\t(.*)")  # 1000268201.jpg#0<TAB>caption

@@ -10,17 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from configs.captioner import NearestConfig
-from storage.artifacts import Artifact
-from storage.atomic import atomic_file
-from storage.rows import FloatArray, Rows
-from storage.vectors import VectorSet
-from storage.workspace import Workspace
-from tasks.captioning.rows import Caption, captioned
-from tasks.centring import Centred, centre
-from tasks.embedding import open_vectors
-from tasks.heads.neighbours import nearest_rows
-from tasks.progress import Advance
+from sortal.configs.captioning import NearestConfig
+from sortal.storage.artifacts import Artifact
+from sortal.storage.atomic import atomic_file
+from sortal.storage.rows import FloatArray, Rows
+from sortal.storage.vector_sets import VectorSet, open_vectors
+from sortal.storage.workspace import Workspace
+from sortal.tasks.arrays import Centred, centre
+from sortal.tasks.captioning.caption import Caption, captioned
+from sortal.tasks.clustering.neighbours import nearest_rows
+from sortal.tasks.progress import Advance
 
 _BLOCK = 16384
 

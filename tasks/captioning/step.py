@@ -12,29 +12,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from configs.captioner import (
+from sortal.configs.captioning import (
     CaptionerConfig,
     CocaConfig,
     GivenConfig,
     NearestConfig,
     OpenAiConfig,
 )
-from configs.errors import RunError, UsageError
-from configs.identity import identity_of
-from configs.schema import CaptionsConfig, ImagesConfig
-from storage.artifacts import Artifact, Written
-from storage.hashing import fingerprint, hash_strings
-from storage.vectors import VectorStore
-from storage.workspace import Workspace
-from tasks.captioning.endpoint import Endpoint, check_endpoint
-from tasks.captioning.given import Given, file_hash
-from tasks.captioning.nearest import open_nearest
-from tasks.captioning.rows import TEXTS, Caption, Captioner, caption_table
-from tasks.embedding import open_vectors, readable
-from tasks.encoders import describe
-from tasks.opening import open_source
-from tasks.progress import progress
-from tasks.step import step
+from sortal.configs.errors import RunError, UsageError
+from sortal.configs.schema import CaptionsConfig, ImagesConfig
+from sortal.configs.section import identity_of
+from sortal.storage.artifacts import Artifact, Written
+from sortal.storage.hashing import fingerprint, hash_strings
+from sortal.storage.vector_sets import open_vectors
+from sortal.storage.vectors import VectorStore
+from sortal.storage.workspace import Workspace
+from sortal.tasks.captioning.caption import TEXTS, Caption, Captioner, caption_table
+from sortal.tasks.captioning.endpoint import Endpoint, check_endpoint
+from sortal.tasks.captioning.given import Given, file_hash
+from sortal.tasks.captioning.nearest import open_nearest
+from sortal.tasks.embedding.images import readable
+from sortal.tasks.encoders.registry import describe
+from sortal.tasks.progress import progress
+from sortal.tasks.sources.registry import open_source
+from sortal.tasks.step import step
 
 log = logging.getLogger("sortal")
 
@@ -177,7 +178,7 @@ def _open(
     files = open_source(source), reading or ImagesConfig()
     if isinstance(config, OpenAiConfig):
         return Endpoint(config, *files)
-    from tasks.captioning.coca import Coca  # imports open_clip, which takes seconds
+    from sortal.tasks.captioning.coca import Coca  # imports open_clip, which takes seconds
 
     return Coca(config, *files)
 

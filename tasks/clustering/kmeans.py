@@ -12,12 +12,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from configs.errors import UsageError
-from storage.hashing import hash_bytes
-from storage.rows import FloatArray, Rows, as_rows
-from tasks.centring import normalise
-from tasks.lloyd import Lloyd, nearest
-from tasks.seeding import best_seeding
+from sortal.configs.errors import UsageError
+from sortal.storage.hashing import hash_bytes
+from sortal.storage.rows import FloatArray, Rows, as_rows
+from sortal.tasks.arrays import normalise
+from sortal.tasks.clustering.lloyd import Lloyd, nearest
+from sortal.tasks.clustering.seeding import best_seeding
 
 log = logging.getLogger("sortal")
 

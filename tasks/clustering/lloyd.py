@@ -7,8 +7,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.rows import FloatArray
-from tasks.centring import normalise
+from sortal.storage.rows import FloatArray
+from sortal.tasks.arrays import normalise
 
 _CHUNK = 16384
 

@@ -4,9 +4,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from configs.errors import UsageError
-from storage.rows import FloatArray, Rows, as_rows
-from tasks.progress import progress
+from sortal.configs.errors import UsageError
+from sortal.storage.rows import FloatArray, Rows, as_rows
+from sortal.tasks.progress import progress
 
 _QUERIES = 16384  # rows whose neighbours are sought at once
 _BASE = 65536  # rows among which they are sought at once

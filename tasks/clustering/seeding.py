@@ -8,8 +8,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.rows import FloatArray
-from tasks.lloyd import Lloyd, means_of
+from sortal.storage.rows import FloatArray
+from sortal.tasks.clustering.lloyd import Lloyd, means_of
 
 ROWS = 16384  # rows on which seedings are tried, at the least ...
 ROWS_PER_CENTRE = 16  # ... and for each centre

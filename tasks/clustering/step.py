@@ -10,14 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.lineage import LineageConfig
-from configs.schema import PartitionConfig
-from storage.artifacts import Artifact, Written, read_manifest
-from storage.rows import FloatArray
-from storage.vectors import FileVectors
-from storage.workspace import Workspace
-from tasks.kmeans import KMeansResult, kmeans
-from tasks.step import step
+from sortal.configs.lineage import LineageConfig
+from sortal.configs.schema import PartitionConfig
+from sortal.storage.artifacts import Artifact, Written, read_manifest
+from sortal.storage.rows import FloatArray
+from sortal.storage.vector_sets import FileVectors
+from sortal.storage.workspace import Workspace
+from sortal.tasks.clustering.kmeans import KMeansResult, kmeans
+from sortal.tasks.step import step
 
 log = logging.getLogger("sortal")
 

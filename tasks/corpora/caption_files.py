@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.errors import UsageError
+from sortal.configs.errors import UsageError
 
 Captions = Iterator[str | None]
 

@@ -7,23 +7,13 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from configs.errors import UsageError
-from configs.schema import CaptionsConfig
-from storage.artifacts import Written
-from storage.hashing import hash_file, hash_strings, hash_text
-from storage.workspace import Workspace
-from tasks.caption_files import read_captions
-from tasks.encoders import vectors
-from tasks.step import step
+from sortal.configs.schema import CaptionsConfig
+from sortal.storage.hashing import hash_text
 
 STARTER = Path(__file__).parent / "data" / "starter_captions.txt"
-CORPUS = "corpus.parquet"
-_VECTORS = "vectors:"
 _DETACHED = re.compile(r"\s+(?=[.,!?;:]+(?:\s|$)|'s\b|n't\b)")  # "a man 's hat ."
 _QUOTED = re.compile(r'"\s*([^"]*?)\s*"')
 _SCHEMA = pa.schema({"key": pa.string(), "text": pa.string(), "count": pa.int64()})
@@ -59,7 +49,7 @@ def caption_corpus(
         texts.setdefault(same, text)
         counts[same] = counts.get(same, 0) + 1
     facts["n_repeated"] = sum(counts.values()) - len(counts)
-    return _table(list(texts.values()), list(counts.values())), facts
+    return caption_table(list(texts.values()), list(counts.values())), facts
 
 
 def _fault(text: str, config: CaptionsConfig) -> str | None:
@@ -71,64 +61,5 @@ def _fault(text: str, config: CaptionsConfig) -> str | None:
     return "n_long" if words > config.max_words else None
 
 
-def _table(texts: list[str], counts: list[int]) -> pa.Table:
+def caption_table(texts: list[str], counts: list[int]) -> pa.Table:
     return pa.table([[hash_text(text) for text in texts], texts, counts], schema=_SCHEMA)
-
-
-def _source(config: CaptionsConfig, encoder: str) -> str:
-    """The source that is meant: such vectors know no caption but their own."""
-    given = encoder.startswith(_VECTORS)
-    if config.source == "vectors" and not given:
-        raise UsageError(
-            f"captions.source 'vectors' needs the encoder vectors:DIR, got {encoder}; use 'starter'"
-        )
-    return "vectors" if given and config.source == "starter" else config.source
-
-
-def _path(source: str) -> Path:
-    return STARTER if source == "starter" else Path(source).expanduser()
-
-
-def _given(encoder: str) -> list[str]:
-    return vectors.texts(Path(encoder.removeprefix(_VECTORS)), "captions")
-
-
-def _state(_workspace: Workspace, *, config: CaptionsConfig, encoder: str) -> str:
-    source = _source(config, encoder)
-    if source == "vectors":
-        return hash_strings(_given(encoder))
-    path = _path(source)
-    return hash_file(path) if path.is_file() else "missing"  # the step says so, in one line
-
-
-def _load(source: str, config: CaptionsConfig, encoder: str) -> tuple[pa.Table, dict[str, Any]]:
-    if source == "vectors":
-        texts = _given(encoder)
-        return _table(texts, [1] * len(texts)), {}
-    file_format = "text" if source == "starter" else config.format
-    corpus, facts = caption_corpus(read_captions(_path(source), file_format), config)
-    if not len(corpus):
-        raise UsageError(
-            f"captions.source must hold captions of {config.min_words} to {config.max_words} "
-            f"words, got none in {source} ({facts['n_read']} read, {facts['n_malformed']} "
-            f"malformed, {facts['n_short']} short, {facts['n_long']} long); check captions.format"
-        )
-    return corpus, facts
-
-
-@step("captions", version=1, state=_state)
-def load_captions(
-    folder: Path, _workspace: Workspace, *, config: CaptionsConfig, encoder: str
-) -> Written:
-    """Write `corpus.parquet`: key, text, count (int64, times it occurred).
-
-    Sources: `starter`, the packaged captions; a file (`caption_files.read_captions`);
-    `vectors`, the captions of the encoder vectors:DIR as they are, which `starter` also means
-    with such an encoder.
-    """
-    source = _source(config, encoder)
-    corpus, facts = _load(source, config, encoder)
-    pq.write_table(corpus, folder / CORPUS, compression="zstd")
-    identity = hash_strings(corpus.column("key").to_pylist())
-    facts = {"source": source, "n_texts": len(corpus), **facts}
-    return Written(rows=len(corpus), identity=identity, facts=facts)

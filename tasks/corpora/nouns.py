@@ -6,26 +6,18 @@ The filters ask about senses: a noun stays when one of its senses passes all of 
 import difflib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from configs.errors import UsageError
-from configs.schema import NounsConfig
-from storage.artifacts import Written
-from storage.hashing import hash_strings, hash_text
-from storage.workspace import Workspace
-from tasks import wordnet
-from tasks.encoders import vectors
-from tasks.step import step
+from sortal.configs.errors import UsageError
+from sortal.configs.schema import NounsConfig
+from sortal.storage.hashing import hash_text
+from sortal.tasks.corpora import wordnet
 
-CORPUS = "corpus.parquet"
-_VECTORS = "vectors:"
 _SCHEMA = pa.schema(
     {
         "key": pa.string(),
@@ -171,58 +163,3 @@ def _frequencies(words: Sequence[str], counts: NDArray[np.integer]) -> Counter[s
     for word, count in zip(words, counts.tolist(), strict=True):
         total[word] += count
     return total
-
-
-def _source(config: NounsConfig, encoder: str) -> str:
-    """Which source is meant; `auto` follows the encoder, then what is found here."""
-    given = encoder.startswith(_VECTORS)
-    if config.source == "vectors" and not given:
-        raise UsageError(
-            f"nouns.source 'vectors' needs the encoder vectors:DIR, got {encoder}; use 'auto'"
-        )
-    if config.source != "auto":
-        return config.source
-    return "vectors" if given else "nltk" if wordnet.find_nltk() else "embedded"
-
-
-def _given(encoder: str) -> list[str]:
-    return vectors.texts(Path(encoder.removeprefix(_VECTORS)), "nouns")
-
-
-def _state(_workspace: Workspace, *, config: NounsConfig, encoder: str) -> str:
-    check(config)
-    source = _source(config, encoder)
-    if source == "vectors":
-        return hash_strings(_given(encoder))
-    return wordnet.content_of(wordnet.require_nltk() if source == "nltk" else None)
-
-
-@step("nouns", version=1, state=_state)
-def load_nouns(
-    folder: Path, _workspace: Workspace, *, config: NounsConfig, encoder: str
-) -> Written:
-    """Write `corpus.parquet`: key, text, synset, lexname, depth, frequency (`noun_corpus`).
-
-    Sources: `nltk` is NLTK's WordNet corpus, which must be there or be downloadable with
-    nltk.download; `embedded` is the packaged table; `vectors` are the nouns of the encoder
-    vectors:DIR, taken as they are without filters. `auto` is `vectors` for such an encoder,
-    else NLTK's corpus where it is found, else the packaged table: both are WordNet 3.0 and give
-    the same nouns and so the same identity, and nothing is downloaded unasked.
-    """
-    source = _source(config, encoder)
-    if source == "nltk":
-        table = wordnet.read_nltk(wordnet.require_nltk())
-    else:
-        table = wordnet.read_embedded()
-    corpus = (
-        given_corpus(_given(encoder), table) if source == "vectors" else noun_corpus(table, config)
-    )
-    pq.write_table(corpus, folder / CORPUS, compression="zstd")
-    places = corpus.select(["key", "synset"]).to_pylist()
-    identity = hash_strings(f"{row['key']} {row['synset']}" for row in places)
-    facts = {
-        "source": source,
-        "n_texts": len(corpus),
-        "n_without_synset": corpus.column("synset").null_count,
-    }
-    return Written(rows=len(corpus), identity=identity, facts=facts)

@@ -1,6 +1,6 @@
 """WordNet's nouns as one table, from NLTK's corpus or from the copy inside the package.
 
-Both hold WordNet 3.0. `python -m tasks.wordnet FILE` writes the packaged copy anew from NLTK's.
+Both hold WordNet 3.0. `python -m sortal.tasks.corpora.wordnet FILE` writes the packaged copy again from NLTK's.
 """
 
 import logging
@@ -14,8 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.errors import UsageError
-from storage.hashing import hash_file, hash_strings
+from sortal.configs.errors import UsageError
+from sortal.storage.hashing import hash_file, hash_strings
 
 log = logging.getLogger("sortal")
 

@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from configs.errors import UsageError
-from storage.atomic import atomic_file, temporary
-from storage.hashing import hash_bytes
-from storage.workspace import Workspace
-from tasks import imagenet, openmoji, torchvision_sets
-from tasks.opening import open_source
-from tasks.progress import progress
-from tasks.sources import METADATA, VectorsSource
+from sortal.configs.encoder import EncoderSpec
+from sortal.configs.errors import UsageError
+from sortal.storage.atomic import atomic_file, temporary
+from sortal.storage.hashing import hash_bytes
+from sortal.storage.workspace import Workspace
+from sortal.tasks.datasets import imagenet, openmoji, torchvision_sets
+from sortal.tasks.progress import progress
+from sortal.tasks.sources.base import METADATA
+from sortal.tasks.sources.registry import open_source
+from sortal.tasks.sources.vectors import VectorsSource
 
-_VECTORS = "vectors:"
 _LIST = METADATA[0]
 _COLUMNS = ("file_name", "label", "bytes", "hash")
 SPLITS = ("train", "test")
@@ -52,8 +53,8 @@ def find_collection(
     elif name in names() and part in ("", *SPLITS):
         folder = make(_place(workspace, name), _reader(name, workspace, imagenet_folder))
         found = _of_folder(name, folder, part)
-    elif text.startswith(_VECTORS):
-        found = _of_vectors(Path(text.removeprefix(_VECTORS)))
+    elif (vectors := EncoderSpec.parse(text).where) is not None:
+        found = _of_vectors(vectors)
     else:
         found = _of_source(text, split)
     if split and not found.train:
@@ -81,7 +82,7 @@ def _of_folder(name: str, folder: Path, part: str) -> Collection:
 
 def _of_vectors(folder: Path) -> Collection:
     place = str(folder.expanduser())
-    return Collection(folder.resolve().name, place, encoder=f"{_VECTORS}{place}")
+    return Collection(folder.resolve().name, place, encoder=EncoderSpec.of_vectors(Path(place)))
 
 
 def _of_source(text: str, split: bool) -> Collection:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from configs.errors import UsageError
-from tasks.sources import is_image
-from tasks.wordnet import read_embedded
+from sortal.configs.errors import UsageError
+from sortal.tasks.corpora.wordnet import read_embedded
+from sortal.tasks.sources.base import is_image
 
 SUBSETS = {
     "imagenet-10": (

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from configs.errors import UsageError
-from storage.atomic import atomic_folder
-from tasks.progress import progress
+from sortal.configs.errors import UsageError
+from sortal.storage.atomic import atomic_folder
+from sortal.tasks.progress import progress
 
 SIZE = 224  # pixels a side, what the default encoder sees
 

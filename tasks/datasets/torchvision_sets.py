@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from configs.errors import RunError
+from sortal.configs.errors import RunError
 
 # CIFAR-100's superclasses and their classes, by which CIFAR-20 is labelled.
 SUPERCLASSES = {

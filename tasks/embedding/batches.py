@@ -13,11 +13,11 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from configs.errors import RunError
-from configs.schema import ImagesConfig
-from tasks.decoding import ImageError
-from tasks.reading import Failure, middle, read_image
-from tasks.sources import ImageSource
+from sortal.configs.errors import RunError
+from sortal.configs.schema import ImagesConfig
+from sortal.tasks.sources.base import ImageSource
+from sortal.tasks.sources.decode import ImageError
+from sortal.tasks.sources.read import Failure, middle, read_image
 
 _FEW = 256  # images: fewer are read sooner than worker processes start
 

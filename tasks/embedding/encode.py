@@ -6,16 +6,17 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from configs.errors import RunError
-from configs.schema import EncoderConfig, ImagesConfig
-from storage.rows import FloatArray
-from storage.vectors import VectorStore
-from tasks.bad_images import KnownBad
-from tasks.batches import Batches, bounds_of, read_batches
-from tasks.encoders import Encoder
-from tasks.opening import open_source
-from tasks.progress import progress
-from tasks.reading import Failure
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.errors import RunError
+from sortal.configs.schema import ImagesConfig
+from sortal.storage.rows import FloatArray
+from sortal.storage.vectors import VectorStore
+from sortal.tasks.embedding.batches import Batches, bounds_of, read_batches
+from sortal.tasks.embedding.failures import KnownBad
+from sortal.tasks.encoders.base import Encoder
+from sortal.tasks.progress import progress
+from sortal.tasks.sources.read import Failure
+from sortal.tasks.sources.registry import open_source
 
 
 def embed_rows(

@@ -8,11 +8,11 @@ import PIL
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.schema import ImagesConfig
-from storage.atomic import atomic_file
-from storage.hashing import fingerprint
-from storage.workspace import Workspace
-from tasks.reading import Failure
+from sortal.configs.schema import ImagesConfig
+from sortal.storage.atomic import atomic_file
+from sortal.storage.hashing import fingerprint
+from sortal.storage.workspace import Workspace
+from sortal.tasks.sources.read import Failure
 
 FAILURES = pa.schema({"key": pa.string(), "error_code": pa.string(), "error": pa.string()})
 

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from configs.errors import UsageError
-from configs.schema import CaptionsConfig, NounsConfig
-from storage.rows import FloatArray
+from sortal.configs.encoder import EncoderSpec
+from sortal.configs.errors import UsageError
+from sortal.configs.schema import CaptionsConfig, NounsConfig
+from sortal.storage.rows import FloatArray
 
 PLAIN = ("{}",)
 SIC_TEMPLATES = ("a photo of a {}.",)
@@ -55,7 +56,7 @@ class Encoder(Protocol):
 
 def templates_of(section: NounsConfig | CaptionsConfig, encoder: EncoderInfo) -> tuple[str, ...]:
     """The prompt templates of a corpus under an encoder. Captions and ready vectors have none."""
-    if isinstance(section, CaptionsConfig) or encoder.spec.startswith("vectors:"):
+    if isinstance(section, CaptionsConfig) or EncoderSpec.parse(encoder.spec).where:
         return PLAIN
     named = {"auto": encoder.templates, "tac": TAC_TEMPLATES, "sic": SIC_TEMPLATES}
     chosen = section.templates

@@ -16,12 +16,12 @@ import open_clip
 import torch
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
-from configs.errors import UsageError
-from configs.schema import EncoderConfig
-from storage.hashing import fingerprint
-from storage.rows import FloatArray
-from tasks.encoders.base import TAC_TEMPLATES, EncoderInfo, device_of, unit
-from tasks.encoders.files import content_hash, folder_hash
+from sortal.configs.encoder import EncoderConfig, EncoderSpec
+from sortal.configs.errors import UsageError
+from sortal.storage.hashing import fingerprint
+from sortal.storage.rows import FloatArray
+from sortal.tasks.encoders.base import TAC_TEMPLATES, EncoderInfo, device_of, unit
+from sortal.tasks.encoders.files import content_hash, folder_hash
 
 log = logging.getLogger("sortal")
 
@@ -62,7 +62,7 @@ def _is_vocabulary(name: str) -> bool:
 
 def resolve(spec: str) -> Checkpoint:
     """Find weights and configurations of `open_clip:…`; raises UsageError with the way out."""
-    name = spec.removeprefix("open_clip:")
+    name = EncoderSpec.parse(spec).model
     if name.startswith(_LOCAL):
         return _from_folder(name)
     if name.startswith(_HUB):

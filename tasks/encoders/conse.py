@@ -13,13 +13,13 @@ import torch
 from PIL import Image, ImageOps
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from configs.errors import UsageError
-from configs.schema import EncoderConfig
-from storage.hashing import hash_strings
-from storage.rows import FloatArray
-from tasks.encoders import minilm
-from tasks.encoders.base import device_of, unit
-from tasks.encoders.embedded import (
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.errors import UsageError
+from sortal.storage.hashing import hash_strings
+from sortal.storage.rows import FloatArray
+from sortal.tasks.encoders import minilm
+from sortal.tasks.encoders.base import device_of, unit
+from sortal.tasks.encoders.embedded import (
     AXES,
     CLASS_NAMES,
     DIM,

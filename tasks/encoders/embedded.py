@@ -5,9 +5,9 @@ A fingerprint covers the hashes of all files and every setting that a vector dep
 
 from pathlib import Path
 
-from storage.hashing import fingerprint
-from tasks.encoders.base import PLAIN, EncoderInfo
-from tasks.encoders.files import package_file
+from sortal.storage.hashing import fingerprint
+from sortal.tasks.encoders.base import PLAIN, EncoderInfo
+from sortal.tasks.encoders.files import package_file
 
 DIM = 384  # of both: conse mixes MiniLM's vectors
 

@@ -8,8 +8,8 @@ import importlib.metadata
 from functools import lru_cache
 from pathlib import Path
 
-from configs.errors import UsageError
-from storage.hashing import hash_file
+from sortal.configs.errors import UsageError
+from sortal.storage.hashing import hash_file
 
 _CHUNK = 1 << 20
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from configs.errors import UsageError
-from configs.schema import EncoderConfig
-from storage.rows import FloatArray
-from tasks.encoders.base import device_of
-from tasks.encoders.embedded import (
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.errors import UsageError
+from sortal.storage.rows import FloatArray
+from sortal.tasks.encoders.base import device_of
+from sortal.tasks.encoders.embedded import (
     DIM,
     MAX_TOKENS,
     describe_minilm,

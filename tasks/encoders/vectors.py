@@ -11,14 +11,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.errors import UsageError
-from storage.hashing import fingerprint
-from storage.rows import FloatArray
-from tasks.encoders.files import content_hash
+from sortal.configs.encoder import EncoderSpec
+from sortal.configs.errors import UsageError
+from sortal.storage.hashing import fingerprint
+from sortal.storage.rows import FloatArray
+from sortal.tasks.encoders.base import PLAIN, EncoderInfo
+from sortal.tasks.encoders.files import content_hash
 
 ROLES = ("images", "nouns", "captions", "texts")
 TEXT_ROLES = ("nouns", "captions", "texts")
 _BATCH = 8192
+
+
+def describe(spec: str) -> EncoderInfo:
+    """What is known of `vectors:DIR`; raises UsageError where the folder cannot be used."""
+    folder = EncoderSpec.parse(spec).where
+    if folder is None:
+        raise UsageError(f"vectors:DIR must name a folder, got {spec!r}")
+    return EncoderInfo(spec, fingerprint_of(folder), dim_of(folder), PLAIN, "ready-made vectors")
 
 
 def files_of(folder: Path, *roles: str) -> list[Path]:

@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from configs.evaluation import EvaluationConfig
-from configs.schema import PartitionConfig
-from storage.artifacts import Artifact
-from storage.rows import FloatArray, Rows
-from tasks.centring import normalise
-from tasks.kmeans import assign, count_distinct, kmeans
-from tasks.measures.agreement import ari, confusion
+from sortal.configs.evaluation import EvaluationConfig
+from sortal.configs.schema import PartitionConfig
+from sortal.storage.artifacts import Artifact
+from sortal.storage.rows import FloatArray, Rows
+from sortal.tasks.arrays import normalise
+from sortal.tasks.clustering.kmeans import assign, count_distinct, kmeans
+from sortal.tasks.evaluation.agreement import ari, confusion
 
 _BLOCK = 16384
 Labels = NDArray[np.integer]

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.rows import FloatArray
-from tasks import wordnet
-from tasks.concepts import stem
+from sortal.storage.rows import FloatArray
+from sortal.tasks.corpora import wordnet
+from sortal.tasks.naming.synonyms import stem
 
 LEVELS = ("equal", "synonym", "hypernym")
 _REACH = 2  # hypernym edges between name and class that still count

@@ -10,20 +10,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from configs.evaluation import EvaluationConfig
-from configs.schema import EncoderConfig, PartitionConfig
-from storage.artifacts import Artifact, Written
-from storage.hashing import hash_text
-from storage.vectors import FileVectors
-from storage.workspace import Workspace
-from tasks import wordnet
-from tasks.embedding import fill_texts, folder_of, open_vectors
-from tasks.encoders import vectors
-from tasks.measures.agreement import Counts, confusion, recalls, score, size_entropy
-from tasks.measures.label_free import column_entropy, geometry, present
-from tasks.measures.names import Senses, base, closeness, matches
-from tasks.naming import labels_of
-from tasks.step import step
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.evaluation import EvaluationConfig
+from sortal.configs.schema import PartitionConfig
+from sortal.storage.artifacts import Artifact, Written
+from sortal.storage.hashing import hash_text
+from sortal.storage.vector_sets import FileVectors, open_vectors
+from sortal.storage.workspace import Workspace
+from sortal.tasks.clustering.assignments import labels_of
+from sortal.tasks.corpora import wordnet
+from sortal.tasks.embedding.texts import fill_texts
+from sortal.tasks.encoders import vectors
+from sortal.tasks.evaluation.agreement import Counts, confusion, recalls, score, size_entropy
+from sortal.tasks.evaluation.label_free import column_entropy, geometry, present
+from sortal.tasks.evaluation.names import Senses, base, closeness, matches
+from sortal.tasks.step import step
 
 METRICS = "metrics.parquet"
 CONFUSION = "confusion.parquet"
@@ -114,8 +115,8 @@ def evaluate_names(
     senses = Senses(table)
     words = {label: senses.word(label) for label in labels}
     texts = [*dict.fromkeys([*words.values(), *(base(named[cluster]) for cluster in classes)])]
-    if encoder.spec.startswith("vectors:"):
-        held = set(vectors.texts(folder_of(encoder.spec), "nouns"))
+    if encoder.vectors:
+        held = set(vectors.texts(encoder.vectors, "nouns"))
         texts = [text for text in texts if text in held]
     keys = {hash_text(text): text for text in texts}
     store = fill_texts(workspace, keys, encoder, encoder_fingerprint, templates, "class names")

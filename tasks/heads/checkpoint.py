@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file, safe_open, save_file
 from torch import Tensor
 
-from storage.atomic import atomic_file
-from tasks.heads.method import Method
+from sortal.storage.atomic import atomic_file
+from sortal.tasks.heads.method import Method
 
 log = logging.getLogger("sortal")
 

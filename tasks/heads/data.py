@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from storage.atomic import atomic_file
-from storage.rows import FloatArray
-from tasks.heads.neighbours import nearest_neighbours
-from tasks.kernel import free_memory
+from sortal.storage.atomic import atomic_file
+from sortal.storage.rows import FloatArray
+from sortal.tasks.clustering.neighbours import nearest_neighbours
+from sortal.tasks.memory import free_memory
 
 BLOCK = 8192
 

@@ -13,27 +13,25 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from configs.errors import UsageError
-from configs.heads import HeadConfig
-from storage.artifacts import Artifact, Written
-from storage.rows import FloatArray
-from storage.vectors import FileVectors
-from storage.workspace import Workspace
-from tasks.centring import normalise
-from tasks.commit import PER_IMAGE
-from tasks.embedding import open_vectors
-from tasks.encoders.base import device_of
-from tasks.heads.data import BLOCK, Data
-from tasks.heads.glad import Glad
-from tasks.heads.head import WEIGHTS
-from tasks.heads.inputs import Inputs, open_data
-from tasks.heads.mca import Mca
-from tasks.heads.method import Method
-from tasks.heads.sac import Sac
-from tasks.heads.sic import Sic
-from tasks.heads.tac import Tac
-from tasks.heads.trainer import History, Labels, Score, probability_blocks, survey, train
-from tasks.measures.agreement import accuracy, confusion
+from sortal.configs.errors import UsageError
+from sortal.configs.heads import HeadConfig
+from sortal.storage.artifacts import Artifact, Written
+from sortal.storage.rows import FloatArray
+from sortal.storage.vector_sets import FileVectors, open_vectors
+from sortal.storage.workspace import Workspace
+from sortal.tasks.arrays import normalise
+from sortal.tasks.encoders.base import device_of
+from sortal.tasks.evaluation.agreement import accuracy, confusion
+from sortal.tasks.heads.data import BLOCK, Data
+from sortal.tasks.heads.inputs import Inputs, open_data
+from sortal.tasks.heads.method import Method
+from sortal.tasks.heads.methods.glad import Glad
+from sortal.tasks.heads.methods.mca import Mca
+from sortal.tasks.heads.methods.sac import Sac
+from sortal.tasks.heads.methods.sic import Sic
+from sortal.tasks.heads.methods.tac import Tac
+from sortal.tasks.heads.outputs import PER_IMAGE, WEIGHTS
+from sortal.tasks.heads.trainer import History, Labels, Score, probability_blocks, survey, train
 
 METHODS: dict[str, type[Method]] = {
     "tac": Tac,

@@ -7,18 +7,17 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from configs.schema import FusionConfig, TransportConfig
-from storage.artifacts import Artifact
-from storage.rows import FloatArray
-from storage.vectors import ROW_GROUP, FileVectors
-from storage.workspace import Workspace
-from tasks.centring import centre, normalise
-from tasks.embedding import open_vectors
-from tasks.fusion import open_view
-from tasks.heads.data import Data, Matrix, TextSpace, write_matrix
-from tasks.heads.method import Method
-from tasks.naming import space_table
-from tasks.transport import space_texts
+from sortal.configs.schema import FusionConfig, TransportConfig
+from sortal.storage.artifacts import Artifact
+from sortal.storage.rows import FloatArray
+from sortal.storage.vector_sets import FileVectors, open_vectors
+from sortal.storage.vectors import ROW_GROUP
+from sortal.storage.workspace import Workspace
+from sortal.tasks.arrays import centre, normalise
+from sortal.tasks.fusion.fuser import open_view
+from sortal.tasks.heads.data import Data, Matrix, TextSpace, write_matrix
+from sortal.tasks.heads.method import Method
+from sortal.tasks.selection.space import space_table, space_texts
 
 
 class Inputs(NamedTuple):

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from configs.errors import RunError
-from configs.heads import HeadConfig
-from storage.rows import FloatArray
-from tasks.heads.data import Data
-from tasks.heads.networks import head_of
+from sortal.configs.errors import RunError
+from sortal.configs.heads import HeadConfig
+from sortal.storage.rows import FloatArray
+from sortal.tasks.heads.data import Data
+from sortal.tasks.heads.networks import head_of
 
 
 class Method(nn.Module):

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
-from configs.errors import UsageError
-from configs.heads import HeadConfig
-from storage.rows import FloatArray
-from tasks.heads.fitting import METHODS
-from tasks.heads.method import Method
+from sortal.configs.errors import UsageError
+from sortal.configs.heads import HeadConfig
+from sortal.storage.rows import FloatArray
+from sortal.tasks.heads.fit import METHODS
+from sortal.tasks.heads.method import Method
 
 
 class Head:

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from configs.heads import HeadConfig
-from configs.schema import FusionConfig, TransportConfig
-from storage.artifacts import Artifact, Written
-from storage.workspace import Workspace
-from tasks.step import step
+from sortal.configs.heads import HeadConfig
+from sortal.configs.schema import FusionConfig, TransportConfig
+from sortal.storage.artifacts import Artifact, Written
+from sortal.storage.workspace import Workspace
+from sortal.tasks.step import step
 
-WEIGHTS = "head.safetensors"
 _PLACES = ("folder", "workspace")
 
 
@@ -45,8 +44,8 @@ def head(
     the step is done; a run that was killed goes on from there.
     """
     arguments = {name: value for name, value in locals().items() if name not in _PLACES}
-    from tasks.heads.fitting import fit
-    from tasks.heads.inputs import Inputs
+    from sortal.tasks.heads.fit import fit
+    from sortal.tasks.heads.inputs import Inputs
 
     scratch = workspace.training / head.fingerprint(workspace, **arguments)
     scratch.mkdir(parents=True, exist_ok=True)

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from configs.errors import RunError, UsageError
-from configs.heads import TrainerConfig
-from tasks.heads.checkpoint import Progress, resume, save
-from tasks.heads.data import BLOCK, Data
-from tasks.heads.method import Method
-from tasks.progress import Advance, progress
+from sortal.configs.errors import RunError, UsageError
+from sortal.configs.heads import TrainerConfig
+from sortal.tasks.heads.checkpoint import Progress, resume, save
+from sortal.tasks.heads.data import BLOCK, Data
+from sortal.tasks.heads.method import Method
+from sortal.tasks.progress import Advance, progress
 
 EPOCH = 1 << 20  # what an epoch's randomness is for; smaller numbers are the methods'
 

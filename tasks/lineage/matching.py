@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from configs.lineage import LineageConfig
-from storage.rows import FloatArray
+from sortal.configs.lineage import LineageConfig
+from sortal.storage.rows import FloatArray
 
 EVENTS = ("same", "grew", "shrank", "split", "merged", "born", "vanished")
 _MOST = 0.5  # a part of a split cluster holds mostly its images

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel
 
-from configs.identity import Runtime, identity_of
-from configs.lineage import LineageConfig
-from configs.schema import RunConfig
-from storage.artifacts import Artifact, find
-from storage.lake import Lake, series_of, sql
-from storage.workspace import Workspace
+from sortal.configs.lineage import LineageConfig
+from sortal.configs.schema import RunConfig
+from sortal.configs.section import Runtime, identity_of
+from sortal.storage.artifacts import Artifact, find
+from sortal.storage.lake.lake import Lake, series_of
+from sortal.storage.lake.sql import sql
+from sortal.storage.workspace import Workspace
 
 log = logging.getLogger("sortal")
 

@@ -12,16 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from configs.lineage import LineageConfig
-from storage.artifacts import Artifact, Written
-from storage.lake import Lake, sql
-from storage.rows import FloatArray
-from storage.workspace import Workspace
-from tasks.centring import normalise
-from tasks.concepts import stem
-from tasks.matching import EVENTS, Before, Change, changes, match
-from tasks.series import Pinned
-from tasks.step import step
+from sortal.configs.lineage import LineageConfig
+from sortal.storage.artifacts import Artifact, Written
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.sql import sql
+from sortal.storage.rows import FloatArray
+from sortal.storage.workspace import Workspace
+from sortal.tasks.arrays import normalise
+from sortal.tasks.lineage.matching import EVENTS, Before, Change, changes, match
+from sortal.tasks.lineage.previous_run import Pinned
+from sortal.tasks.naming.synonyms import stem
+from sortal.tasks.step import step
 
 LINEAGE = pa.schema(
     [

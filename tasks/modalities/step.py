@@ -3,38 +3,35 @@
 A view is written row for row like the image vectors; a row that is missing is a zero vector.
 """
 
-import tempfile
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from configs.errors import UsageError
-from configs.schema import EncoderConfig
-from storage.artifacts import Artifact, Written
-from storage.hashing import fingerprint, hash_strings, hash_text
-from storage.rows import ArrayRows, FloatArray
-from storage.vectors import ROW_GROUP, FileVectors, VectorStore, vectors_of
-from storage.workspace import Workspace
-from tasks.centring import mean_of, normalise
-from tasks.embedding import fill_texts, open_vectors
-from tasks.encoders import vectors
-from tasks.encoders.base import PLAIN
-from tasks.encoders.files import content_hash
-from tasks.fusion import write_shards
-from tasks.listing import metadata_column
-from tasks.opening import open_source
-from tasks.sources import VectorsSource
-from tasks.step import step
-
-TEXTS = "texts.parquet"
-PRESENT = "present.parquet"
-Pieces = Iterable[tuple[NDArray[np.int64], FloatArray]]
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.errors import UsageError
+from sortal.storage.artifacts import Artifact, Written
+from sortal.storage.hashing import fingerprint, hash_strings, hash_text
+from sortal.storage.vector_sets import open_vectors
+from sortal.storage.workspace import Workspace
+from sortal.tasks.embedding.texts import fill_texts
+from sortal.tasks.encoders import vectors
+from sortal.tasks.encoders.base import PLAIN
+from sortal.tasks.encoders.files import content_hash
+from sortal.tasks.modalities.write import (
+    TEXTS,
+    _from_files,
+    _from_store,
+    view_files,
+    write_texts,
+    write_view,
+)
+from sortal.tasks.sources.listing import metadata_column
+from sortal.tasks.sources.registry import open_source
+from sortal.tasks.sources.vectors import VectorsSource
+from sortal.tasks.step import step
 
 
 def _column_state(_workspace: Workspace, *, source: str, column: str, **_: Any) -> str:
@@ -69,16 +66,6 @@ def texts_of_column(source: str, column: str) -> dict[str, str | None]:
     return metadata_column(opened, column)
 
 
-def write_texts(folder: Path, texts: dict[str, str | None]) -> Written:
-    """Write `texts.parquet` (key, text), one row an image, the text null where it has none."""
-    keys, values = list(texts), list(texts.values())
-    table = pa.table({"key": pa.array(keys, pa.string()), "text": pa.array(values, pa.string())})
-    pq.write_table(table, folder / TEXTS, compression="zstd")
-    identity = hash_strings(f"{key} {text or ''}" for key, text in texts.items())
-    n_texts = len(texts) - table["text"].null_count
-    return Written(rows=len(texts), identity=identity, facts={"n_texts": n_texts})
-
-
 @step("view", version=1)
 def embed_view(
     folder: Path,
@@ -108,22 +95,6 @@ def embed_view(
     return write_view(folder, name, keys, _from_store(store, text_keys))
 
 
-def _from_store(store: VectorStore, wanted: list[str | None]) -> Iterator[Any]:
-    """(row numbers, unit vectors) of the rows whose text is in `store`, shard by shard."""
-    rows_of: dict[str, list[int]] = {}
-    for row, key in enumerate(wanted):
-        if key is not None:
-            rows_of.setdefault(key, []).append(row)
-    for shard in store.shards():
-        for batch in pq.ParquetFile(shard).iter_batches(ROW_GROUP):
-            keys = batch.column("key").to_pylist()
-            rows = [rows_of.pop(key, []) for key in keys]
-            numbers = np.array([row for each in rows for row in each], dtype=np.int64)
-            if len(numbers):
-                repeats = [len(each) for each in rows]
-                yield numbers, normalise(np.repeat(vectors_of(batch), repeats, axis=0))
-
-
 def _vectors_state(_workspace: Workspace, *, source: str, **_: Any) -> str:
     return fingerprint("view", [(path.name, content_hash(path)) for path in view_files(source)])
 
@@ -149,62 +120,3 @@ def copy_view(
     pairs = zip(rows["path"].to_pylist(), rows["key"].to_pylist(), strict=True)
     paths = {path: row_of[key] for path, key in pairs if key in row_of}
     return write_view(folder, name, keys, _from_files(view_files(source), row_of, paths))
-
-
-def view_files(source: str) -> list[Path]:
-    """The Parquet files of a view's source; raises UsageError where there is none."""
-    path = Path(source).expanduser()
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-    if not files or not all(file.is_file() for file in files):
-        raise UsageError(
-            f"a view's source must be a Parquet file or a folder of them, got {source!r}; "
-            "nothing of the kind is there"
-        )
-    return files
-
-
-def _from_files(files: list[Path], row_of: dict[str, int], paths: dict[str, int]) -> Iterator[Any]:
-    """(row numbers, unit vectors) of the files' rows that belong to an image."""
-    dim = vectors.length_of(files)
-    for path in files:
-        name = vectors.key_column(path)
-        left = dict(row_of if name == "key" else paths)
-        for keys, block in vectors.file_blocks(path, name, dim):
-            found = [(left.pop(key), row) for row, key in enumerate(keys) if key in left]
-            if found:
-                numbers, rows = zip(*found, strict=True)
-                yield np.array(numbers), block[list(rows)]
-
-
-def write_view(folder: Path, name: str, keys: list[str], pieces: Pieces) -> Written:
-    """Write a view of the images `keys` from pieces (row numbers, unit vectors), in any order.
-
-    `vectors-00000.parquet`, ... (key, vector), row for row with the image vectors, a zero vector
-    where it is missing; `present.parquet` (key, present); `mean.npy`, over those present. Raises
-    UsageError when none is.
-    """
-    present = np.zeros(len(keys), dtype=bool)
-    with tempfile.TemporaryFile(dir=folder) as scratch:
-        matrix: NDArray[np.float16] | None = None
-        for numbers, block in pieces:
-            if matrix is None:
-                shape = (len(keys), block.shape[1])
-                scratch.truncate(2 * shape[0] * shape[1])
-                matrix = np.memmap(scratch, np.float16, "r+", shape=shape)
-            rows, first = np.unique(numbers, return_index=True)
-            fresh = ~present[rows]
-            matrix[rows[fresh]] = block[first[fresh]]
-            present[numbers] = True
-        if matrix is None:
-            raise UsageError(
-                f"view {name} must be there for an image, got none of {len(keys):,}; its key must "
-                "be the image's key or its file_name"
-            )
-        write_shards(folder, keys, ArrayRows(matrix).blocks(ROW_GROUP))
-    table = pa.table({"key": pa.array(keys, pa.string()), "present": present})
-    pq.write_table(table, folder / PRESENT, compression="zstd")
-    count = int(present.sum())
-    written = FileVectors(sorted(folder.glob("vectors-*.parquet")))
-    np.save(folder / "mean.npy", mean_of(written) * np.float32(len(keys) / count))
-    facts = {"dim": written.shape[1], "n_present": count, "n_missing": len(keys) - count}
-    return Written(rows=len(keys), facts={name: facts})

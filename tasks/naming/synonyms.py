@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from storage.rows import FloatArray
+from sortal.storage.rows import FloatArray
 
 _RARE = 0.3  # [infer] a word never seen in SemCor loses 30 % of its score, one seen 9 times 3 %
 _SPECIFIC = 4  # [infer] depth from which a noun is specific enough; person is at 3, entity at 0

@@ -14,19 +14,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from configs.assign import AssignConfig
-from configs.errors import UsageError
-from configs.schema import RunConfig
-from storage.artifacts import Artifact
-from storage.rows import FloatArray
-from storage.vectors import ROW_GROUP, VectorSet
-from storage.workspace import Workspace
-from tasks.centring import normalise
-from tasks.fusion import Fuser, open_fuser
-from tasks.heads.head import WEIGHTS
+from sortal.configs.assign import AssignConfig
+from sortal.configs.errors import UsageError
+from sortal.configs.schema import RunConfig
+from sortal.storage.artifacts import Artifact
+from sortal.storage.rows import FloatArray
+from sortal.storage.vector_sets import VectorSet
+from sortal.storage.vectors import ROW_GROUP
+from sortal.storage.workspace import Workspace
+from sortal.tasks.arrays import normalise
+from sortal.tasks.fusion.fuser import Fuser, open_fuser
+from sortal.tasks.heads.outputs import WEIGHTS
 
 if TYPE_CHECKING:
-    from tasks.heads.predict import Head
+    from sortal.tasks.heads.predict import Head
 
 PLACED = pa.schema(
     {
@@ -172,7 +173,7 @@ def open_placer(
     limits = thresholds(own["cluster"].to_numpy(), own["distance"].to_numpy(), len(centres), assign)
     head = None
     if config.head.method != "none":
-        from tasks.heads.predict import load_head
+        from sortal.tasks.heads.predict import load_head
 
         head = load_head(partition.file(workspace, WEIGHTS), config.head)
     return Placer(fuser, centres, config.partition.spherical, limits, head)

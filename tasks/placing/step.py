@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from configs.assign import AssignConfig
-from configs.schema import RunConfig
-from storage.artifacts import Artifact, Written
-from storage.workspace import Workspace
-from tasks.embedding import open_vectors
-from tasks.placing import open_placer, stored_blocks
-from tasks.step import step
+from sortal.configs.assign import AssignConfig
+from sortal.configs.schema import RunConfig
+from sortal.storage.artifacts import Artifact, Written
+from sortal.storage.vector_sets import open_vectors
+from sortal.storage.workspace import Workspace
+from sortal.tasks.placing.placer import open_placer, stored_blocks
+from sortal.tasks.step import step
 
 
 @step("applied")

@@ -9,11 +9,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from storage.artifacts import Artifact, find
-from storage.lake import SCAN_TABLES, Lake, RunRow, Select, sql
-from storage.verify import Finding
-from storage.workspace import Workspace
-from tasks.commit import caption_files, captions_of, files_of, lineage_of, tables_of
+from sortal.storage.artifacts import Artifact, find
+from sortal.storage.lake.lake import SCAN_TABLES, Lake, RunRow
+from sortal.storage.lake.sql import Select, sql
+from sortal.storage.maintenance.verify import Finding
+from sortal.storage.workspace import Workspace
+from sortal.tasks.publishing.rows import caption_files, captions_of, files_of, lineage_of, tables_of
 
 _FILES = {  # by role, in the order of files_of
     "scan": ["images.parquet"],

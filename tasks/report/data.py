@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from configs.errors import UsageError
-from storage.lake import Lake, sql
-from tasks.thumbnails import LARGE, SMALL, Place
+from sortal.configs.errors import UsageError
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.sql import sql
+from sortal.tasks.report.thumbnails import LARGE, SMALL, Place
 
 _MAX_CARDS = 150
 _EXTREMES = 12

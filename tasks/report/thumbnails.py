@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from PIL import Image, ImageOps
 
-from configs.errors import UsageError
-from configs.schema import ImagesConfig
-from storage.hashing import hash_bytes
-from tasks.decoding import ImageError, decode
-from tasks.opening import open_source
-from tasks.sources import ImageSource, VectorsSource
+from sortal.configs.errors import UsageError
+from sortal.configs.schema import ImagesConfig
+from sortal.storage.hashing import hash_bytes
+from sortal.tasks.sources.base import ImageSource
+from sortal.tasks.sources.decode import ImageError, decode
+from sortal.tasks.sources.registry import open_source
+from sortal.tasks.sources.vectors import VectorsSource
 
 log = logging.getLogger("sortal")
 

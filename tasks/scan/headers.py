@@ -20,12 +20,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
-from configs.schema import ImagesConfig
-from storage.atomic import atomic_file
-from tasks.decoding import Code, ImageError, read_header
-from tasks.listing import LISTING
-from tasks.progress import progress
-from tasks.sources import ImageSource
+from sortal.configs.schema import ImagesConfig
+from sortal.storage.atomic import atomic_file
+from sortal.tasks.progress import progress
+from sortal.tasks.sources.base import ImageSource
+from sortal.tasks.sources.decode import Code, ImageError, read_header
+from sortal.tasks.sources.listing import LISTING
 
 FACTS = pa.schema(
     [

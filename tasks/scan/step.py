@@ -13,20 +13,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from configs.schema import ImagesConfig
-from storage.artifacts import Written
-from storage.hashing import hash_strings, hash_text
-from storage.workspace import Workspace
-from tasks.archives import TarSource
-from tasks.decoding import Code, ImageError, decode
-from tasks.encoders.vectors import image_table
-from tasks.listing import list_source
-from tasks.opening import open_source
-from tasks.parquet_images import ParquetSource
-from tasks.probing import Memory, refresh
-from tasks.sources import FolderSource, ImageSource, VectorsSource
-from tasks.step import step
-from tasks.tar_folder import TarFolder
+from sortal.configs.schema import ImagesConfig
+from sortal.storage.artifacts import Written
+from sortal.storage.hashing import hash_strings, hash_text
+from sortal.storage.workspace import Workspace
+from sortal.tasks.encoders.vectors import image_table
+from sortal.tasks.scan.headers import Memory, refresh
+from sortal.tasks.sources.base import ImageSource
+from sortal.tasks.sources.decode import Code, ImageError, decode
+from sortal.tasks.sources.folder import FolderSource
+from sortal.tasks.sources.listing import list_source
+from sortal.tasks.sources.parquet import ParquetSource
+from sortal.tasks.sources.registry import open_source
+from sortal.tasks.sources.tar import TarSource
+from sortal.tasks.sources.tar_folder import TarFolder
+from sortal.tasks.sources.vectors import VectorsSource
+from sortal.tasks.step import step
 
 __all__ = ["IMAGES", "Code", "ImageError", "ImageSource", "decode", "scan"]
 

@@ -9,21 +9,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from configs.errors import UsageError
-from storage.hashing import fingerprint, hash_bytes
-from tasks.archives import TarSource
-from tasks.beside import column_beside, labels_beside
-from tasks.decoding import Code, ImageError
-from tasks.labels import (
+from sortal.configs.errors import UsageError
+from sortal.storage.hashing import fingerprint, hash_bytes
+from sortal.tasks.sources.base import METADATA, Entry, ImageSource
+from sortal.tasks.sources.decode import Code, ImageError
+from sortal.tasks.sources.metadata import (
     common_folder,
     folder_labels,
     metadata_of,
     read_column,
     read_metadata,
 )
-from tasks.parquet_images import ParquetSource
-from tasks.sources import METADATA, Entry, ImageSource
-from tasks.tar_folder import TarFolder
+from sortal.tasks.sources.parquet import ParquetSource
+from sortal.tasks.sources.sidecars import column_beside, labels_beside
+from sortal.tasks.sources.tar import TarSource
+from sortal.tasks.sources.tar_folder import TarFolder
 
 CHUNK = 65_536  # rows held as Python objects at a time
 LISTING = pa.schema(
@@ -99,7 +99,7 @@ def _some(rows: pa.Table, source: ImageSource) -> pa.Table:
 def metadata_column(source: ImageSource, column: str) -> dict[str, str | None]:
     """Path -> text of a column of the source's metadata file; raises UsageError without one.
 
-    Images in Parquet files have theirs beside them, and those in tar files may (`tasks/beside.py`).
+    Images in Parquet files have theirs beside them, and those in tar files may (`sidecars.py`).
     """
     if isinstance(source, ParquetSource):
         return source.column(column)

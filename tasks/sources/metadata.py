@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from configs.errors import UsageError
-from tasks.sources import METADATA, leads_out, printable
+from sortal.configs.errors import UsageError
+from sortal.tasks.sources.base import METADATA, leads_out, printable
 
 FILE_NAME, LABEL = "file_name", "label"
 

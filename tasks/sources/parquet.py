@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from configs.errors import UsageError
-from tasks.decoding import Code, ImageError
-from tasks.labels import LABEL
-from tasks.parquet_rows import BROKEN, read_row
-from tasks.sources import Entry, failure, leads_away, packed_names, printable
+from sortal.configs.errors import UsageError
+from sortal.tasks.sources.base import Entry, failure, leads_away, packed_names, printable
+from sortal.tasks.sources.decode import Code, ImageError
+from sortal.tasks.sources.metadata import LABEL
+from sortal.tasks.sources.parquet_rows import BROKEN, read_row
 
 IMAGE = ("image", "img", "jpg", "jpeg", "png", "webp", "bytes")  # columns that may hold images
 NAME = ("file_name", "filename", "path", "key")  # columns that may hold their names

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.decoding import Code, ImageError
+from sortal.tasks.sources.decode import Code, ImageError
 
 BROKEN = (OSError, ValueError)  # what pyarrow raises for a damaged file
 _BATCH = 32  # rows decoded at a time

@@ -4,10 +4,10 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from configs.schema import ImagesConfig
-from storage.hashing import hash_bytes
-from tasks.decoding import Code, ImageError, decode
-from tasks.sources import ImageSource
+from sortal.configs.schema import ImagesConfig
+from sortal.storage.hashing import hash_bytes
+from sortal.tasks.sources.base import ImageSource
+from sortal.tasks.sources.decode import Code, ImageError, decode
 
 _ASPECT = 8  # longer pictures are cut to their middle, or resizing would swell them
 

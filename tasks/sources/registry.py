@@ -4,18 +4,13 @@ import difflib
 import os
 from pathlib import Path
 
-from configs.errors import UsageError
-from tasks.archives import TarSource
-from tasks.parquet_images import SUFFIX, ParquetSource
-from tasks.sources import (
-    FolderSource,
-    ImageSource,
-    SingleFile,
-    VectorsSource,
-    is_image,
-    vector_files,
-)
-from tasks.tar_folder import TarFolder
+from sortal.configs.errors import UsageError
+from sortal.tasks.sources.base import ImageSource, is_image
+from sortal.tasks.sources.folder import FolderSource, SingleFile
+from sortal.tasks.sources.parquet import SUFFIX, ParquetSource
+from sortal.tasks.sources.tar import TarSource
+from sortal.tasks.sources.tar_folder import TarFolder
+from sortal.tasks.sources.vectors import VectorsSource, vector_files
 
 
 def open_source(source: str) -> ImageSource:

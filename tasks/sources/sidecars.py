@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from configs.errors import UsageError
-from tasks.archives import TarSource
-from tasks.sources import printable
-from tasks.tar_folder import TarFolder
+from sortal.configs.errors import UsageError
+from sortal.tasks.sources.base import printable
+from sortal.tasks.sources.tar import TarSource
+from sortal.tasks.sources.tar_folder import TarFolder
 
 _LABEL, _FACTS = ".cls", ".json"
 _LOOKED_AT = 100  # members of an archive: texts lie next to their image

@@ -10,9 +10,17 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from configs.errors import UsageError
-from tasks.decoding import Code, ImageError
-from tasks.sources import Entry, failure, is_image, is_wanted, leads_out, printable, read_all
+from sortal.configs.errors import UsageError
+from sortal.tasks.sources.base import (
+    Entry,
+    failure,
+    is_image,
+    is_wanted,
+    leads_out,
+    printable,
+    read_all,
+)
+from sortal.tasks.sources.decode import Code, ImageError
 
 _TEXT = 1 << 20  # bytes of a text beside an image
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from configs.errors import UsageError
-from tasks.archives import TarSource
-from tasks.decoding import Code, ImageError
-from tasks.sources import Entry, failure, leads_away, packed_names
+from sortal.configs.errors import UsageError
+from sortal.tasks.sources.base import Entry, failure, leads_away, packed_names
+from sortal.tasks.sources.decode import Code, ImageError
+from sortal.tasks.sources.tar import TarSource
 
 SUFFIX = ".tar"
 

@@ -3,14 +3,12 @@
 The kernel of all rows in float16 where it fits into memory, else a sample of the plan's entries.
 """
 
-import os
-from pathlib import Path
 from typing import Protocol
 
 import torch
 
-from tasks.anderson import Evaluation
-from tasks.sinkhorn import TINY, Problem, Sums
+from sortal.tasks.transport.acceleration import Evaluation
+from sortal.tasks.transport.exact_pass import TINY, Problem, Sums
 
 
 class Kernel(Protocol):
@@ -92,18 +90,3 @@ class Model:
         logs = torch.where(self._seen, seen, self._exact.logs + u - self._u)
         values = logs.exp()
         return Evaluation(self.problem.step(u, logs), self.problem.error(u, values))
-
-
-def free_memory(device: str) -> int:
-    """Bytes that can be had now, on the device or in this machine or its control group."""
-    if device.startswith("cuda"):
-        return int(torch.cuda.mem_get_info(torch.device(device))[0])
-    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        free = int(fields["MemAvailable"].split()[0]) * 1024
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.exists() and used.exists() and (text := limit.read_text().strip()) != "max":
-        free = min(free, int(text) - int(used.read_text()))
-    return max(free, 0)

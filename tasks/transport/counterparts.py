@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from storage.rows import FloatArray, Rows, as_rows
-from tasks.centring import normalise
-from tasks.potential import Potential, Weighting
-from tasks.sinkhorn import block_rows
+from sortal.storage.rows import FloatArray, Rows, as_rows
+from sortal.tasks.arrays import normalise
+from sortal.tasks.transport.exact_pass import block_rows
+from sortal.tasks.transport.potential import Potential, Weighting
 
 
 def _similarities(block: FloatArray, texts: FloatArray) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """Entropic transport by its column potential alone: exact passes over the rows, nothing N x M.
 
-Works on torch tensors; `tasks/solving.py` is the front door, docs/transport.md the derivation.
+Works on torch tensors; `solve.py` is the front door, docs/transport.md the derivation.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from configs.errors import UsageError
-from storage.rows import FloatArray, Rows
-from tasks.lanes import Lanes
-from tasks.progress import progress
+from sortal.configs.errors import UsageError
+from sortal.storage.rows import FloatArray, Rows
+from sortal.tasks.progress import progress
+from sortal.tasks.threads import Lanes
 
 TINY = 1e-30
 SHIFT = 15 * 0.6931471805599453

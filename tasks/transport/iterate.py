@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from storage.rows import ArrayRows, FloatArray, Rows
-from tasks.anderson import Evaluation, Outcome, accelerate
-from tasks.entries import ENTRY_BYTES, Entries
-from tasks.kernel import Kept, Kernel, Model
-from tasks.sinkhorn import Problem, Sums, column_sums
+from sortal.storage.rows import ArrayRows, FloatArray, Rows
+from sortal.tasks.transport.acceleration import Evaluation, Outcome, accelerate
+from sortal.tasks.transport.cached_kernel import Kept, Kernel, Model
+from sortal.tasks.transport.exact_pass import Problem, Sums, column_sums
+from sortal.tasks.transport.sampled_kernel import ENTRY_BYTES, Entries
 
 _INNER_TOL = 0.3
 _STALE = 0.5

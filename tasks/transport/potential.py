@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+
 Weighting = Literal["plan", "plan_times_similarity"]
 
 
@@ -75,3 +76,6 @@ def match_potential(
     kept = [known[key] for key in keys if key in known]
     default = float(np.mean(kept)) if kept else 0.0
     return np.array([known.get(key, default) for key in keys], dtype=np.float64)
+
+
+POTENTIAL = "potential.npz"

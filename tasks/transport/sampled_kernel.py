@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from tasks.sinkhorn import TINY, Problem
+from sortal.tasks.transport.exact_pass import TINY, Problem
 
 ENTRY_BYTES = 9  # a float32 value, an int32 column, and spare room
 _DRAWN_ROWS = 512  # rows of random numbers, used again with their columns shifted

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from configs.errors import RunError, UsageError
-from storage.rows import FloatArray, Rows, as_rows, read_all
-from tasks.balancing import Fitted, Limits, fit, fit_sample, judge
-from tasks.kernel import free_memory
-from tasks.lanes import Lanes
-from tasks.potential import Potential
-from tasks.sinkhorn import Problem, block_rows
+from sortal.configs.errors import RunError, UsageError
+from sortal.storage.rows import FloatArray, Rows, as_rows, read_all
+from sortal.tasks.memory import free_memory
+from sortal.tasks.threads import Lanes
+from sortal.tasks.transport.exact_pass import Problem, block_rows
+from sortal.tasks.transport.iterate import Fitted, Limits, fit, fit_sample, judge
+from sortal.tasks.transport.potential import Potential
 
 log = logging.getLogger("sortal")
 

@@ -6,42 +6,13 @@ A solved transport is one vector, the column potential g; everything else is a s
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from configs.schema import TransportConfig
-from storage.artifacts import Artifact, Written
-from storage.rows import FloatArray, Rows
-from storage.vectors import vectors_of
-from storage.workspace import Workspace
-from tasks.centring import Centred, centre, mean_of
-from tasks.embedding import open_vectors
-from tasks.potential import match_potential
-from tasks.step import step
-
-POTENTIAL = "potential.npz"
-
-
-def transport_inputs(
-    workspace: Workspace, images: Artifact, space: Artifact, centred: bool
-) -> tuple[Rows, FloatArray, list[str]]:
-    """Image rows, text vectors of shape (M, d) and text keys as transport sees them.
-
-    Where `centred`, images lose the mean of all images and texts the mean of the space's own.
-    """
-    texts, keys = space_texts(workspace, space, centred)
-    rows: Rows = open_vectors(workspace, images)
-    if centred:
-        rows = Centred(rows, np.load(images.file(workspace, "mean.npy")))
-    return rows, texts, keys
-
-
-def space_texts(
-    workspace: Workspace, space: Artifact, centred: bool
-) -> tuple[FloatArray, list[str]]:
-    """Text vectors of shape (M, d), without their own mean where `centred`, and their keys."""
-    table = pq.read_table(space.file(workspace, "space.parquet"), columns=["key", "vector"])
-    texts = vectors_of(table)
-    return centre(texts, mean_of(texts) if centred else None), table.column("key").to_pylist()
+from sortal.configs.schema import TransportConfig
+from sortal.storage.artifacts import Artifact, Written
+from sortal.storage.workspace import Workspace
+from sortal.tasks.step import step
+from sortal.tasks.transport.inputs import transport_inputs
+from sortal.tasks.transport.potential import POTENTIAL, match_potential
 
 
 @step("transport", version=2)
@@ -60,7 +31,7 @@ def solve_transport(
     """
     import torch
 
-    from tasks.solving import solve
+    from sortal.tasks.transport.solve import solve
 
     rows, texts, keys = transport_inputs(workspace, images, space, config.centred)
     start = None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.load import make_config
+from sortal.configs.load import make_config
 
 PAGE = Path(__file__).parents[2] / "docs" / "methods.md"
 BLOCKS = re.findall(r"```\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)

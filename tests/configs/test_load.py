@@ -1,9 +1,9 @@
 import pytest
 
-from configs.errors import UsageError
-from configs.identity import identity_of
-from configs.load import make_config
-from configs.presets import describe_preset, preset_names
+from sortal.configs.errors import UsageError
+from sortal.configs.load import make_config
+from sortal.configs.presets import describe_preset, preset_names
+from sortal.configs.section import identity_of
 
 BASE = {"source": "photos", "n_clusters": 10}
 

@@ -6,8 +6,7 @@ import urllib.error
 import httpx
 import pytest
 
-from configs.errors import PassingError, RunError, UsageError
-from configs.passing import may_pass
+from sortal.configs.errors import PassingError, RunError, UsageError, may_pass
 
 
 def caused(error: Exception, by: BaseException) -> Exception:

@@ -9,17 +9,15 @@ import uuid
 from pathlib import Path
 
 import pytest
+
+from crash import final_tables
 from service import ROOT, Service
-
-sys.path += [str(ROOT / "tests" / room) for room in ("storage", "tasks")]
-from crash import final_tables  # noqa: E402
-from tiny_clip import tiny  # noqa: E402
-
-from configs.load import make_config  # noqa: E402
-from flows.recluster import recluster  # noqa: E402
-from storage.atomic import TEMPORARY  # noqa: E402
-from storage.lake import Lake  # noqa: E402
-from storage.workspace import Workspace  # noqa: E402
+from sortal.configs.load import make_config
+from sortal.flows.recluster import recluster
+from sortal.storage.atomic import TEMPORARY
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
+from tiny_clip import tiny
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -64,7 +62,7 @@ def _names(states: dict[str, str], state: str) -> list[str]:
 
 
 def test_the_wheel_is_what_runs(service):
-    code = "import flows.recluster, sys; print(flows.recluster.__file__)"
+    code = "import sortal.flows.recluster, sys; print(sortal.flows.recluster.__file__)"
     shown = subprocess.run(
         [sys.executable, "-c", code], cwd=service.folder, env=service.env, text=True,
         capture_output=True, check=True, timeout=120,
@@ -134,7 +132,7 @@ def _cluster(service: Service, few: Path, workspace: Path, fault: str = "") -> s
     told += ["--captions", values["captions"]["source"], "--set", NOUNS]
     told += ["--encoder", values["encoder"]["spec"]]
     return subprocess.Popen(
-        [sys.executable, "-c", "from flows.cli import main; main()", *told],
+        [sys.executable, "-c", "from sortal.flows.cli.app import main; main()", *told],
         cwd=service.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**service.env, "SORTAL_TESTING": "1", "SORTAL_FAULT": fault},
     )  # fmt: skip

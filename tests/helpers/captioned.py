@@ -1,10 +1,10 @@
 """Captioning a small folder of images, for the tests."""
 
 import pyarrow.parquet as pq
-from image_files import CONFIG, run
-from tiny_clip import embed
 
-from tasks.captioning.step import FILE, caption_images
+from image_files import CONFIG, run
+from sortal.tasks.captioning.step import FILE, caption_images
+from tiny_clip import embed
 
 
 class Captioned:

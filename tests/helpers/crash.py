@@ -11,11 +11,11 @@ import open_clip  # noqa: F401
 import sklearn.cluster  # noqa: F401
 import sklearn.metrics  # noqa: F401
 
-import tasks.encoders.clip  # noqa: F401
-from configs.schema import RunConfig
-from flows.recluster import recluster
-from storage.lake import RUN_TABLES, SCAN_TABLES, Lake
-from storage.workspace import Workspace
+import sortal.tasks.encoders.clip  # noqa: F401
+from sortal.configs.schema import RunConfig
+from sortal.flows.recluster import recluster
+from sortal.storage.lake.lake import RUN_TABLES, SCAN_TABLES, Lake
+from sortal.storage.workspace import Workspace
 
 _TIMES = ("seconds", "peak_mb")  # of metrics, differ between any two runs
 

@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.schema import RunConfig
-from flows.outcome import RunResult
-from flows.recluster import recluster
-from storage.lake import Lake
-from storage.workspace import Workspace
+from sortal.configs.schema import RunConfig
+from sortal.flows.recluster import recluster
+from sortal.flows.run.result import RunResult
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
 
 KINDS = ("cat", "dog", "boat", "tree", "frog")
 DIM = 24

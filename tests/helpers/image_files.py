@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
-from configs.schema import ImagesConfig
-from storage.artifacts import Artifact
-from storage.workspace import Workspace
-from tasks.images import IMAGES, scan
+from sortal.configs.schema import ImagesConfig
+from sortal.storage.artifacts import Artifact
+from sortal.storage.workspace import Workspace
+from sortal.tasks.scan.step import IMAGES, scan
 
 CONFIG = ImagesConfig(num_workers=0)
 

@@ -6,9 +6,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from storage.catalogue import load_extension
-from storage.lake import RUN_TABLES, SCAN_TABLES, Lake, RunRow
-from storage.workspace import Workspace
+from sortal.storage.lake.catalogue import load_extension
+from sortal.storage.lake.lake import RUN_TABLES, SCAN_TABLES, Lake, RunRow
+from sortal.storage.workspace import Workspace
 
 EPOCH = datetime(2026, 1, 1)
 # empty for so few runs

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from configs.schema import RunConfig
-from flows import recluster as module
-from flows.outcome import RunResult
-from storage.artifacts import Artifact
-from tasks.step import Step
+from sortal.configs.schema import RunConfig
+from sortal.flows import recluster as module
+from sortal.flows.run.result import RunResult
+from sortal.storage.artifacts import Artifact
+from sortal.tasks.step import Step
 
 
 class PlainSteps(module.Steps):

@@ -6,13 +6,13 @@ from typing import Any
 
 import open_clip
 import torch
-from image_files import CONFIG, run
 
-from configs.schema import EncoderConfig
-from storage.artifacts import Artifact
-from storage.workspace import Workspace
-from tasks.embedding import embed_images
-from tasks.encoders import describe
+from image_files import CONFIG, run
+from sortal.configs.encoder import EncoderConfig
+from sortal.storage.artifacts import Artifact
+from sortal.storage.workspace import Workspace
+from sortal.tasks.embedding.step import embed_images
+from sortal.tasks.encoders.registry import describe
 
 TINY = {
     "embed_dim": 16,

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tasks.plans import plan_block
-from tasks.potential import Potential
+from sortal.tasks.transport.counterparts import plan_block
+from sortal.tasks.transport.potential import Potential
 
 
 def unit(n: int, dim: int, seed: int) -> np.ndarray:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from lakes import run_row, tables
 
-from storage.lake import Lake
-from storage.workspace import Workspace
+from lakes import run_row, tables
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
 
 
 @pytest.fixture

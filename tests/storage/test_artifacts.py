@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.artifacts import MANIFEST, Written, find, publish
+from sortal.storage.artifacts import MANIFEST, Written, find, publish
 
 
 def _write(text):

@@ -10,21 +10,18 @@ from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path.append(str(TESTS / "tasks"))
-from crash import final_tables, go  # noqa: E402
-from image_files import write  # noqa: E402
-from tiny_clip import tiny, tiny_coca  # noqa: E402
-
-from configs.schema import (  # noqa: E402
+from crash import final_tables, go
+from image_files import write
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.schema import (
     CaptionsConfig,
-    EncoderConfig,
     ImagesConfig,
     NounsConfig,
     RunConfig,
 )
-from storage.atomic import TEMPORARY  # noqa: E402
-from storage.workspace import Workspace  # noqa: E402
+from sortal.storage.atomic import TEMPORARY
+from sortal.storage.workspace import Workspace
+from tiny_clip import tiny, tiny_coca
 
 FILE = ("file.begun", "file.half", "file.synced", "file.renamed")
 LAKE = ("lake.begun", "lake.written", "lake.committed")

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from crash import final_tables
 from test_verify import config  # noqa: F401
 
-from configs.errors import RunError
-from flows.recluster import recluster
-from storage.lease import hold
-from storage.workspace import Workspace
+from crash import final_tables
+from sortal.configs.errors import RunError
+from sortal.flows.recluster import recluster
+from sortal.storage.lake.lease import hold
+from sortal.storage.workspace import Workspace
 
 ROOM = "16m"
 

@@ -2,9 +2,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from storage.rows import Rows, as_rows, read_all
-from storage.vectors import FileVectors, VectorSet, VectorStore, vector_table, write_index
-from storage.workspace import Workspace
+from sortal.storage.rows import Rows, as_rows, read_all
+from sortal.storage.vector_sets import FileVectors, VectorSet, write_index
+from sortal.storage.vectors import VectorStore, vector_table
+from sortal.storage.workspace import Workspace
 
 
 def _vectors(n, seed=0, dim=8):

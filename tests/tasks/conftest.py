@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-from image_files import write
 
-from configs.schema import EncoderConfig
+from image_files import write
+from sortal.configs.encoder import EncoderConfig
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from configs.identity import Runtime
-from configs.schema import Section
-from storage.artifacts import Written
-from tasks.step import step
+from sortal.configs.schema import Section
+from sortal.configs.section import Runtime
+from sortal.storage.artifacts import Written
+from sortal.tasks.step import step
 
 
 class Options(Section):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from tasks.heads.losses import EPSILON
+from sortal.tasks.heads.losses.common import EPSILON
 
 
 def divergence(target: Tensor, labels: Tensor) -> Tensor:

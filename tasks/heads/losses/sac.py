@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tasks.heads.losses import EPSILON
+from sortal.tasks.heads.losses.common import EPSILON
 
 
 class Pair(NamedTuple):

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from configs.heads import HeadConfig
-from tasks.heads.data import BLOCK, Data, Matrix, present, write_matrix
-from tasks.heads.glad_losses import divergence, local_alignment, similarities, transport_loss
-from tasks.heads.method import Method
-from tasks.heads.networks import projector
-from tasks.kmeans import kmeans
-from tasks.sinkhorn import Columns, dense_plan
+from sortal.configs.heads import HeadConfig
+from sortal.tasks.clustering.kmeans import kmeans
+from sortal.tasks.heads.data import BLOCK, Data, Matrix, present, write_matrix
+from sortal.tasks.heads.losses.glad import divergence, local_alignment, similarities, transport_loss
+from sortal.tasks.heads.method import Method
+from sortal.tasks.heads.networks import projector
+from sortal.tasks.transport.exact_pass import Columns, dense_plan
 
 KMEANS, PREDICTOR, PROJECTORS = 0, 1, 2  # what randomness is for
 

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from configs.heads import HeadConfig, McaConfig
-from tasks.heads.data import Data
-from tasks.heads.losses import consistency, cross_entropy
-from tasks.heads.mca_losses import (
+from sortal.configs.heads import HeadConfig, McaConfig
+from sortal.tasks.heads.data import Data
+from sortal.tasks.heads.losses.common import consistency, cross_entropy
+from sortal.tasks.heads.losses.mca import (
     Prototypes,
     attention,
     confident,
@@ -24,8 +24,8 @@ from tasks.heads.mca_losses import (
     prototype_alignment,
     soft_target,
 )
-from tasks.heads.semantic_space import Hierarchy, NounSpace, noun_space
-from tasks.heads.sic import Sic, nearest_texts, semantic_centres, slices, telling
+from sortal.tasks.heads.methods.noun_space import Hierarchy, NounSpace, noun_space
+from sortal.tasks.heads.methods.sic import Sic, nearest_texts, semantic_centres, slices, telling
 
 log = logging.getLogger("sortal")
 

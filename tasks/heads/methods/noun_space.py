@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.rows import FloatArray, Rows
-from tasks import wordnet
-from tasks.selection import rank_texts
+from sortal.storage.rows import FloatArray, Rows
+from sortal.tasks.corpora import wordnet
+from sortal.tasks.selection.rank import rank_texts
 
 log = logging.getLogger("sortal")
 

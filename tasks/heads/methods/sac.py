@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from configs.heads import HeadConfig
-from storage.rows import FloatArray
-from tasks.heads.data import BLOCK, Data, Matrix, draw_neighbours, present, write_matrix
-from tasks.heads.losses import entropy
-from tasks.heads.method import Method
-from tasks.heads.neighbours import nearest_neighbours
-from tasks.heads.networks import mlp_head, projected_head
-from tasks.heads.sac_losses import Pair, agreement, alignment, contrast, weights
+from sortal.configs.heads import HeadConfig
+from sortal.storage.rows import FloatArray
+from sortal.tasks.clustering.neighbours import nearest_neighbours
+from sortal.tasks.heads.data import BLOCK, Data, Matrix, draw_neighbours, present, write_matrix
+from sortal.tasks.heads.losses.common import entropy
+from sortal.tasks.heads.losses.sac import Pair, agreement, alignment, contrast, weights
+from sortal.tasks.heads.method import Method
+from sortal.tasks.heads.networks import mlp_head, projected_head
 
 IMAGE_HEAD, TEXT_HEAD = 0, 1  # what randomness is for
 _PAIRS = ("intra", "image_to_text", "text_to_image")

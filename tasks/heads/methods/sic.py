@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from configs.errors import UsageError
-from configs.heads import HeadConfig, SicConfig
-from storage.rows import FloatArray
-from tasks.heads.data import BLOCK, Data, Matrix, TextSpace, draw_neighbours
-from tasks.heads.losses import consistency, cross_entropy, entropy
-from tasks.heads.method import Method
-from tasks.heads.networks import linear_head
-from tasks.kmeans import kmeans
+from sortal.configs.errors import UsageError
+from sortal.configs.heads import HeadConfig, SicConfig
+from sortal.storage.rows import FloatArray
+from sortal.tasks.clustering.kmeans import kmeans
+from sortal.tasks.heads.data import BLOCK, Data, Matrix, TextSpace, draw_neighbours
+from sortal.tasks.heads.losses.common import consistency, cross_entropy, entropy
+from sortal.tasks.heads.method import Method
+from sortal.tasks.heads.networks import linear_head
 
 HEAD, KMEANS = 0, 1  # what randomness is for
 

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from configs.heads import HeadConfig
-from tasks.heads.data import Data, draw_neighbours
-from tasks.heads.losses import consistency, distillation, entropy
-from tasks.heads.method import Method
-from tasks.heads.networks import mlp_head
+from sortal.configs.heads import HeadConfig
+from sortal.tasks.heads.data import Data, draw_neighbours
+from sortal.tasks.heads.losses.common import consistency, distillation, entropy
+from sortal.tasks.heads.method import Method
+from sortal.tasks.heads.networks import mlp_head
 
 
 class Tac(Method):

@@ -12,16 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from configs.benchmark import BenchmarkConfig
-from configs.errors import RunError, UsageError
-from configs.load import checked
-from flows import benchmark as module
-from flows.grid import cells_of, missing
-from flows.show_benchmark import run_benchmark
-from flows.workers import attempt
-from storage.lake import Lake
-from storage.lease import hold
-from storage.workspace import Workspace
+from sortal.configs.benchmark import BenchmarkConfig
+from sortal.configs.errors import RunError, UsageError
+from sortal.configs.load import checked
+from sortal.flows.benchmark import flow as module
+from sortal.flows.benchmark.grid import cells_of, missing
+from sortal.flows.benchmark.workers import attempt
+from sortal.flows.terminal.benchmark import run_benchmark
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.lease import hold
+from sortal.storage.workspace import Workspace
 
 KINDS, DIM, N_IMAGES = 3, 16, 120
 FLOW = module.benchmark.fn  # without Prefect

@@ -1,6 +1,6 @@
 """The time a grid still takes: by method where it is known, told for people."""
 
-from tasks.remaining import Remaining
+from sortal.flows.benchmark.eta import Remaining
 
 KINDS = {"1": ("pets", "cae"), "2": ("pets", "tac"), "3": ("birds", "cae"), "4": ("birds", "sac")}
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from configs.load import make_config
-from flows.demo import demo_config
+from sortal.configs.load import make_config
+from sortal.flows.operations.demo import demo_config
 
-RUN = "import sys; from flows.cli import main; sys.argv[0] = 'sortal'; main()"
+RUN = "import sys; from sortal.flows.cli.app import main; sys.argv[0] = 'sortal'; main()"
 
 
 def sortal(*arguments: str, code: str = RUN) -> subprocess.CompletedProcess[str]:
@@ -38,7 +38,7 @@ def test_what_runs_nothing_imports_no_torch(tmp_path: Path):
     for shade in (0, 90, 180):
         Image.new("L", (16, 16), shade).save(tmp_path / f"photos/{shade}.png")
     code = (
-        "import sys, atexit, flows.recluster, flows.assign\n"
+        "import sys, atexit, sortal.flows.recluster, sortal.flows.operations.assign\n"
         "atexit.register(lambda: print('TORCH', 'torch' in sys.modules))\n" + RUN
     )
     where = ["-w", str(tmp_path / "workspace")]

@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from plain import cluster
 
-from configs.errors import RunError, UsageError
-from configs.schema import RunConfig
-from flows.assign import assign, load_run
-from storage.lake import Lake
-from storage.workspace import Workspace
+from plain import cluster
+from sortal.configs.errors import RunError, UsageError
+from sortal.configs.schema import RunConfig
+from sortal.flows.operations.assign import assign, load_run
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
 
 KINDS, DIM, N = 4, 16, 480
 GAPS = np.random.default_rng(7).standard_normal((2, DIM)).astype(np.float32)

@@ -5,10 +5,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from grown import Collection
 
-from configs.errors import UsageError
-from flows.lineage import rename, show_diff
+from grown import Collection
+from sortal.configs.errors import UsageError
+from sortal.flows.operations.lineage import rename, show_diff
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from configs.errors import UsageError
-from flows.queries import list_runs, run_sql
-from storage.lake import Lake, Select
-from storage.workspace import Workspace
+from sortal.configs.errors import UsageError
+from sortal.flows.operations.query import list_runs, run_sql
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.sql import Select
+from sortal.storage.workspace import Workspace
 
 NAMES = ["cat", 'a "quoted", name', "line\nbreak", "'; DROP TABLE runs; --", "-x", "猫 \U0001f431"]
 

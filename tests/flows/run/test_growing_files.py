@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from configs.load import make_config
-from flows.outcome import RunResult
-from flows.recluster import recluster
-from storage.hashing import hash_file
-from storage.lake import Lake
-from storage.workspace import Workspace
-from tasks import reading, thumbnails
+from sortal.configs.load import make_config
+from sortal.flows.recluster import recluster
+from sortal.flows.run.result import RunResult
+from sortal.storage.hashing import hash_file
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
+from sortal.tasks.report import thumbnails
+from sortal.tasks.sources import read as reading
 
 PICTURES = 100
 SETTINGS = ["nouns.lexnames=[noun.Tops]", "images.num_workers=0", "encoder.num_workers=0"]

@@ -7,14 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from configs.errors import UsageError
-from configs.load import make_config
-from flows.recluster import Steps, sort
-from storage.lake import Lake
-from storage.workspace import Workspace
-from tasks.commit import Clock
-from tasks.rebuild import check_run
-from tasks.report import build
+from sortal.configs.errors import UsageError
+from sortal.configs.load import make_config
+from sortal.flows.recluster import Steps, sort
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
+from sortal.tasks.publishing.check import check_run
+from sortal.tasks.publishing.step import Clock
+from sortal.tasks.report.page import build
 
 KINDS, DIM, N_IMAGES = 3, 16, 120
 TRAINER = ["epochs=3", "batch_size=30", "n_neighbours=5", "lr=0.01"]

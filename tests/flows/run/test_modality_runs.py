@@ -8,15 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from plain import cluster
 
-from configs.errors import UsageError
-from configs.load import make_config
-from flows.assign import assign
-from storage.artifacts import find
-from storage.lake import Lake
-from storage.workspace import Workspace
-from tasks.report import build
+from plain import cluster
+from sortal.configs.errors import UsageError
+from sortal.configs.load import make_config
+from sortal.flows.operations.assign import assign
+from sortal.storage.artifacts import find
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
+from sortal.tasks.report.page import build
 
 SHAPES = {"text": 768, "audio": 768, "video": 1024}  # of MIntRec's features, a mean over time
 KINDS, N = 5, 200

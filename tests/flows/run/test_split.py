@@ -4,12 +4,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from plain import cluster
 
-from configs.load import make_config
-from flows.assign import assign
-from storage.lake import Lake
-from storage.workspace import Workspace
+from plain import cluster
+from sortal.configs.load import make_config
+from sortal.flows.operations.assign import assign
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
 
 KINDS, DIM = 3, 16
 SMALL = [f"head.trainer.{it}" for it in ("epochs=3", "n_neighbours=5", "lr=0.01")]

@@ -9,12 +9,12 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lakes import assignments, clusters, count, counts, images, plain_duckdb, run_row, tables
 
-from configs.errors import UsageError
-from storage.catalogue import split_password
-from storage.lake import Lake
-from storage.workspace import Workspace
+from lakes import assignments, clusters, count, counts, images, plain_duckdb, run_row, tables
+from sortal.configs.errors import UsageError
+from sortal.storage.lake.catalogue import split_password
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 

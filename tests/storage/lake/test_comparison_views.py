@@ -3,12 +3,12 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from lakes import assignments, images, metrics, run_row
 from scipy.stats import permutation_test, spearmanr, ttest_rel
 from sklearn.metrics import adjusted_rand_score
 
-from storage.lake import Lake
-from storage.workspace import Workspace
+from lakes import assignments, images, metrics, run_row
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
 
 SEEDS = 7
 PATHS = [f"{i}.png" for i in range(30)]

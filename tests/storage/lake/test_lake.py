@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from lakes import count, counts, run_row, tables
 
-from configs.errors import RunError, UsageError
-from storage.lake import Lake, Select
-from storage.workspace import Workspace
+from lakes import count, counts, run_row, tables
+from sortal.configs.errors import RunError, UsageError
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.sql import Select
+from sortal.storage.workspace import Workspace
 
 
 def test_a_published_run_is_read_back_whole(quoted):

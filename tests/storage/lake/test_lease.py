@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from lakes import run_row, tables
 from test_lake_postgres import server  # noqa: F401
 
-from configs.errors import RunError
-from storage.catalogue import CATALOGUE_VARIABLE
-from storage.lake import Lake
-from storage.lease import acquire, active, confirm, fence, hold
-from storage.workspace import Workspace
+from lakes import run_row, tables
+from sortal.configs.errors import RunError
+from sortal.storage.lake.catalogue import CATALOGUE_VARIABLE
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.lease import acquire, active, confirm, fence, hold
+from sortal.storage.workspace import Workspace
 
 HOLDER = """
 import sys, time

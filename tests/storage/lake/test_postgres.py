@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lakes import COMPARING, assignments, run_row, tables
 
-from configs.errors import RunError, UsageError
-from storage.backup import back_up
-from storage.catalogue import CATALOGUE_VARIABLE, DATA_VARIABLE
-from storage.lake import VIEWS, Lake
-from storage.lake_files import expire_snapshots, merge_files, orphaned_files
-from storage.workspace import Workspace
+from lakes import COMPARING, assignments, run_row, tables
+from sortal.configs.errors import RunError, UsageError
+from sortal.storage.lake.catalogue import CATALOGUE_VARIABLE, DATA_VARIABLE
+from sortal.storage.lake.lake import VIEWS, Lake
+from sortal.storage.maintenance.backup import back_up
+from sortal.storage.maintenance.lake_files import expire_snapshots, merge_files, orphaned_files
+from sortal.storage.workspace import Workspace
 
 PASSWORD = "it's a s3cret/@"
 USER = "postgres"
@@ -67,7 +67,7 @@ def catalogue(server: str) -> Iterator[str]:
     yield server
     import duckdb
 
-    from storage.catalogue import literal, load_extension, split_password
+    from sortal.storage.lake.catalogue import literal, load_extension, split_password
 
     place, password = split_password(server)
     with duckdb.connect() as connection:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+
 from lakes import metrics, run_row
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.sql import Select
+from sortal.storage.workspace import Workspace
 
-from storage.lake import Lake, Select
-from storage.workspace import Workspace
-
-PAGE = Path(__file__).parents[2] / "docs" / "sql.md"
+PAGE = Path(__file__).parents[3] / "docs" / "sql.md"
 TEXT = PAGE.read_text("utf-8")
 QUESTIONS = re.findall(r"```sql\n(SELECT.*?|WITH.*?)```", TEXT, re.DOTALL)
 

@@ -1,9 +1,9 @@
 """The lake's views: refreshed when their SQL changes, and right on small runs."""
 
 import pytest
-from lakes import COMPARING, assignments, count, images, plain_duckdb, run_row, tables
 
-from storage.lake import VIEWS, Lake
+from lakes import COMPARING, assignments, count, images, plain_duckdb, run_row, tables
+from sortal.storage.lake.lake import VIEWS, Lake
 
 
 def test_views_are_refreshed_when_their_sql_has_changed(filled):

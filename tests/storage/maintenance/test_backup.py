@@ -5,13 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from lakes import assignments, count, run_row, tables
 
-from configs.errors import UsageError
-from storage.artifacts import Written, find, publish
-from storage.backup import back_up
-from storage.lake import Lake
-from storage.workspace import Workspace
+from lakes import assignments, count, run_row, tables
+from sortal.configs.errors import UsageError
+from sortal.storage.artifacts import Written, find, publish
+from sortal.storage.lake.lake import Lake
+from sortal.storage.maintenance.backup import back_up
+from sortal.storage.workspace import Workspace
 
 
 def put(lake: Lake, number: int) -> None:

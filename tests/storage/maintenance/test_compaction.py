@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from storage import compaction
-from storage.artifacts import Artifact, Written, find, publish, read_manifest
-from storage.hashing import hash_file
-from storage.vectors import VectorSet, VectorStore, write_index
-from storage.workspace import Workspace
+from sortal.storage.artifacts import Artifact, Written, find, publish, read_manifest
+from sortal.storage.hashing import hash_file
+from sortal.storage.maintenance import compaction
+from sortal.storage.vector_sets import VectorSet, write_index
+from sortal.storage.vectors import VectorStore
+from sortal.storage.workspace import Workspace
 
 
 @pytest.fixture

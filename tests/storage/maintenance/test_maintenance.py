@@ -7,17 +7,17 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from lakes import assignments, counts, images, metrics, run_row, tables
 
-from configs.errors import UsageError
-from configs.maintenance import MaintenanceConfig
-from flows.upkeep import Item, tend
-from storage import lake_files, orphans
-from storage.artifacts import Written, find, publish
-from storage.history import Policy, prune
-from storage.lake import RUN_TABLES, SCAN_TABLES, VIEWS, Lake
-from storage.lease import hold
-from storage.workspace import Workspace
+from lakes import assignments, counts, images, metrics, run_row, tables
+from sortal.configs.errors import UsageError
+from sortal.configs.maintenance import MaintenanceConfig
+from sortal.flows.operations.maintenance import Item, tend
+from sortal.storage.artifacts import Written, find, publish
+from sortal.storage.lake.lake import RUN_TABLES, SCAN_TABLES, VIEWS, Lake
+from sortal.storage.lake.lease import hold
+from sortal.storage.maintenance import lake_files, orphans
+from sortal.storage.maintenance.prune import Policy, prune
+from sortal.storage.workspace import Workspace
 
 HOUR = 3600.0
 

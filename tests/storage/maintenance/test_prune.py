@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from lakes import count, run_row, tables
 
-from configs.errors import UsageError
-from storage.history import Policy, prunable, prune
-from storage.lake import RUN_TABLES, SCAN_TABLES, Lake
+from lakes import count, run_row, tables
+from sortal.configs.errors import UsageError
+from sortal.storage.lake.lake import RUN_TABLES, SCAN_TABLES, Lake
+from sortal.storage.maintenance.prune import Policy, prunable, prune
 
 
 @pytest.fixture

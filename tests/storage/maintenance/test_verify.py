@@ -7,18 +7,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from crash import final_tables
 from test_lake_postgres import server  # noqa: F401
 
-from configs.errors import RunError
-from configs.schema import EncoderConfig, RunConfig
-from flows.recluster import recluster
-from flows.verify import verify
-from storage.atomic import temporary
-from storage.catalogue import CATALOGUE_VARIABLE
-from storage.lake import Lake
-from storage.lease import hold
-from storage.workspace import Workspace
+from crash import final_tables
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.errors import RunError
+from sortal.configs.schema import RunConfig
+from sortal.flows.operations.verify import verify
+from sortal.flows.recluster import recluster
+from sortal.storage.atomic import temporary
+from sortal.storage.lake.catalogue import CATALOGUE_VARIABLE
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.lease import hold
+from sortal.storage.workspace import Workspace
 
 
 def write(folder: Path, name: str, key: str, n: int, seed: int) -> None:

@@ -4,19 +4,20 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from captioning import Captioned
-from image_files import write
-from tiny_clip import embed, tiny, tiny_coca
 
-from configs.captioner import CocaConfig, GivenConfig, NearestConfig
-from configs.errors import UsageError
-from configs.schema import CaptionsConfig
-from storage.rows import read_all
-from tasks.captioning.coca import END, PAD, START, Decoder, search
-from tasks.captions import load_captions
-from tasks.embedding import embed_texts, open_vectors
-from tasks.encoders import describe
-from tasks.encoders.base import PLAIN
+from captioned import Captioned
+from image_files import write
+from sortal.configs.captioning import CocaConfig, GivenConfig, NearestConfig
+from sortal.configs.errors import UsageError
+from sortal.configs.schema import CaptionsConfig
+from sortal.storage.rows import read_all
+from sortal.storage.vector_sets import open_vectors
+from sortal.tasks.captioning.coca import END, PAD, START, Decoder, search
+from sortal.tasks.corpora.step import load_captions
+from sortal.tasks.embedding.step import embed_texts
+from sortal.tasks.encoders.base import PLAIN
+from sortal.tasks.encoders.registry import describe
+from tiny_clip import embed, tiny, tiny_coca
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +112,13 @@ def test_the_search_finds_the_likeliest_text(coca):
     expected = max(endings(Toy.table), key=lambda text: text[0])[1]
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("START", 1), ("END", 2), ("PAD", 0)):
-            patch.setattr(f"tasks.captioning.coca.{name}", value)
+            patch.setattr(f"sortal.tasks.captioning.coca.{name}", value)
         (best,) = search(Toy(), 1, config).tolist()
     assert best[: len(expected)] == expected
 
 
 def test_texts_end_once_and_not_too_soon(coca, config):
-    from tasks.encoders.clip import OpenClipEncoder
+    from sortal.tasks.encoders.clip import OpenClipEncoder
 
     model = OpenClipEncoder(config.model_copy(update={"spec": f"open_clip:{coca}"})).model
     pixels = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))

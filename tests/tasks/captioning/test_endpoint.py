@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
-from captioning import Captioned
+
+from captioned import Captioned
 from chat_server import ChatServer, good
 from image_files import write
-
-from configs.captioner import OpenAiConfig
-from configs.errors import PassingError, RunError, UsageError
+from sortal.configs.captioning import OpenAiConfig
+from sortal.configs.errors import PassingError, RunError, UsageError
 
 KEY = "sk-very-secret-0123456789"
 QUICK = {"model": "tiny", "backoff": 0.001, "timeout": 5.0, "retries": 2, "concurrency": 4}

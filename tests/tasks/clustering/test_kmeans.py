@@ -8,12 +8,12 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
-from configs.errors import UsageError
-from storage.rows import ArrayRows
-from tasks.centring import normalise
-from tasks.kmeans import assign, count_distinct, kmeans
-from tasks.lloyd import Lloyd
-from tasks.seeding import _squared, _swap, project, seed_centres, swap_centres
+from sortal.configs.errors import UsageError
+from sortal.storage.rows import ArrayRows
+from sortal.tasks.arrays import normalise
+from sortal.tasks.clustering.kmeans import assign, count_distinct, kmeans
+from sortal.tasks.clustering.lloyd import Lloyd
+from sortal.tasks.clustering.seeding import _squared, _swap, project, seed_centres, swap_centres
 
 
 def blobs(n=600, kinds=6, dim=24, spread=1.0, seed=0):

@@ -6,17 +6,18 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from configs.errors import RunError, UsageError
-from configs.schema import FusionConfig, PartitionConfig, SelectionConfig, TransportConfig
-from storage.artifacts import Written, publish
-from storage.hashing import hash_text
-from storage.rows import read_all
-from storage.vectors import FileVectors, VectorStore, vectors_of, write_index
-from tasks.centring import mean_of, normalise
-from tasks.fusion import fuse
-from tasks.partition import partition
-from tasks.selection import select
-from tasks.transport import solve_transport
+from sortal.configs.errors import RunError, UsageError
+from sortal.configs.schema import FusionConfig, PartitionConfig, SelectionConfig, TransportConfig
+from sortal.storage.artifacts import Written, publish
+from sortal.storage.hashing import hash_text
+from sortal.storage.rows import read_all
+from sortal.storage.vector_sets import FileVectors, write_index
+from sortal.storage.vectors import VectorStore, vectors_of
+from sortal.tasks.arrays import mean_of, normalise
+from sortal.tasks.clustering.step import partition
+from sortal.tasks.fusion.step import fuse
+from sortal.tasks.selection.step import select
+from sortal.tasks.transport.step import solve_transport
 
 KINDS, DIM, N_IMAGES = 4, 16, 240
 

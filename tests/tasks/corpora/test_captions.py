@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.errors import UsageError
-from configs.schema import CaptionsConfig
-from storage.hashing import hash_text
-from storage.vectors import vector_table
-from storage.workspace import Workspace
-from tasks.caption_files import read_captions
-from tasks.captions import CORPUS, STARTER, caption_corpus, load_captions, normalise
+from sortal.configs.errors import UsageError
+from sortal.configs.schema import CaptionsConfig
+from sortal.storage.hashing import hash_text
+from sortal.storage.vectors import vector_table
+from sortal.storage.workspace import Workspace
+from sortal.tasks.corpora.caption_files import read_captions
+from sortal.tasks.corpora.captions import CORPUS, STARTER, caption_corpus, normalise
+from sortal.tasks.corpora.step import load_captions
 
 DOG, CAT = "A dog runs on grass", "A cat sleeps in the sun"
 

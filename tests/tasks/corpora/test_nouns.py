@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.errors import UsageError
-from configs.schema import NounsConfig
-from storage.hashing import hash_text
-from storage.vectors import vector_table
-from storage.workspace import Workspace
-from tasks import wordnet
-from tasks.nouns import CORPUS, load_nouns, noun_corpus
+from sortal.configs.errors import UsageError
+from sortal.configs.schema import NounsConfig
+from sortal.storage.hashing import hash_text
+from sortal.storage.vectors import vector_table
+from sortal.storage.workspace import Workspace
+from sortal.tasks.corpora import wordnet
+from sortal.tasks.corpora.nouns import CORPUS, noun_corpus
+from sortal.tasks.corpora.step import load_nouns
 
 TABLE = wordnet.read_embedded()
 

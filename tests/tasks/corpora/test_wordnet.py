@@ -10,8 +10,8 @@ import nltk
 import pyarrow as pa
 import pytest
 
-from configs.errors import UsageError
-from tasks import wordnet
+from sortal.configs.errors import UsageError
+from sortal.tasks.corpora import wordnet
 
 TINY = {
     "data.noun": (

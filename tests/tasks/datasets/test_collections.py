@@ -10,12 +10,13 @@ import pytest
 from PIL import Image
 from torchvision import datasets
 
-from configs.errors import RunError, UsageError
-from configs.schema import ImagesConfig
-from tasks import imagenet, named
-from tasks.images import scan
-from tasks.named import find_collection
-from tasks.torchvision_sets import SUPERCLASSES
+from sortal.configs.errors import RunError, UsageError
+from sortal.configs.schema import ImagesConfig
+from sortal.tasks.datasets import collections as named
+from sortal.tasks.datasets import imagenet
+from sortal.tasks.datasets.collections import find_collection
+from sortal.tasks.datasets.torchvision_sets import SUPERCLASSES
+from sortal.tasks.scan.step import scan
 
 RNG = np.random.default_rng(0)
 

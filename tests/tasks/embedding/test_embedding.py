@@ -6,20 +6,18 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from image_files import CONFIG, run, write
-from tiny_clip import embed
 
-from configs.errors import RunError
-from storage.rows import read_all
-from storage.vectors import VectorStore
-from tasks import encoding
-from tasks.embedding import (
-    count_missing,
-    embed_images,
-    open_vectors,
-)
-from tasks.encoders import describe, open_encoder
-from tasks.encoding import Halving
+from image_files import CONFIG, run, write
+from sortal.configs.errors import RunError
+from sortal.storage.rows import read_all
+from sortal.storage.vector_sets import open_vectors
+from sortal.storage.vectors import VectorStore
+from sortal.tasks.embedding import encode as encoding
+from sortal.tasks.embedding.encode import Halving
+from sortal.tasks.embedding.images import count_missing
+from sortal.tasks.embedding.step import embed_images
+from sortal.tasks.encoders.registry import describe, open_encoder
+from tiny_clip import embed
 
 
 def shards(workspace, config):
@@ -55,7 +53,7 @@ def scan_rows(workspace, source):
 
 
 def test_worker_processes_change_nothing(tmp_path, workspace, source, config, monkeypatch):
-    monkeypatch.setattr("tasks.batches._FEW", 1)
+    monkeypatch.setattr("sortal.tasks.embedding.batches._FEW", 1)
     here = embed(workspace, source, config)
     other = type(workspace)(tmp_path / "other").create()
     there = embed(other, source, config.model_copy(update={"num_workers": 2}))

@@ -4,20 +4,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tiny_clip import embed, tiny
 
-from configs.errors import RunError, UsageError
-from configs.schema import EncoderConfig
-from storage.artifacts import Written, publish
-from storage.hashing import hash_text
-from storage.rows import read_all
-from tasks import embedding
-from tasks.embedding import (
-    embed_texts,
-    open_vectors,
-    text_vectors,
-)
-from tasks.encoders import describe, open_encoder
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.errors import RunError, UsageError
+from sortal.storage.artifacts import Written, publish
+from sortal.storage.hashing import hash_text
+from sortal.storage.rows import read_all
+from sortal.storage.vector_sets import open_vectors
+from sortal.tasks.embedding import step as embedding
+from sortal.tasks.embedding.step import embed_texts
+from sortal.tasks.embedding.texts import text_vectors
+from sortal.tasks.encoders.registry import describe, open_encoder
+from tiny_clip import embed, tiny
 
 
 def corpus(workspace, texts, name="nouns"):

@@ -9,12 +9,14 @@ import open_clip
 import pytest
 import torch
 from PIL import Image
-from tiny_clip import TINY, tiny
 
-from configs.errors import UsageError
-from configs.schema import CaptionsConfig, EncoderConfig, NounsConfig
-from tasks.encoders import clip, describe, open_encoder
-from tasks.encoders.base import PLAIN, SIC_TEMPLATES, TAC_TEMPLATES, templates_of
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.errors import UsageError
+from sortal.configs.schema import CaptionsConfig, NounsConfig
+from sortal.tasks.encoders import clip
+from sortal.tasks.encoders.base import PLAIN, SIC_TEMPLATES, TAC_TEMPLATES, templates_of
+from sortal.tasks.encoders.registry import describe, open_encoder
+from tiny_clip import TINY, tiny
 
 
 def picture(seed=0, size=(50, 40)):

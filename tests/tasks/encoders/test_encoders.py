@@ -9,10 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
-from configs.errors import UsageError
-from configs.schema import EncoderConfig
-from tasks.encoders import conse, describe, embedded, files, installed, open_encoder
-from tasks.encoders.base import PLAIN
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.errors import UsageError
+from sortal.tasks.encoders import conse, embedded, files
+from sortal.tasks.encoders.base import PLAIN
+from sortal.tasks.encoders.registry import describe, installed, open_encoder
 
 
 @pytest.fixture(scope="module")

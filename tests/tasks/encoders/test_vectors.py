@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from configs.errors import UsageError
-from tasks.encoders import vectors
+from sortal.configs.errors import UsageError
+from sortal.tasks.encoders import vectors
 
 FLOAT = pa.float32()
 
@@ -135,7 +135,7 @@ def test_the_fingerprint_follows_the_files_bytes(folder):
 
 
 def test_the_real_clip_vectors_classify_zero_shot():
-    shared = Path(os.environ.get("SORTAL_SHARED", Path(__file__).parents[3] / "shared")) / "clip"
+    shared = Path(os.environ.get("SORTAL_SHARED", Path(__file__).parents[4] / "shared")) / "clip"
     if not shared.is_dir():
         pytest.skip("no shared test data: set SORTAL_SHARED")
     table = vectors.image_table(shared)

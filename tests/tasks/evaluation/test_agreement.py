@@ -15,7 +15,7 @@ from sklearn.metrics import (
 )
 from sklearn.metrics.cluster import contingency_matrix
 
-from tasks.measures.agreement import (
+from sortal.tasks.evaluation.agreement import (
     accuracy,
     ari,
     confusion,

@@ -8,15 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import silhouette_score
 
-from configs.evaluation import EvaluationConfig
-from configs.metrics import METRICS
-from configs.schema import EncoderConfig, PartitionConfig
-from storage.artifacts import Written, publish
-from storage.hashing import hash_text
-from storage.rows import as_rows
-from storage.workspace import Workspace
-from tasks.evaluation import evaluate, evaluate_names, join_labels, majority
-from tasks.measures.label_free import draw, geometry, look, silhouette, stability
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.evaluation import EvaluationConfig
+from sortal.configs.schema import PartitionConfig
+from sortal.storage.artifacts import Written, publish
+from sortal.storage.hashing import hash_text
+from sortal.storage.rows import as_rows
+from sortal.storage.workspace import Workspace
+from sortal.tasks.evaluation.label_free import draw, geometry, look, silhouette, stability
+from sortal.tasks.evaluation.metrics import METRICS
+from sortal.tasks.evaluation.step import evaluate, evaluate_names, join_labels, majority
 
 IMAGES = pa.table(
     {

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tasks import wordnet
-from tasks.measures.names import Senses, base, closeness, level
+from sortal.tasks.corpora import wordnet
+from sortal.tasks.evaluation.names import Senses, base, closeness, level
 
 
 @pytest.fixture(scope="module")

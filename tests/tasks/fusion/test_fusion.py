@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.rows import read_all
-from storage.vectors import FileVectors
-from tasks.centring import normalise
-from tasks.fusion import _mean_weights, adaptive_weights, fuse_block, weights_table, write_shards
+from sortal.storage.rows import read_all
+from sortal.storage.vector_sets import FileVectors, write_shards
+from sortal.tasks.arrays import normalise
+from sortal.tasks.fusion.fuser import adaptive_weights, fuse_block
+from sortal.tasks.fusion.step import _mean_weights, weights_table
 
 modes = st.sampled_from(["sum", "concat"])
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from configs.heads import HeadConfig
-from configs.presets import load_preset, merge, preset_names
-from tasks.centring import normalise
-from tasks.heads.data import Data, Matrix, write_matrix
-from tasks.heads.glad import Glad, common_of
-from tasks.heads.trainer import train
+from sortal.configs.heads import HeadConfig
+from sortal.configs.presets import load_preset, merge, preset_names
+from sortal.tasks.arrays import normalise
+from sortal.tasks.heads.data import Data, Matrix, write_matrix
+from sortal.tasks.heads.methods.glad import Glad, common_of
+from sortal.tasks.heads.trainer import train
 
 KINDS, N = 3, 90
 DIMS = {"image": 8, "title": 5}

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from tasks.heads import glad_losses as glad
-from tasks.plans import plan_block
-from tasks.sinkhorn import Columns, dense_plan
-from tasks.solving import solve
+from sortal.tasks.heads.losses import glad
+from sortal.tasks.transport.counterparts import plan_block
+from sortal.tasks.transport.exact_pass import Columns, dense_plan
+from sortal.tasks.transport.solve import solve
 
 DOUBLE = torch.float64
 

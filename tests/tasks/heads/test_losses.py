@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from tasks.heads.losses import consistency, cross_entropy, distillation, entropy
-from tasks.heads.networks import linear_head, mlp_head
+from sortal.tasks.heads.losses.common import consistency, cross_entropy, distillation, entropy
+from sortal.tasks.heads.networks import linear_head, mlp_head
 
 P = torch.tensor([[0.8, 0.2], [0.3, 0.7]], dtype=torch.float64)
 Q = torch.tensor([[0.5, 0.5], [0.1, 0.9]], dtype=torch.float64)

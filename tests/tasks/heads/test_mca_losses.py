@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from tasks.heads import mca_losses as mca
-from tasks.heads.losses import consistency
-from tasks.heads.sic import nearest_texts, semantic_centres
+from sortal.tasks.heads.losses import mca
+from sortal.tasks.heads.losses.common import consistency
+from sortal.tasks.heads.methods.sic import nearest_texts, semantic_centres
 
 DOUBLE = torch.float64
 EAST, NORTH = [1.0, 0.0], [0.0, 1.0]

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks import wordnet
-from tasks.centring import normalise
-from tasks.heads.semantic_space import Hierarchy, noun_space
-from tasks.selection import select_texts
+from sortal.tasks.arrays import normalise
+from sortal.tasks.corpora import wordnet
+from sortal.tasks.heads.methods.noun_space import Hierarchy, noun_space
+from sortal.tasks.selection.rank import select_texts
 
 NOUNS = ["dog.n.01", "animal.n.01", "poodle.n.01", None, "cat.n.01", "entity.n.01", "car.n.01"]
 DEPTHS = [8, 6, 9, None, 11, 0, 10]

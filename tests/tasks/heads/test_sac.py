@@ -8,12 +8,12 @@ import torch
 from sklearn.metrics import adjusted_rand_score, roc_auc_score
 from torch.autograd import gradcheck
 
-from configs.heads import HeadConfig
-from tasks.centring import normalise
-from tasks.heads.data import Data, Matrix, write_matrix
-from tasks.heads.sac import Sac
-from tasks.heads.sac_losses import Pair, agreement, alignment, contrast, weights
-from tasks.heads.trainer import survey, train
+from sortal.configs.heads import HeadConfig
+from sortal.tasks.arrays import normalise
+from sortal.tasks.heads.data import Data, Matrix, write_matrix
+from sortal.tasks.heads.losses.sac import Pair, agreement, alignment, contrast, weights
+from sortal.tasks.heads.methods.sac import Sac
+from sortal.tasks.heads.trainer import survey, train
 
 T = 1.1
 KINDS, DIM, N = 4, 16, 240

@@ -1,6 +1,5 @@
 """The trainer: seeds, kills, guards, neighbours; on vectors whose kinds are known."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,14 +13,14 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
-from configs.errors import RunError, UsageError
-from configs.heads import HeadConfig
-from tasks.centring import normalise
-from tasks.heads import neighbours
-from tasks.heads.data import Data, Matrix, TextSpace, write_matrix
-from tasks.heads.fitting import METHODS
-from tasks.heads.neighbours import nearest_neighbours
-from tasks.heads.trainer import lr_factor, optimiser_of, survey, train
+from sortal.configs.errors import RunError, UsageError
+from sortal.configs.heads import HeadConfig
+from sortal.tasks.arrays import normalise
+from sortal.tasks.clustering import neighbours
+from sortal.tasks.clustering.neighbours import nearest_neighbours
+from sortal.tasks.heads.data import Data, Matrix, TextSpace, write_matrix
+from sortal.tasks.heads.fit import METHODS
+from sortal.tasks.heads.trainer import lr_factor, optimiser_of, survey, train
 
 KINDS, DIM, N_IMAGES = 4, 24, 300
 LABELS = np.arange(N_IMAGES) % KINDS
@@ -107,7 +106,7 @@ def test_r21_a_seed_decides_and_threads_do_not(tmp_path, method):
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
-from test_head_trainer import METHODS, config, make_data, train, Path
+from test_trainer import METHODS, config, make_data, train, Path
 settings = config({method!r})
 made = METHODS[{method!r}](settings)
 plain = made.loss
@@ -124,10 +123,9 @@ train(made, make_data(Path({folder!r})), settings.trainer)
 def test_r23_a_training_killed_and_resumed_is_an_uninterrupted_one(tmp_path, method):
     whole, _, history = trained(tmp_path / "whole", method)
     folder = tmp_path / "killed"
-    tests, root = Path(__file__).parent, Path(__file__).parents[2]
+    tests = Path(__file__).parent
     code = KILLED.format(tests=str(tests), method=method, folder=str(folder))
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", code], timeout=120, check=False)
     assert done.returncode == -9
     assert (folder / "checkpoint.safetensors").exists()
     resumed, _, second = trained(folder, method)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.lineage import LineageConfig
-from tasks.matching import Before, changes, jaccard, match
+from sortal.configs.lineage import LineageConfig
+from sortal.tasks.lineage.matching import Before, changes, jaccard, match
 
 CONFIG = LineageConfig()
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tasks.lineage import keep_names
-from tasks.series import Member, choose, mean_shift, settings_of
+from sortal.tasks.lineage.previous_run import Member, choose, mean_shift, settings_of
+from sortal.tasks.lineage.step import keep_names
 
 
 def member(run, scan, previous=None, settings="s", last=9, warm=False):

@@ -9,20 +9,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from image_files import CONFIG, run, write
 
-from configs.errors import UsageError
-from configs.heads import HeadConfig
-from configs.load import make_config
-from configs.schema import EncoderConfig, FusionConfig, TransportConfig
-from storage.vectors import FileVectors
-from tasks.centring import normalise
-from tasks.embedding import embed_images
-from tasks.encoders import describe, describe_text, open_encoder
-from tasks.heads.data import present
-from tasks.heads.inputs import Inputs, open_data
-from tasks.heads.method import Method
-from tasks.views import PRESENT, TEXTS, column_texts, copy_view, embed_view
+from image_files import CONFIG, run, write
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.errors import UsageError
+from sortal.configs.heads import HeadConfig
+from sortal.configs.load import make_config
+from sortal.configs.schema import FusionConfig, TransportConfig
+from sortal.storage.vector_sets import FileVectors
+from sortal.tasks.arrays import normalise
+from sortal.tasks.embedding.step import embed_images
+from sortal.tasks.encoders.registry import describe, describe_text, open_encoder
+from sortal.tasks.heads.data import present
+from sortal.tasks.heads.inputs import Inputs, open_data
+from sortal.tasks.heads.method import Method
+from sortal.tasks.modalities.step import column_texts, copy_view, embed_view
+from sortal.tasks.modalities.write import PRESENT, TEXTS
 
 MINILM = EncoderConfig(spec="minilm", device="cpu")
 

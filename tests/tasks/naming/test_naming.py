@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from configs.schema import (
-    EncoderConfig,
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.schema import (
     FusionConfig,
     ImagesConfig,
     NamingConfig,
@@ -16,26 +16,25 @@ from configs.schema import (
     SelectionConfig,
     TransportConfig,
 )
-from storage.artifacts import Written, publish
-from tasks.concepts import stem
-from tasks.embedding import embed_images, embed_texts
-from tasks.encoders import describe
-from tasks.fusion import fuse
-from tasks.images import scan
-from tasks.naming import (
+from sortal.storage.artifacts import Written, publish
+from sortal.tasks.clustering.assignments import labels_of
+from sortal.tasks.clustering.step import partition
+from sortal.tasks.corpora.step import load_nouns
+from sortal.tasks.embedding.step import embed_images, embed_texts
+from sortal.tasks.encoders.registry import describe
+from sortal.tasks.fusion.step import fuse
+from sortal.tasks.naming.names import (
     Scores,
-    _tables,
     choose_names,
-    labels_of,
-    name_clusters,
     relative_scores,
     representatives,
     score_nouns,
 )
-from tasks.nouns import load_nouns
-from tasks.partition import partition
-from tasks.selection import select
-from tasks.transport import solve_transport
+from sortal.tasks.naming.step import _tables, name_clusters
+from sortal.tasks.naming.synonyms import stem
+from sortal.tasks.scan.step import scan
+from sortal.tasks.selection.step import select
+from sortal.tasks.transport.step import solve_transport
 
 NOUNS = pa.table(
     {

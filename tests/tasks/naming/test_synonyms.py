@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.concepts import concepts_of, stem
+from sortal.tasks.naming.synonyms import concepts_of, stem
 
 
 def nouns(*rows):

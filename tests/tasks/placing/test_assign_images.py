@@ -5,16 +5,16 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from image_files import CONFIG, run, write
 from plain import cluster
+from sortal.configs.errors import UsageError
+from sortal.configs.schema import RunConfig
+from sortal.flows.operations.assign import assign
+from sortal.storage.vectors import VectorStore
+from sortal.storage.workspace import Workspace
+from sortal.tasks.encoders.registry import describe
 from tiny_clip import tiny
-
-from configs.errors import UsageError
-from configs.schema import RunConfig
-from flows.assign import assign
-from storage.vectors import VectorStore
-from storage.workspace import Workspace
-from tasks.encoders import describe
 
 
 @pytest.fixture(scope="module")

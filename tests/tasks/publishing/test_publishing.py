@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from configs.schema import PartitionConfig, RunConfig
-from storage.artifacts import Written, publish
-from storage.lake import Lake
-from tasks.commit import Clock, commit, redact, step_metrics
+from sortal.configs.schema import PartitionConfig, RunConfig
+from sortal.storage.artifacts import Written, publish
+from sortal.storage.lake.lake import Lake
+from sortal.tasks.publishing.rows import step_metrics
+from sortal.tasks.publishing.step import Clock, commit, redact
 
 CLOCK = Clock(started_at=datetime(2026, 11, 23, 0, 15, 30, tzinfo=UTC))
 

@@ -8,12 +8,13 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from configs.errors import UsageError
-from storage.artifacts import Artifact
-from storage.hashing import hash_bytes
-from storage.lake import Lake
-from storage.workspace import Workspace
-from tasks.report import (
+from sortal.configs.errors import UsageError
+from sortal.storage.artifacts import Artifact
+from sortal.storage.hashing import hash_bytes
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
+from sortal.tasks.report.data import gather, pictures_per_card
+from sortal.tasks.report.page import (
     PAGE,
     build,
     duration,
@@ -24,9 +25,8 @@ from tasks.report import (
     quoted,
     render,
     summary,
-    write_report,
 )
-from tasks.report_data import gather, pictures_per_card
+from sortal.tasks.report.step import write_report
 
 RUN = "20261123-041200-7f3a"
 NASTY = "<script>alert('x')</script> \"it's\" & |pipe|"

@@ -4,9 +4,9 @@ import io
 import pytest
 from PIL import Image
 
-from configs.schema import ImagesConfig
-from storage.hashing import hash_bytes
-from tasks.thumbnails import LARGE, SMALL, Place, shrink, thumbnails
+from sortal.configs.schema import ImagesConfig
+from sortal.storage.hashing import hash_bytes
+from sortal.tasks.report.thumbnails import LARGE, SMALL, Place, shrink, thumbnails
 
 
 def png(colour="red", size=(60, 40)):

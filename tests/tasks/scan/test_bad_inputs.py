@@ -4,15 +4,15 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from image_files import CONFIG, codes, rows, run, write
 from PIL import Image
 
-from configs.errors import UsageError
-from configs.schema import ImagesConfig
-from storage.hashing import hash_file
-from storage.workspace import Workspace
-from tasks.images import decode
-from tasks.opening import open_source
+from image_files import CONFIG, codes, rows, run, write
+from sortal.configs.errors import UsageError
+from sortal.configs.schema import ImagesConfig
+from sortal.storage.hashing import hash_file
+from sortal.storage.workspace import Workspace
+from sortal.tasks.sources.decode import decode
+from sortal.tasks.sources.registry import open_source
 
 
 def bad_inputs(folder: Path, outside: Path) -> dict[str, str]:

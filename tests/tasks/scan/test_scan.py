@@ -4,13 +4,13 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-from image_files import CONFIG, codes, rows, run, write
 
-from configs.schema import ImagesConfig
-from storage.hashing import hash_file
-from storage.workspace import Workspace
-from tasks.opening import open_source
-from tasks.probing import Input, _spread, probe_batch
+from image_files import CONFIG, codes, rows, run, write
+from sortal.configs.schema import ImagesConfig
+from sortal.storage.hashing import hash_file
+from sortal.storage.workspace import Workspace
+from sortal.tasks.scan.headers import Input, _spread, probe_batch
+from sortal.tasks.sources.registry import open_source
 
 
 def test_a_folder_gives_a_row_for_each_image(workspace: Workspace, folder: Path) -> None:

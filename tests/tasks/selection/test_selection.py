@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.schema import SelectionConfig
-from tasks.centring import normalise
-from tasks.selection import count_centres, gather, image_centres, select_texts
+from sortal.configs.schema import SelectionConfig
+from sortal.tasks.arrays import normalise
+from sortal.tasks.selection.rank import count_centres, gather, image_centres, select_texts
 
 
 def unit(n, dim, seed):

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from configs.schema import ImagesConfig
-from tasks.decoding import FORMATS, Code, ImageError, decode, read_header
+from sortal.configs.schema import ImagesConfig
+from sortal.tasks.sources.decode import FORMATS, Code, ImageError, decode, read_header
 
 CONFIG = ImagesConfig()
 

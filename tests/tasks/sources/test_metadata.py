@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.errors import UsageError
-from tasks.labels import common_folder, folder_labels, metadata_of, read_metadata
+from sortal.configs.errors import UsageError
+from sortal.tasks.sources.metadata import common_folder, folder_labels, metadata_of, read_metadata
 
 CSV = b"file_name,label,caption\na.jpg,cat,x\nsub/b.jpg,dog,y\nc.jpg,,z\n"
 

@@ -10,17 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from image_files import CONFIG, codes, rows, run
 from test_reading import to_tensor
 
-from configs.errors import UsageError
-from storage.workspace import Workspace
-from tasks import parquet_rows
-from tasks.batches import Batches, read_batches
-from tasks.decoding import ImageError
-from tasks.listing import metadata_column
-from tasks.opening import open_source
-from tasks.thumbnails import Place, thumbnails
+from image_files import CONFIG, codes, rows, run
+from sortal.configs.errors import UsageError
+from sortal.storage.workspace import Workspace
+from sortal.tasks.embedding.batches import Batches, read_batches
+from sortal.tasks.report.thumbnails import Place, thumbnails
+from sortal.tasks.sources import parquet_rows
+from sortal.tasks.sources.decode import ImageError
+from sortal.tasks.sources.listing import metadata_column
+from sortal.tasks.sources.registry import open_source
 
 NAMES = ("cat", "dog")
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from image_files import CONFIG, write
 from PIL import Image
 
-from configs.errors import RunError
-from storage.hashing import hash_file
-from tasks.batches import Batches, bounds_of, read_batches
-from tasks.opening import open_source
-from tasks.reading import middle
+from image_files import CONFIG, write
+from sortal.configs.errors import RunError
+from sortal.storage.hashing import hash_file
+from sortal.tasks.embedding.batches import Batches, bounds_of, read_batches
+from sortal.tasks.sources.read import middle
+from sortal.tasks.sources.registry import open_source
 
 
 def to_tensor(image):

@@ -6,11 +6,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from image_files import rows, run
 
-from configs.errors import UsageError
-from storage.workspace import Workspace
-from tasks.views import texts_of_column
+from image_files import rows, run
+from sortal.configs.errors import UsageError
+from sortal.storage.workspace import Workspace
+from sortal.tasks.modalities.step import texts_of_column
 
 
 def shard(path: Path, members: dict[str, bytes]) -> Path:

@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from image_files import CONFIG, codes, rows, run
 
-from configs.errors import UsageError
-from storage.vectors import vector_table
-from storage.workspace import Workspace
-from tasks.decoding import ImageError
-from tasks.images import scan
-from tasks.opening import open_source
+from image_files import CONFIG, codes, rows, run
+from sortal.configs.errors import UsageError
+from sortal.storage.vectors import vector_table
+from sortal.storage.workspace import Workspace
+from sortal.tasks.scan.step import scan
+from sortal.tasks.sources.decode import ImageError
+from sortal.tasks.sources.registry import open_source
 
 
 def packed(folder: Path, path: Path, top: str = "top", kind: str = "w") -> Path:

@@ -4,10 +4,10 @@ import logging
 
 import numpy as np
 import pytest
-from transports import clustered, marginal_error, unit
 
-from configs.errors import RunError, UsageError
-from tasks.solving import solve
+from sortal.configs.errors import RunError, UsageError
+from sortal.tasks.transport.solve import solve
+from transports import clustered, marginal_error, unit
 
 
 def test_a_sampled_fit_reports_the_error_it_costs():

@@ -1,12 +1,12 @@
 """What a solved potential gives: counterparts, masses of clusters, warm starts."""
 
 import numpy as np
-from transports import clustered
 
-from storage.rows import ArrayRows
-from tasks.plans import cluster_mass, counterparts_block, plan_block
-from tasks.potential import Potential, match_potential
-from tasks.solving import solve
+from sortal.storage.rows import ArrayRows
+from sortal.tasks.transport.counterparts import cluster_mass, counterparts_block, plan_block
+from sortal.tasks.transport.potential import Potential, match_potential
+from sortal.tasks.transport.solve import solve
+from transports import clustered
 
 
 def test_duplicated_images_get_equal_counterparts():

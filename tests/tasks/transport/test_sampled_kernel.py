@@ -1,6 +1,5 @@
 """A sample of the plan's entries: unbiased, exact where it matters, and enough to solve with."""
 
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transports import clustered, marginal_error
 
-from storage.rows import ArrayRows
-from tasks.entries import ENTRY_BYTES, Entries
-from tasks.lanes import Lanes
-from tasks.sinkhorn import Problem, column_sums
-from tasks.solving import solve
+from sortal.storage.rows import ArrayRows
+from sortal.tasks.threads import Lanes
+from sortal.tasks.transport.exact_pass import Problem, column_sums
+from sortal.tasks.transport.sampled_kernel import ENTRY_BYTES, Entries
+from sortal.tasks.transport.solve import solve
+from transports import clustered, marginal_error
 
 N, M = 4000, 200
 ENTRIES = ENTRY_BYTES * N * 32  # bytes: less than the kernel takes, enough for 32 entries a row
@@ -97,7 +96,7 @@ def test_entries_do_not_depend_on_threads():
 
 def test_a_part_that_outgrows_its_place_is_kept_beside(problem, monkeypatch):
     roomy, _ = taken(problem, 32)
-    monkeypatch.setattr("tasks.entries._SPARE", -100.0)
+    monkeypatch.setattr("sortal.tasks.transport.sampled_kernel._SPARE", -100.0)
     tight, _ = taken(problem, 32)
     assert tight._crowded and not roomy._crowded
     ones = torch.ones(M, dtype=torch.float64)
@@ -127,9 +126,7 @@ before = held()
 got = solve(images, texts, epsilon=0.05, memory_budget=ENTRY_BYTES * 20_000 * 32)
 print(got.converged, held() - before)
 """
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True,
-                          check=True)  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     converged, added = done.stdout.split()
     assert converged == "True"
     assert int(added) < 90

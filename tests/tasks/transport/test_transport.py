@@ -5,10 +5,10 @@ import ot
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transports import clustered, marginal_error, unit
 
-from tasks.plans import plan_block
-from tasks.solving import solve
+from sortal.tasks.transport.counterparts import plan_block
+from sortal.tasks.transport.solve import solve
+from transports import clustered, marginal_error, unit
 
 
 @st.composite

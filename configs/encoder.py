@@ -1,0 +1,51 @@
+"""Which encoder makes vectors, and how it is run. The one place that parses an encoder's spec."""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from sortal.configs.section import Runtime, Section
+
+
+class EncoderSpec(NamedTuple):
+    """A parsed spec: `conse`, `minilm`, `open_clip:MODEL/PRETRAINED` or `vectors:DIR`.
+
+    `model` is what follows the colon of a model's spec; `where` is DIR, for ready-made vectors
+    alone. A kind that no encoder has is refused where encoders are looked up, not here.
+    """
+
+    kind: str
+    model: str = ""
+    where: Path | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "EncoderSpec":
+        """The spec that `text` writes."""
+        kind, _, rest = text.partition(":")
+        if kind == "vectors" and rest:
+            return cls(kind, where=Path(rest).expanduser())
+        return cls(kind, rest)
+
+    @classmethod
+    def of_vectors(cls, folder: Path) -> str:
+        """The text of the spec of ready-made vectors in `folder`."""
+        return f"vectors:{folder}"
+
+
+class EncoderConfig(Section):
+    """Which encoder, and how it is run."""
+
+    spec: str = "conse"  # conse | open_clip:MODEL/PRETRAINED | vectors:DIR
+    device: Literal["auto", "cpu", "cuda", "mps"] = Runtime("auto")
+    batch_size: int = Runtime(64, ge=1, le=65536)  # halved when the GPU runs out of memory
+    num_workers: int = Runtime(2, ge=0, le=64)  # processes that decode images
+    shard_size: int = Runtime(4096, ge=1, le=1_000_000)  # images a shard: the unit of resuming
+
+    @property
+    def parsed(self) -> EncoderSpec:
+        """The spec by its parts."""
+        return EncoderSpec.parse(self.spec)
+
+    @property
+    def vectors(self) -> Path | None:
+        """The folder of ready-made vectors; None for an encoder that runs a model."""
+        return self.parsed.where

@@ -1,0 +1,1 @@
+"""The benchmark: methods x collections x seeds, as runs in worker processes."""

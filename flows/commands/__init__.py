@@ -1,1 +1,0 @@
-"""Commands of the command line, an area a file; each has `register(app)`."""

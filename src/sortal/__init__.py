@@ -1,0 +1,1 @@
+"""Sortal sorts growing image collections into named kinds, without labels, by meaning."""

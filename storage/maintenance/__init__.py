@@ -1,0 +1,1 @@
+"""Keeping a workspace small, sound and safe: compaction, pruning, checks, back-up."""

@@ -1,0 +1,1 @@
+"""Clusters by k-means: seeding, iterations, warm starts, neighbours, assignments."""

@@ -1,0 +1,1 @@
+"""Corpora of texts: WordNet's nouns and captions, each text once."""

@@ -1,0 +1,147 @@
+"""The steps that load a corpus: nouns from WordNet, captions from a file, or texts with vectors."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sortal.configs.encoder import EncoderSpec
+from sortal.configs.errors import UsageError
+from sortal.configs.schema import CaptionsConfig, NounsConfig
+from sortal.storage.artifacts import Written
+from sortal.storage.hashing import hash_file, hash_strings
+from sortal.storage.workspace import Workspace
+from sortal.tasks.corpora import wordnet
+from sortal.tasks.corpora.caption_files import read_captions
+from sortal.tasks.corpora.captions import STARTER, caption_corpus, caption_table
+from sortal.tasks.corpora.nouns import check, given_corpus, noun_corpus
+from sortal.tasks.encoders import vectors
+from sortal.tasks.step import step
+
+CORPUS = "corpus.parquet"
+
+
+def _nouns_source(config: NounsConfig, encoder: str) -> str:
+    """Which source is meant; `auto` follows the encoder, then what is found here."""
+    given = EncoderSpec.parse(encoder).where is not None
+    if config.source == "vectors" and not given:
+        raise UsageError(
+            f"nouns.source 'vectors' needs the encoder vectors:DIR, got {encoder}; use 'auto'"
+        )
+    if config.source != "auto":
+        return config.source
+    return "vectors" if given else "nltk" if wordnet.find_nltk() else "embedded"
+
+
+def _folder(encoder: str) -> Path:
+    """DIR of an encoder `vectors:DIR`."""
+    folder = EncoderSpec.parse(encoder).where
+    assert folder is not None
+    return folder
+
+
+def _given_nouns(encoder: str) -> list[str]:
+    return vectors.texts(_folder(encoder), "nouns")
+
+
+def _nouns_state(_workspace: Workspace, *, config: NounsConfig, encoder: str) -> str:
+    check(config)
+    source = _nouns_source(config, encoder)
+    if source == "vectors":
+        return hash_strings(_given_nouns(encoder))
+    return wordnet.content_of(wordnet.require_nltk() if source == "nltk" else None)
+
+
+@step("nouns", version=1, state=_nouns_state)
+def load_nouns(
+    folder: Path, _workspace: Workspace, *, config: NounsConfig, encoder: str
+) -> Written:
+    """Write `corpus.parquet`: key, text, synset, lexname, depth, frequency (`noun_corpus`).
+
+    Sources: `nltk` is NLTK's WordNet corpus, which must be there or be downloadable with
+    nltk.download; `embedded` is the packaged table; `vectors` are the nouns of the encoder
+    vectors:DIR, taken as they are without filters. `auto` is `vectors` for such an encoder,
+    else NLTK's corpus where it is found, else the packaged table: both are WordNet 3.0 and give
+    the same nouns and so the same identity, and nothing is downloaded unasked.
+    """
+    source = _nouns_source(config, encoder)
+    if source == "nltk":
+        table = wordnet.read_nltk(wordnet.require_nltk())
+    else:
+        table = wordnet.read_embedded()
+    corpus = (
+        given_corpus(_given_nouns(encoder), table)
+        if source == "vectors"
+        else noun_corpus(table, config)
+    )
+    pq.write_table(corpus, folder / CORPUS, compression="zstd")
+    places = corpus.select(["key", "synset"]).to_pylist()
+    identity = hash_strings(f"{row['key']} {row['synset']}" for row in places)
+    facts = {
+        "source": source,
+        "n_texts": len(corpus),
+        "n_without_synset": corpus.column("synset").null_count,
+    }
+    return Written(rows=len(corpus), identity=identity, facts=facts)
+
+
+def _captions_source(config: CaptionsConfig, encoder: str) -> str:
+    """The source that is meant: such vectors know no caption but their own."""
+    given = EncoderSpec.parse(encoder).where is not None
+    if config.source == "vectors" and not given:
+        raise UsageError(
+            f"captions.source 'vectors' needs the encoder vectors:DIR, got {encoder}; use 'starter'"
+        )
+    return "vectors" if given and config.source == "starter" else config.source
+
+
+def _captions_file(source: str) -> Path:
+    return STARTER if source == "starter" else Path(source).expanduser()
+
+
+def _given_captions(encoder: str) -> list[str]:
+    return vectors.texts(_folder(encoder), "captions")
+
+
+def _captions_state(_workspace: Workspace, *, config: CaptionsConfig, encoder: str) -> str:
+    source = _captions_source(config, encoder)
+    if source == "vectors":
+        return hash_strings(_given_captions(encoder))
+    path = _captions_file(source)
+    return hash_file(path) if path.is_file() else "missing"  # the step says so, in one line
+
+
+def _read_captions(
+    source: str, config: CaptionsConfig, encoder: str
+) -> tuple[pa.Table, dict[str, Any]]:
+    if source == "vectors":
+        texts = _given_captions(encoder)
+        return caption_table(texts, [1] * len(texts)), {}
+    file_format = "text" if source == "starter" else config.format
+    corpus, facts = caption_corpus(read_captions(_captions_file(source), file_format), config)
+    if not len(corpus):
+        raise UsageError(
+            f"captions.source must hold captions of {config.min_words} to {config.max_words} "
+            f"words, got none in {source} ({facts['n_read']} read, {facts['n_malformed']} "
+            f"malformed, {facts['n_short']} short, {facts['n_long']} long); check captions.format"
+        )
+    return corpus, facts
+
+
+@step("captions", version=1, state=_captions_state)
+def load_captions(
+    folder: Path, _workspace: Workspace, *, config: CaptionsConfig, encoder: str
+) -> Written:
+    """Write `corpus.parquet`: key, text, count (int64, times it occurred).
+
+    Sources: `starter`, the packaged captions; a file (`caption_files.read_captions`);
+    `vectors`, the captions of the encoder vectors:DIR as they are, which `starter` also means
+    with such an encoder.
+    """
+    source = _captions_source(config, encoder)
+    corpus, facts = _read_captions(source, config, encoder)
+    pq.write_table(corpus, folder / CORPUS, compression="zstd")
+    identity = hash_strings(corpus.column("key").to_pylist())
+    facts = {"source": source, "n_texts": len(corpus), **facts}
+    return Written(rows=len(corpus), identity=identity, facts=facts)

@@ -1,0 +1,1 @@
+"""Labelled collections of benchmarks and of the demo, by name."""

@@ -1,0 +1,1 @@
+"""Images and texts become vectors, shard by shard; only what is missing is embedded."""

@@ -1,0 +1,1 @@
+"""Image, noun and caption vectors of one image become one vector."""

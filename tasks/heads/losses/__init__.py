@@ -1,0 +1,1 @@
+"""Losses of heads: pure functions on tensors; a module a method, and what they share."""

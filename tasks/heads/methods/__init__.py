@@ -1,0 +1,1 @@
+"""The methods of training, a module each, called as `head.method` is."""

@@ -1,0 +1,1 @@
+"""What each cluster is called, from the texts that hold its transport mass."""

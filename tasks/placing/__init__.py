@@ -1,0 +1,1 @@
+"""New images go to the clusters of a run, from what the run stored."""

@@ -1,0 +1,1 @@
+"""A finished run goes into the lake, whole or not at all."""

@@ -1,0 +1,163 @@
+"""The report's page: a single HTML file with its style and pictures inside, and no script."""
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import jinja2
+import yaml
+
+from sortal.configs.schema import ImagesConfig
+from sortal.storage.artifacts import Artifact
+from sortal.storage.atomic import atomic_file
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
+from sortal.tasks.report.data import ReportData, gather
+from sortal.tasks.report.thumbnails import thumbnails
+
+PAGE = "report.html"
+
+
+def count(value: float) -> str:
+    """A whole number with thousands separators."""
+    return f"{round(value):,}"
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """A share in [0, 1] as a percentage; "<1 %" where rounding would say 0."""
+    if share is None or math.isnan(share):
+        return "n/a"
+    if 0 < share < 0.005 and not digits:
+        return "<1\u202f%"
+    return f"{100 * share:.{digits}f}\u202f%"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them: 0.4 s, 12 s, 3 min 5 s, 2 h 10 min."""
+    if seconds is None:
+        return "n/a"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def curve(figures: list[float], width: int = 200, height: int = 60) -> str:
+    """`figures` as the points of an SVG polyline that fills the box, the lowest at the bottom."""
+    low, high = min(figures), max(figures)
+    across, span = max(len(figures) - 1, 1), (high - low) or 1.0
+    points = ((i / across, 1.0 - (value - low) / span) for i, value in enumerate(figures))
+    return " ".join(f"{width * x:.1f},{height * y:.1f}" for x, y in points)
+
+
+def quoted(text: str) -> str:
+    """`text` as a SQL literal, for the queries a reader is invited to copy."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": count,
+        "percent": percent,
+        "duration": duration,
+        "quoted": quoted,
+        "curve": curve,
+        "yaml": lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True).rstrip(),
+    }
+    return environment
+
+
+def render(data: ReportData, pictures: Mapping[str, str]) -> str:
+    """The page. `pictures` maps image keys to `data:` addresses; a missing one is a placeholder."""
+    template = _environment().get_template("report.html.jinja")
+    return template.render(
+        data=data,
+        run=data.run,
+        pictures=pictures,
+        cards=data.clusters[: data.n_cards],
+        largest=max((cluster.size for cluster in data.clusters), default=0),
+    )
+
+
+def markdown_summary(data: ReportData) -> str:
+    """The clusters as a Markdown table, for Prefect's artifact view."""
+    run = data.run
+    lines = [
+        f"**{_cell(run['collection'])}**: {count(run['n_images'])} images in "
+        f"{len(data.clusters)} clusters ({_cell(run['method'])}, {_cell(run['encoder'])}).",
+        "",
+        "| cluster | images | share | nouns |",
+        "|---|---:|---:|---|",
+    ]
+    for cluster in data.clusters:
+        nouns = ", ".join(noun for noun, _ in cluster.nouns[:5])
+        name, size, share = _cell(cluster.name), count(cluster.size), percent(cluster.share)
+        lines.append(f"| {name} | {size} | {share} | {_cell(nouns)} |")
+    return "\n".join([*lines, *_changes(data)])
+
+
+def _changes(data: ReportData) -> list[str]:
+    """What became of the clusters, as a Markdown table; nothing for a first run."""
+    head = [
+        "",
+        "| cluster | since the last run | images | came | went |",
+        "|---|---|---:|---:|---:|",
+    ]
+    rows = [
+        f"| {_cell(row['name'] or '')} | {row['event']} | {count(row['size'])} "
+        f"| {count(row['came'])} | {count(row['went'])} |"
+        for row in data.changes
+    ]
+    return [*head, *rows] if rows else []
+
+
+def _cell(text: str) -> str:
+    """`text` without what Markdown would read as a table, a link, markup or HTML."""
+    marks = "\\`*_[]|#!~"
+    plain = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
+    return "".join(f"\\{letter}" if letter in marks else letter for letter in plain)
+
+
+def build(workspace: Workspace, run_id: str, source: str | None = None) -> str:
+    """The page of a run in the lake; `source` is where its images are now, if they moved."""
+    with Lake(workspace, read_only=True) as lake:
+        data = gather(lake, run_id)
+    config = ImagesConfig(**data.run["config"].get("images", {}))
+    where = source or data.run["source"]
+    return render(data, thumbnails(where, data.places(), data.sizes(), config))
+
+
+def place_report(workspace: Workspace, run_id: str, report: Artifact) -> Path:
+    """Copy a written report to `reports/<run_id>.html`, whole or not at all; returns that path."""
+    return _place(workspace, run_id, report.file(workspace, PAGE).read_bytes())
+
+
+def publish_report(workspace: Workspace, run_id: str, source: str | None = None) -> Path:
+    """Make the report of a run in the lake anew and place it; returns its path."""
+    return _place(workspace, run_id, build(workspace, run_id, source).encode())
+
+
+def _place(workspace: Workspace, run_id: str, page: bytes) -> Path:
+    path = workspace.reports / f"{run_id}.html"
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(page)
+    return path
+
+
+def summary(workspace: Workspace, run_id: str) -> str:
+    """`markdown_summary` of a run in the lake."""
+    with Lake(workspace, read_only=True) as lake:
+        return markdown_summary(gather(lake, run_id))

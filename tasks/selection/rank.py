@@ -1,0 +1,152 @@
+"""Ranking: the texts of a corpus that are closest to the centres of a collection's images."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.configs.schema import SelectionConfig
+from sortal.storage.rows import FloatArray, Rows, as_rows
+from sortal.tasks.arrays import mean_of, normalise
+from sortal.tasks.clustering.kmeans import count_distinct, kmeans
+
+_BLOCK_ENTRIES = 1 << 24  # centres x texts compared at once
+
+
+_FIT_ROWS = 100_000  # images on which centres are fitted, at the most ...
+
+
+_FIT_ROWS_PER_CENTRE = 100  # ... unless these are more
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Texts proposed for centres: three parallel arrays, at most top_k entries a centre.
+
+    `rank_texts` gives them by centre, and for each centre the best first.
+    """
+
+    centre: NDArray[np.int64]
+    text: NDArray[np.int64]
+    score: FloatArray
+
+
+def count_centres(n_images: int, n_clusters: int, config: SelectionConfig) -> int:
+    """How many image centres: round(n_images / images_per_centre) (TAC, METHODS.md 2.1).
+
+    Where that is below `n_clusters` it is centres_per_cluster * n_clusters; never more than a
+    third of the images, so that a centre stays a mean.
+    """
+    count = round(n_images / config.images_per_centre)
+    if count < n_clusters:
+        count = config.centres_per_cluster * n_clusters
+    return max(min(count, n_images // 3), 1)
+
+
+def image_centres(
+    images: Rows | FloatArray, n_centres: int, *, n_init: int, random_state: int
+) -> FloatArray:
+    """Unit centres of shape (k, dim) by spherical k-means, k at most the distinct images.
+
+    They are fitted on a sample of at most `fit_rows(n_centres)` images.
+    """
+    n_centres = min(n_centres, count_distinct(images, n_centres))
+    if n_centres < 2:
+        return normalise(mean_of(images)[None, :])
+    found = kmeans(
+        images,
+        n_centres,
+        n_init=n_init,
+        random_state=random_state,
+        max_rows=fit_rows(n_centres),
+    )
+    return found.centres
+
+
+def fit_rows(n_centres: int) -> int:
+    """How many images suffice to fit so many centres."""
+    return max(_FIT_ROWS, _FIT_ROWS_PER_CENTRE * n_centres)
+
+
+def select_texts(
+    centres: FloatArray,
+    texts: Rows | FloatArray,
+    *,
+    method: str = "nearest",
+    top_k: int = 5,
+    block_size: int | None = None,
+) -> NDArray[np.int64]:
+    """Row numbers, ascending, of the texts that `rank_texts` keeps for any centre."""
+    ranked = rank_texts(centres, texts, method=method, top_k=top_k, block_size=block_size)
+    return np.unique(ranked.text)
+
+
+def rank_texts(
+    centres: FloatArray,
+    texts: Rows | FloatArray,
+    *,
+    method: str = "nearest",
+    top_k: int = 5,
+    block_size: int | None = None,
+) -> Ranked:
+    """The texts kept for each centre of shape (k, dim), by their row numbers.
+
+    "nearest": the `top_k` texts of the largest cosine to each centre (CAE, METHODS.md 3.1 A).
+    "reverse_softmax": a softmax over centres (temperature 1) gives each text to its best centre;
+    each centre keeps its `top_k` most confident (TAC, METHODS.md 2.1). Equal scores go to the
+    earlier text. `block_size`: texts compared at once.
+    """
+    propose: Callable[[FloatArray, int], Ranked] = {
+        "nearest": _nearest,
+        "reverse_softmax": _reverse_softmax,
+    }[method]
+    held = Ranked(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+    start = 0
+    for block in as_rows(texts).blocks(block_size or max(_BLOCK_ENTRIES // len(centres), 1)):
+        found = propose(centres @ block.T, top_k)
+        held = _best(held, replace(found, text=found.text + start), top_k)
+        start += len(block)
+    return held
+
+
+def _nearest(cosines: FloatArray, top_k: int) -> Ranked:
+    """Every text that ties with or beats the top_k-th of its centre in `cosines` (k, block)."""
+    worst = max(cosines.shape[1] - top_k, 0)
+    limit = np.partition(cosines, worst, axis=1)[:, worst]
+    centre, text = np.nonzero(cosines >= limit[:, None])
+    return Ranked(centre, text, cosines[centre, text])
+
+
+def _reverse_softmax(cosines: FloatArray, top_k: int) -> Ranked:
+    """Each text of `cosines` (k, block) with its best centre and max_k softmax_k(cosines)."""
+    centre = cosines.argmax(axis=0)
+    text = np.arange(cosines.shape[1])
+    confidence = 1.0 / np.exp(cosines - cosines[centre, text]).sum(axis=0)
+    return Ranked(centre, text, confidence.astype(np.float32))
+
+
+def _best(held: Ranked, found: Ranked, top_k: int) -> Ranked:
+    """The `top_k` best of both for each centre."""
+    centre = np.concatenate([held.centre, found.centre])
+    text = np.concatenate([held.text, found.text])
+    score = np.concatenate([held.score, found.score])
+    order = np.lexsort((text, -score, centre))
+    ordered = centre[order]
+    rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+    kept = order[rank < top_k]
+    return Ranked(centre[kept], text[kept], score[kept])
+
+
+def gather(rows: Rows | FloatArray, numbers: NDArray[np.int64]) -> FloatArray:
+    """Rows `numbers` (ascending) of shape (len(numbers), dim), in one streamed pass."""
+    return np.concatenate(list(_gathered(as_rows(rows), numbers)))
+
+
+def _gathered(rows: Rows, numbers: NDArray[np.int64]) -> Iterator[FloatArray]:
+    start = 0
+    yield np.empty((0, rows.shape[1]), dtype=np.float32)
+    for block in rows.blocks(16384):
+        inside = numbers[(numbers >= start) & (numbers < start + len(block))]
+        yield block[inside - start]
+        start += len(block)

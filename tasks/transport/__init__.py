@@ -1,0 +1,1 @@
+"""Optimal transport between images and texts; its one result is a potential."""
