@@ -96,11 +96,11 @@ def go(config: RunConfig) -> None:
 
 def get_ready() -> None:
     """Import everything and load the encoder, in one thread: for the process that is forked."""
-    import sortal.flows.recluster  # noqa: F401
     import nltk  # noqa: F401
     import sklearn.metrics  # noqa: F401
     import torch
 
+    import sortal.flows.recluster  # noqa: F401
     from sortal.tasks.embedding.step import _opened
     from sortal.tasks.encoders.registry import describe
 

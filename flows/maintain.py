@@ -10,7 +10,7 @@ from sortal.flows.operations.maintenance import Item, tend
 
 @flow(name="maintain")
 def maintain(config: MaintenanceConfig) -> list[Item]:
-    """Compact and clean the workspace beside whatever runs; see `flows.operations.maintenance.tend`."""
+    """Compact and clean the workspace beside whatever runs; see `operations.maintenance.tend`."""
     items = tend(config)
     if FlowRunContext.get():
         create_markdown_artifact(

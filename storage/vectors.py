@@ -1,8 +1,8 @@
 """Vector shards: Parquet files of (key, float16 vector), one store an encoder and modality.
 
 Adding images adds shards; no shard is ever rewritten, but small ones may be replaced by one
-(storage/maintenance/compaction.py). A shard counts once its small JSON sidecar (row count, hash, place in the
-order) is there, so a killed run loses at most the shard it was writing.
+(storage/maintenance/compaction.py). A shard counts once its small JSON sidecar (row count, hash,
+place in the order) is there, so a killed run loses at most the shard it was writing.
 """
 
 import json

@@ -1,14 +1,16 @@
 """What makes a function a step: its result is an artifact, and Prefect caches the reference.
 
-A step's body is a plain function `body(folder, workspace, **arguments) -> Written`. Calling the
-step builds or finds its artifact without Prefect; `step.task` is the Prefect task.
+A step declares its inputs once, in a frozen dataclass; its body is a plain function
+`body(folder, workspace, inputs) -> Written`. Calling the step with these inputs by name, which
+mypy checks, builds or finds its artifact without Prefect; `step.task` is the Prefect task.
 """
 
 import functools
 import logging
 from collections.abc import Callable
+from dataclasses import Field, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -20,11 +22,37 @@ from sortal.storage.workspace import Workspace
 from sortal.tasks.cost import Meter
 
 log = logging.getLogger("sortal")
-RETRY_AFTER: list[float] = [
-    5,
-    30,
-    120,
-]  # seconds: a lost connection, a restarting server, a remounted share
+# Seconds: a lost connection, a restarting server, a share that is mounted again.
+RETRY_AFTER: list[float] = [5, 30, 120]
+
+
+class Inputs(Protocol):
+    """A frozen dataclass of a step's inputs."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+P = ParamSpec("P")
+InputsT = TypeVar("InputsT", bound=Inputs)
+
+
+def optional(*, stored_as: str | None = None) -> Any:
+    """An input that may be None, and then has no part in the fingerprint.
+
+    So artifacts made before a step knew of it stay valid. `stored_as` is the name it has in
+    fingerprints, where it was once called so.
+    """
+    return field(default=None, metadata={"optional": True, "stored_as": stored_as})
+
+
+def _arguments(inputs: Inputs) -> dict[str, Any]:
+    """What a fingerprint is made of, by name."""
+    found = {}
+    for each in fields(inputs):
+        value = getattr(inputs, each.name)
+        if value is not None or not each.metadata.get("optional"):
+            found[each.metadata.get("stored_as") or each.name] = value
+    return found
 
 
 def _identity(value: Any) -> Any:
@@ -39,51 +67,63 @@ def _identity(value: Any) -> Any:
     return value
 
 
-class Step:
+class Step(Generic[P, InputsT]):
     """A cached step of kind `kind`; raise `version` when the body's meaning changes.
 
-    `state(workspace, **arguments)` adds what the arguments do not show, such as the listing of
-    a folder. `check(workspace, artifact)` adds a test beyond the manifest, such as a row in
-    the lake.
+    `state(workspace, inputs)` adds what the inputs do not show, such as the listing of a folder.
+    `check(workspace, artifact)` adds a test beyond the manifest, such as a row in the lake.
     """
 
     def __init__(
         self,
-        body: Callable[..., Written],
+        body: Callable[[Path, Workspace, InputsT], Written],
+        inputs: Callable[P, InputsT],
         kind: str,
         version: int,
-        state: Callable[..., Any] | None = None,
+        state: Callable[[Workspace, InputsT], Any] | None = None,
         check: Callable[[Workspace, Artifact], bool] | None = None,
     ) -> None:
         self._body = body
+        self._inputs = inputs
         self.kind = kind
         self.version = version
         self._state = state
         self._check = check
         functools.update_wrapper(self, body)
 
-    def fingerprint(self, workspace: Workspace, **arguments: Any) -> str:
-        """Hash of kind, version, arguments (artifacts by identity) and state."""
-        state = self._state(workspace, **arguments) if self._state else None
-        return fingerprint(self.kind, self.version, _identity(arguments), state)
+    def state(self, workspace: Workspace, *args: P.args, **inputs: P.kwargs) -> Any:
+        """What decides the result beside the inputs; None for most steps."""
+        return self._state(workspace, self._inputs(*args, **inputs)) if self._state else None
 
-    def find(self, workspace: Workspace, **arguments: Any) -> Artifact | None:
-        """The finished, sound artifact of these arguments, or None."""
-        return self._sound(workspace, self.fingerprint(workspace, **arguments))
+    def fingerprint(self, workspace: Workspace, *args: P.args, **inputs: P.kwargs) -> str:
+        """Hash of kind, version, inputs (artifacts by identity) and state."""
+        return self.key(workspace, self._inputs(*args, **inputs))
 
-    def __call__(self, workspace: Workspace, **arguments: Any) -> Artifact:
-        """The artifact of these arguments: found, or built now."""
-        key = self.fingerprint(workspace, **arguments)
-        return self._sound(workspace, key) or self._build(workspace, key, arguments)
+    def key(self, workspace: Workspace, inputs: InputsT) -> str:
+        """The fingerprint of inputs that are made already."""
+        state = self._state(workspace, inputs) if self._state else None
+        return fingerprint(self.kind, self.version, _identity(_arguments(inputs)), state)
+
+    def find(self, workspace: Workspace, *args: P.args, **inputs: P.kwargs) -> Artifact | None:
+        """The finished, sound artifact of these inputs, or None."""
+        return self._sound(workspace, self.fingerprint(workspace, *args, **inputs))
+
+    def __call__(self, workspace: Workspace, *args: P.args, **inputs: P.kwargs) -> Artifact:
+        """The artifact of these inputs: found, or built now."""
+        return self._made(workspace, self._inputs(*args, **inputs))
+
+    def _made(self, workspace: Workspace, inputs: InputsT) -> Artifact:
+        key = self.key(workspace, inputs)
+        return self._sound(workspace, key) or self._build(workspace, key, inputs)
 
     def _sound(self, workspace: Workspace, key: str) -> Artifact | None:
         found = find(workspace, self.kind, key)
         return found if found and (self._check is None or self._check(workspace, found)) else None
 
-    def _build(self, workspace: Workspace, key: str, arguments: dict[str, Any]) -> Artifact:
+    def _build(self, workspace: Workspace, key: str, inputs: InputsT) -> Artifact:
         def body(folder: Path) -> Written:
             with Meter() as meter:
-                written = self._body(folder, workspace, **arguments)
+                written = self._body(folder, workspace, inputs)
             facts = {**written.facts, "cost": meter.figures()}
             return written.model_copy(update={"facts": facts})
 
@@ -97,15 +137,17 @@ class Step:
         """The Prefect task: cached by fingerprint, and only while the artifact is sound."""
         from prefect import task
 
+        made: Callable[..., InputsT] = self._inputs
+
         def cache_key(_context: Any, parameters: dict[str, Any]) -> str:
-            workspace, arguments = parameters["workspace"], parameters["arguments"]
-            key = self.fingerprint(workspace, **arguments)
+            workspace = parameters["workspace"]
+            key = self.key(workspace, made(**parameters["inputs"]))
             if not self._sound(workspace, key):  # a hit must never name a damaged artifact
                 (workspace.results / key).unlink(missing_ok=True)
             return key
 
-        def run(workspace: Workspace, arguments: dict[str, Any]) -> Artifact:
-            return self(workspace, **arguments)
+        def run(workspace: Workspace, inputs: dict[str, Any]) -> Artifact:
+            return self._made(workspace, made(**inputs))
 
         return task(
             name=self.kind,
@@ -121,12 +163,13 @@ class Step:
 
 def step(
     kind: str,
+    inputs: Callable[P, InputsT],
     version: int = 1,
-    state: Callable[..., Any] | None = None,
+    state: Callable[[Workspace, InputsT], Any] | None = None,
     check: Callable[[Workspace, Artifact], bool] | None = None,
-) -> Callable[[Callable[..., Written]], Step]:
-    """Decorator: make `body(folder, workspace, **arguments) -> Written` a `Step`."""
-    return lambda body: Step(body, kind, version, state, check)
+) -> Callable[[Callable[[Path, Workspace, InputsT], Written]], Step[P, InputsT]]:
+    """Decorator: make `body(folder, workspace, inputs) -> Written` a `Step` of these inputs."""
+    return lambda body: Step(body, inputs, kind, version, state, check)
 
 
 async def _worth_a_retry(_task: Any, _run: Any, state: Any) -> bool:

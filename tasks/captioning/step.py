@@ -5,6 +5,7 @@ A killed run loses at most the shard it was writing.
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from sortal.tasks.embedding.images import readable
 from sortal.tasks.encoders.registry import describe
 from sortal.tasks.progress import progress
 from sortal.tasks.sources.registry import open_source
-from sortal.tasks.step import step
+from sortal.tasks.step import optional, step
 
 log = logging.getLogger("sortal")
 
@@ -69,28 +70,41 @@ def check_captioner(config: CaptionerConfig, captions: CaptionsConfig) -> None:
     if config.kind == "openai":
         check_endpoint(config.openai)
     elif config.kind != "nearest":
-        _state(None, config=config.chosen)
+        captioner_state(config.chosen)
 
 
-def _state(_workspace: Workspace | None, *, config: Settings, **_: Any) -> str | None:
+def _state(_workspace: Workspace, inputs: "CaptionImagesInputs") -> str | None:
+    return captioner_state(inputs.config)
+
+
+def captioner_state(config: Settings) -> str | None:
+    """What decides captions beside the settings: a checkpoint's weights, or a file's content."""
     if isinstance(config, CocaConfig):
         return describe(config.spec).fingerprint
     return file_hash(config) if isinstance(config, GivenConfig) else None
 
 
-@step("image_captions", version=1, state=_state, check=lambda _, a: not a.facts["n_unanswered"])
-def caption_images(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    config: Settings,
-    images: Artifact,
-    source: str,
-    scan: Artifact | None = None,
-    reading: ImagesConfig | None = None,
-    corpus: Artifact | None = None,
-    text_vectors: Artifact | None = None,
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class CaptionImagesInputs:
+    """Inputs of `caption_images`."""
+
+    config: Settings
+    images: Artifact
+    source: str
+    scan: Artifact | None = optional()
+    reading: ImagesConfig | None = optional()
+    corpus: Artifact | None = optional()
+    text_vectors: Artifact | None = optional()
+
+
+@step(
+    "image_captions",
+    CaptionImagesInputs,
+    version=1,
+    state=_state,
+    check=lambda _, a: not a.facts["n_unanswered"],
+)
+def caption_images(folder: Path, workspace: Workspace, inputs: CaptionImagesInputs) -> Written:
     """Write `texts.parquet`, a row an image of `images` and in its order (columns: TEXTS).
 
     An image without a caption has an `error_code`; one whose failure may pass (fact
@@ -99,15 +113,26 @@ def caption_images(
     settings that cannot work, RunError where no image gets a caption.
     """
     store = VectorStore.of(
-        workspace, _fingerprint(config, source, images, corpus, scan), "captions"
+        workspace,
+        _fingerprint(inputs.config, inputs.source, inputs.images, inputs.corpus, inputs.scan),
+        "captions",
     )
-    keys = open_vectors(workspace, images).keys
+    keys = open_vectors(workspace, inputs.images).keys
     missing = store.missing(keys)
     failed: dict[str, Caption] = {}
-    name = _name(config)
+    name = _name(inputs.config)
     if missing:
-        todo = _rows(workspace, scan, missing)
-        captioner = _open(workspace, config, images, source, reading, corpus, text_vectors, store)
+        todo = _rows(workspace, inputs.scan, missing)
+        captioner = _open(
+            workspace,
+            inputs.config,
+            inputs.images,
+            inputs.source,
+            inputs.reading,
+            inputs.corpus,
+            inputs.text_vectors,
+            store,
+        )
         failed = _fill(store, captioner, name, todo)
     table = _table(store, keys, failed, name)
     n_captioned = table.num_rows - table["text"].null_count

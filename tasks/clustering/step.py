@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from sortal.storage.rows import FloatArray
 from sortal.storage.vector_sets import FileVectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.clustering.kmeans import KMeansResult, kmeans
-from sortal.tasks.step import step
+from sortal.tasks.step import optional, step
 
 log = logging.getLogger("sortal")
 
@@ -104,44 +105,48 @@ def fit_warm(
     return WarmStart(best, not taken, True, best.inertia / max(len(best.labels), 1))
 
 
-@step("partition", version=2)
-def partition(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    vectors: Artifact,
-    config: PartitionConfig,
-    n_clusters: int,
-    random_state: int,
-    earlier: Artifact | None = None,
-    drifted: bool = False,
-    lineage: LineageConfig | None = None,
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class PartitionInputs:
+    """Inputs of `partition`."""
+
+    vectors: Artifact
+    config: PartitionConfig
+    n_clusters: int
+    random_state: int
+    earlier: Artifact | None = optional()
+    drifted: bool | None = optional()
+    lineage: LineageConfig | None = optional()
+
+
+@step("partition", PartitionInputs, version=2)
+def partition(folder: Path, workspace: Workspace, inputs: PartitionInputs) -> Written:
     """Write `assignments.parquet` (key, cluster, distance) and `centres.npy` (n_clusters, dim).
 
     Cluster ids go by decreasing size. With `earlier`, a partition into as many clusters of as
     many dimensions, k-means starts from its centres and they keep their ids, unless `fit_warm`
     finds better ones. Raises `UsageError` when `n_clusters` is more than the images that differ.
     """
-    files = sorted(vectors.folder(workspace).glob("vectors-*.parquet"))
+    files = sorted(inputs.vectors.folder(workspace).glob("vectors-*.parquet"))
     rows = FileVectors(files)
     fit = partial(
         kmeans,
         rows,
-        n_clusters,
-        spherical=config.spherical,
-        n_init=config.n_init,
-        max_iter=config.max_iter,
-        random_state=random_state,
-        engine=config.engine,
+        inputs.n_clusters,
+        spherical=inputs.config.spherical,
+        n_init=inputs.config.n_init,
+        max_iter=inputs.config.max_iter,
+        random_state=inputs.random_state,
+        engine=inputs.config.engine,
     )
-    start = _centres(workspace, earlier, (n_clusters, rows.shape[1]))
-    if start is None or earlier is None:
+    start = _centres(workspace, inputs.earlier, (inputs.n_clusters, rows.shape[1]))
+    if start is None or inputs.earlier is None:
         cold = fit()
         found = WarmStart(cold, False, False, cold.inertia / max(len(cold.labels), 1))
     else:
-        settled = _settled(workspace, earlier)
-        found = fit_warm(fit, start, settled, drifted, lineage or LineageConfig())
+        settled = _settled(workspace, inputs.earlier)
+        found = fit_warm(
+            fit, start, settled, bool(inputs.drifted), inputs.lineage or LineageConfig()
+        )
     keys = [
         key for file in files for key in pq.read_table(file, columns=["key"])["key"].to_pylist()
     ]

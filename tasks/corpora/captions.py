@@ -62,4 +62,5 @@ def _fault(text: str, config: CaptionsConfig) -> str | None:
 
 
 def caption_table(texts: list[str], counts: list[int]) -> pa.Table:
+    """Columns key, text and count (int64, times it occurred)."""
     return pa.table([[hash_text(text) for text in texts], texts, counts], schema=_SCHEMA)

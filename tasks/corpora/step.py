@@ -1,5 +1,6 @@
 """The steps that load a corpus: nouns from WordNet, captions from a file, or texts with vectors."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +46,24 @@ def _given_nouns(encoder: str) -> list[str]:
     return vectors.texts(_folder(encoder), "nouns")
 
 
-def _nouns_state(_workspace: Workspace, *, config: NounsConfig, encoder: str) -> str:
-    check(config)
-    source = _nouns_source(config, encoder)
+def _nouns_state(_workspace: Workspace, inputs: "LoadNounsInputs") -> str:
+    check(inputs.config)
+    source = _nouns_source(inputs.config, inputs.encoder)
     if source == "vectors":
-        return hash_strings(_given_nouns(encoder))
+        return hash_strings(_given_nouns(inputs.encoder))
     return wordnet.content_of(wordnet.require_nltk() if source == "nltk" else None)
 
 
-@step("nouns", version=1, state=_nouns_state)
-def load_nouns(
-    folder: Path, _workspace: Workspace, *, config: NounsConfig, encoder: str
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class LoadNounsInputs:
+    """Inputs of `load_nouns`."""
+
+    config: NounsConfig
+    encoder: str
+
+
+@step("nouns", LoadNounsInputs, version=1, state=_nouns_state)
+def load_nouns(folder: Path, _workspace: Workspace, inputs: LoadNounsInputs) -> Written:
     """Write `corpus.parquet`: key, text, synset, lexname, depth, frequency (`noun_corpus`).
 
     Sources: `nltk` is NLTK's WordNet corpus, which must be there or be downloadable with
@@ -65,15 +72,15 @@ def load_nouns(
     else NLTK's corpus where it is found, else the packaged table: both are WordNet 3.0 and give
     the same nouns and so the same identity, and nothing is downloaded unasked.
     """
-    source = _nouns_source(config, encoder)
+    source = _nouns_source(inputs.config, inputs.encoder)
     if source == "nltk":
         table = wordnet.read_nltk(wordnet.require_nltk())
     else:
         table = wordnet.read_embedded()
     corpus = (
-        given_corpus(_given_nouns(encoder), table)
+        given_corpus(_given_nouns(inputs.encoder), table)
         if source == "vectors"
-        else noun_corpus(table, config)
+        else noun_corpus(table, inputs.config)
     )
     pq.write_table(corpus, folder / CORPUS, compression="zstd")
     places = corpus.select(["key", "synset"]).to_pylist()
@@ -104,10 +111,10 @@ def _given_captions(encoder: str) -> list[str]:
     return vectors.texts(_folder(encoder), "captions")
 
 
-def _captions_state(_workspace: Workspace, *, config: CaptionsConfig, encoder: str) -> str:
-    source = _captions_source(config, encoder)
+def _captions_state(_workspace: Workspace, inputs: "LoadCaptionsInputs") -> str:
+    source = _captions_source(inputs.config, inputs.encoder)
     if source == "vectors":
-        return hash_strings(_given_captions(encoder))
+        return hash_strings(_given_captions(inputs.encoder))
     path = _captions_file(source)
     return hash_file(path) if path.is_file() else "missing"  # the step says so, in one line
 
@@ -129,18 +136,24 @@ def _read_captions(
     return corpus, facts
 
 
-@step("captions", version=1, state=_captions_state)
-def load_captions(
-    folder: Path, _workspace: Workspace, *, config: CaptionsConfig, encoder: str
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class LoadCaptionsInputs:
+    """Inputs of `load_captions`."""
+
+    config: CaptionsConfig
+    encoder: str
+
+
+@step("captions", LoadCaptionsInputs, version=1, state=_captions_state)
+def load_captions(folder: Path, _workspace: Workspace, inputs: LoadCaptionsInputs) -> Written:
     """Write `corpus.parquet`: key, text, count (int64, times it occurred).
 
     Sources: `starter`, the packaged captions; a file (`caption_files.read_captions`);
     `vectors`, the captions of the encoder vectors:DIR as they are, which `starter` also means
     with such an encoder.
     """
-    source = _captions_source(config, encoder)
-    corpus, facts = _read_captions(source, config, encoder)
+    source = _captions_source(inputs.config, inputs.encoder)
+    corpus, facts = _read_captions(source, inputs.config, inputs.encoder)
     pq.write_table(corpus, folder / CORPUS, compression="zstd")
     identity = hash_strings(corpus.column("key").to_pylist())
     facts = {"source": source, "n_texts": len(corpus), **facts}

@@ -1,6 +1,7 @@
 """WordNet's nouns as one table, from NLTK's corpus or from the copy inside the package.
 
-Both hold WordNet 3.0. `python -m sortal.tasks.corpora.wordnet FILE` writes the packaged copy again from NLTK's.
+Both hold WordNet 3.0. `python -m sortal.tasks.corpora.wordnet FILE` writes the packaged copy
+again from NLTK's.
 """
 
 import logging

@@ -4,6 +4,7 @@ A killed run loses at most the shard it was writing; the next one goes on from t
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,32 +26,47 @@ from sortal.tasks.sources.read import Failure
 from sortal.tasks.step import step
 
 
-@step("image_vectors", version=1, check=lambda _, artifact: not artifact.facts.get("n_unread"))
-def embed_images(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    scan: Artifact,
-    source: str,
-    images: ImagesConfig,
-    encoder: EncoderConfig,
-    encoder_fingerprint: str,
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class EmbedImagesInputs:
+    """Inputs of `embed_images`."""
+
+    scan: Artifact
+    source: str
+    images: ImagesConfig
+    encoder: EncoderConfig
+    encoder_fingerprint: str
+
+
+@step(
+    "image_vectors",
+    EmbedImagesInputs,
+    version=1,
+    check=lambda _, artifact: not artifact.facts.get("n_unread"),
+)
+def embed_images(folder: Path, workspace: Workspace, inputs: EmbedImagesInputs) -> Written:
     """Embed the scan's readable images: index.parquet, mean.npy, failures.parquet.
 
     Images whose bytes are no image are remembered in the workspace and not tried again; images
     that could not be read this time (fact `n_unread`) are tried again by the next run.
     """
-    store = VectorStore.of(workspace, encoder_fingerprint, "images")
-    table = readable(scan.file(workspace, "images.parquet"))
-    bad = embed_missing(workspace, store, table, source, images, encoder, encoder_fingerprint)
+    store = VectorStore.of(workspace, inputs.encoder_fingerprint, "images")
+    table = readable(inputs.scan.file(workspace, "images.parquet"))
+    bad = embed_missing(
+        workspace,
+        store,
+        table,
+        inputs.source,
+        inputs.images,
+        inputs.encoder,
+        inputs.encoder_fingerprint,
+    )
     good = [key for key in table["key"].to_pylist() if key not in bad]
     if not good:
-        raise RunError(_nothing(source, list(bad.values())))
+        raise RunError(_nothing(inputs.source, list(bad.values())))
     pq.write_table(failure_table(bad.values()), folder / "failures.parquet")
     n_unread = sum(not failure.lasting for failure in bad.values())
     facts = {"n_failed": len(bad), "n_unread": n_unread}
-    return _written(folder, store, good, encoder_fingerprint, facts)
+    return _written(folder, store, good, inputs.encoder_fingerprint, facts)
 
 
 def _nothing(source: str, bad: Sequence[Failure]) -> str:
@@ -76,22 +92,31 @@ def _written(
     )
 
 
-@step("text_vectors", version=1)
-def embed_texts(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    corpus: Artifact,
-    encoder: EncoderConfig,
-    encoder_fingerprint: str,
-    templates: tuple[str, ...],
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class EmbedTextsInputs:
+    """Inputs of `embed_texts`."""
+
+    corpus: Artifact
+    encoder: EncoderConfig
+    encoder_fingerprint: str
+    templates: tuple[str, ...]
+
+
+@step("text_vectors", EmbedTextsInputs, version=1)
+def embed_texts(folder: Path, workspace: Workspace, inputs: EmbedTextsInputs) -> Written:
     """Embed a corpus under prompt templates: index.parquet, mean.npy."""
-    table = pq.read_table(corpus.file(workspace, "corpus.parquet"), columns=["key", "text"])
+    table = pq.read_table(inputs.corpus.file(workspace, "corpus.parquet"), columns=["key", "text"])
     texts = dict(zip(table["key"].to_pylist(), table["text"].to_pylist(), strict=True))
     if not texts:
         raise RunError(
-            f"{corpus.kind} must hold a text, got none; loosen the filters of its section"
+            f"{inputs.corpus.kind} must hold a text, got none; loosen the filters of its section"
         )
-    store = fill_texts(workspace, texts, encoder, encoder_fingerprint, templates, corpus.kind)
-    return _written(folder, store, list(texts), encoder_fingerprint, {})
+    store = fill_texts(
+        workspace,
+        texts,
+        inputs.encoder,
+        inputs.encoder_fingerprint,
+        inputs.templates,
+        inputs.corpus.kind,
+    )
+    return _written(folder, store, list(texts), inputs.encoder_fingerprint, {})

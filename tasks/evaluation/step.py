@@ -3,6 +3,7 @@
 The figures themselves are in `measures/`; configs/metrics.py says what each is called.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -60,66 +61,74 @@ def class_recalls(counts: Counts, labels: list[str], most: int) -> dict[str, flo
     }
 
 
-@step("metrics", version=2)
-def evaluate(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    scan: Artifact,
-    partition: Artifact,
-    config: EvaluationConfig,
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class EvaluateInputs:
+    """Inputs of `evaluate`."""
+
+    scan: Artifact
+    partition: Artifact
+    config: EvaluationConfig
+
+
+@step("metrics", EvaluateInputs, version=2)
+def evaluate(folder: Path, workspace: Workspace, inputs: EvaluateInputs) -> Written:
     """Write `metrics.parquet` (name, value) against labels, and `confusion.parquet`.
 
     The latter counts images by label and cluster. Only the counts where no image has a label.
     """
-    images = pq.read_table(scan.file(workspace, "images.parquet"), columns=["key", "label"])
-    assignments = pq.read_table(partition.file(workspace, "assignments.parquet"))
+    images = pq.read_table(inputs.scan.file(workspace, "images.parquet"), columns=["key", "label"])
+    assignments = pq.read_table(inputs.partition.file(workspace, "assignments.parquet"))
     rows, values = join_labels(images, assignments)
     figures: dict[str, float] = {}
     if rows.num_rows:
         coded = rows["label"].combine_chunks().dictionary_encode()
         labels = coded.dictionary.to_pylist()
         counts = confusion(coded.indices.to_numpy(), rows["cluster"].to_numpy())
-        figures = score(counts) | class_recalls(counts, labels, config.recall_classes)
+        figures = score(counts) | class_recalls(counts, labels, inputs.config.recall_classes)
     table = rows.group_by(["label", "cluster"]).aggregate([([], "count_all")])
     pq.write_table(table.rename_columns(["label", "cluster", "n_images"]), folder / CONFUSION)
     return _written(folder, figures | values)
 
 
-@step("name_metrics")
-def evaluate_names(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    metrics: Artifact,
-    names: Artifact,
-    corpus: Artifact,
-    encoder: EncoderConfig,
-    encoder_fingerprint: str,
-    templates: tuple[str, ...],
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class EvaluateNamesInputs:
+    """Inputs of `evaluate_names`."""
+
+    metrics: Artifact
+    names: Artifact
+    corpus: Artifact
+    encoder: EncoderConfig
+    encoder_fingerprint: str
+    templates: tuple[str, ...]
+
+
+@step("name_metrics", EvaluateNamesInputs)
+def evaluate_names(folder: Path, workspace: Workspace, inputs: EvaluateNamesInputs) -> Written:
     """Write `metrics.parquet` (name, value): whether the run's own names say the classes.
 
     Classes become texts under the nouns' `templates`; those the encoder does not know yet are
     embedded. With `vectors:`, only classes whose text has a vector are compared as texts.
     """
-    clusters = pq.read_table(names.file(workspace, "clusters.parquet"), columns=["cluster", "name"])
+    clusters = pq.read_table(
+        inputs.names.file(workspace, "clusters.parquet"), columns=["cluster", "name"]
+    )
     named = dict(zip(*clusters.to_pydict().values(), strict=True))
-    classes, labels = majority(pq.read_table(metrics.file(workspace, CONFUSION)))
+    classes, labels = majority(pq.read_table(inputs.metrics.file(workspace, CONFUSION)))
     if not classes:
         return _written(folder, {})
     table = wordnet.read_embedded()
-    synsets = _synsets(workspace, corpus, [base(named[cluster]) for cluster in classes])
+    synsets = _synsets(workspace, inputs.corpus, [base(named[cluster]) for cluster in classes])
     figures = matches(named, classes, synsets, table)
     senses = Senses(table)
     words = {label: senses.word(label) for label in labels}
     texts = [*dict.fromkeys([*words.values(), *(base(named[cluster]) for cluster in classes)])]
-    if encoder.vectors:
-        held = set(vectors.texts(encoder.vectors, "nouns"))
+    if inputs.encoder.vectors:
+        held = set(vectors.texts(inputs.encoder.vectors, "nouns"))
         texts = [text for text in texts if text in held]
     keys = {hash_text(text): text for text in texts}
-    store = fill_texts(workspace, keys, encoder, encoder_fingerprint, templates, "class names")
+    store = fill_texts(
+        workspace, keys, inputs.encoder, inputs.encoder_fingerprint, inputs.templates, "class names"
+    )
     found = {keys[key]: vector for key, vector in store.take(list(keys)).items()}
     return _written(folder, figures | closeness(named, classes, words, found))
 
@@ -144,33 +153,35 @@ def _synsets(workspace: Workspace, corpus: Artifact, nouns: list[str]) -> dict[s
     return {text: synset for text, synset in pairs if synset}
 
 
-@step("label_free")
-def look_at_clusters(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    images: Artifact,
-    fused: Artifact,
-    partition: Artifact,
-    transports: dict[str, Artifact],
-    config: EvaluationConfig,
-    kmeans: PartitionConfig | None,
-    n_clusters: int,
-    random_state: int,
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class LookAtClustersInputs:
+    """Inputs of `look_at_clusters`."""
+
+    images: Artifact
+    fused: Artifact
+    partition: Artifact
+    transports: dict[str, Artifact]
+    config: EvaluationConfig
+    kmeans: PartitionConfig | None
+    n_clusters: int
+    random_state: int
+
+
+@step("label_free", LookAtClustersInputs)
+def look_at_clusters(folder: Path, workspace: Workspace, inputs: LookAtClustersInputs) -> Written:
     """Write `metrics.parquet` (name, value): what can be said of clusters without any label.
 
     `kmeans`: the settings that made the partition, for its stability; None for a trained head.
     """
-    rows = open_vectors(workspace, images)
-    assignments = pq.read_table(partition.file(workspace, "assignments.parquet"))
+    rows = open_vectors(workspace, inputs.images)
+    assignments = pq.read_table(inputs.partition.file(workspace, "assignments.parquet"))
     labels = labels_of(pa.array(rows.keys, pa.string()), assignments)
-    shards = FileVectors(sorted(fused.folder(workspace).glob("vectors-*.parquet")))
-    rng = np.random.default_rng(random_state)
-    refit = (n_clusters, kmeans) if kmeans else None
-    figures = geometry(rows, shards, labels, config, rng, refit)
-    figures["size_entropy"] = size_entropy(labels, n_clusters)
-    for name, solved in transports.items():
+    shards = FileVectors(sorted(inputs.fused.folder(workspace).glob("vectors-*.parquet")))
+    rng = np.random.default_rng(inputs.random_state)
+    refit = (inputs.n_clusters, inputs.kmeans) if inputs.kmeans else None
+    figures = geometry(rows, shards, labels, inputs.config, rng, refit)
+    figures["size_entropy"] = size_entropy(labels, inputs.n_clusters)
+    for name, solved in inputs.transports.items():
         figures[f"entropy_{name}"] = column_entropy(solved)
     return _written(folder, present(figures))
 

@@ -5,6 +5,7 @@ Images are streamed once; all counterparts are made in the same pass, and only s
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,26 +34,30 @@ def weights_table(keys: Sequence[str], columns: dict[str, FloatArray]) -> pa.Tab
     return pa.table({"key": pa.array(keys, pa.string()), **shares})
 
 
-@step("fused", version=1)
-def fuse(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    images: Artifact,
-    spaces: dict[str, Artifact],
-    transports: dict[str, Artifact],
-    transport: TransportConfig,
-    config: FusionConfig,
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class FuseInputs:
+    """Inputs of `fuse`."""
+
+    images: Artifact
+    spaces: dict[str, Artifact]
+    transports: dict[str, Artifact]
+    transport: TransportConfig
+    config: FusionConfig
+
+
+@step("fused", FuseInputs, version=1)
+def fuse(folder: Path, workspace: Workspace, inputs: FuseInputs) -> Written:
     """Write `vectors-00000.parquet`, ... (key, vector) and `weights.parquet`.
 
     `spaces` and `transports` are named "noun" and "caption"; without any, the vectors are the
     images' own. Raises `RunError` when there is no image.
     """
-    rows = open_vectors(workspace, images)
+    rows = open_vectors(workspace, inputs.images)
     if not rows.shape[0]:
         raise RunError("fusion needs at least one readable image, got 0; check the source")
-    fuser = open_fuser(workspace, images, spaces, transports, transport, config)
+    fuser = open_fuser(
+        workspace, inputs.images, inputs.spaces, inputs.transports, inputs.transport, inputs.config
+    )
     shares: list[FloatArray] = []
 
     def fused() -> Iterator[FloatArray]:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from sortal.configs.errors import UsageError
-from sortal.configs.heads import HeadConfig
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.rows import FloatArray
 from sortal.storage.vector_sets import FileVectors, open_vectors
@@ -23,7 +22,8 @@ from sortal.tasks.arrays import normalise
 from sortal.tasks.encoders.base import device_of
 from sortal.tasks.evaluation.agreement import accuracy, confusion
 from sortal.tasks.heads.data import BLOCK, Data
-from sortal.tasks.heads.inputs import Inputs, open_data
+from sortal.tasks.heads.inputs import HeadInputs
+from sortal.tasks.heads.load import open_data
 from sortal.tasks.heads.method import Method
 from sortal.tasks.heads.methods.glad import Glad
 from sortal.tasks.heads.methods.mca import Mca
@@ -61,15 +61,10 @@ def fit(
     folder: Path,
     scratch: Path,
     workspace: Workspace,
-    inputs: Inputs,
-    fused: Artifact,
-    config: HeadConfig,
-    *,
-    n_clusters: int,
-    random_state: int,
-    scan: Artifact | None,
+    inputs: HeadInputs,
 ) -> Written:
     """Train in `scratch` and write into `folder`; see the step `head`."""
+    config, n_clusters, random_state = inputs.config, inputs.n_clusters, inputs.random_state
     rows = open_vectors(workspace, inputs.images)
     config.check(rows.shape[0], n_clusters)
     method = METHODS[config.method](config)
@@ -82,10 +77,10 @@ def fit(
         random_state=random_state,
         device=device_of(config.trainer.device),
     )
-    score = _score(workspace, scan, rows.keys) if config.selection == "paper" else None
+    score = _score(workspace, inputs.scan, rows.keys) if config.selection == "paper" else None
     trainer = config.trainer.fitted(len(rows.keys), n_clusters)
     history = train(method, data, trainer, score)
-    vectors = FileVectors(sorted(fused.folder(workspace).glob("vectors-*.parquet")))
+    vectors = FileVectors(sorted(inputs.fused.folder(workspace).glob("vectors-*.parquet")))
     found = grouped(method, data, vectors)
     pq.write_table(assignments_table(rows.keys, found), folder / "assignments.parquet")
     np.save(folder / "centres.npy", found.centres)

@@ -2,34 +2,14 @@
 
 from pathlib import Path
 
-from sortal.configs.heads import HeadConfig
-from sortal.configs.schema import FusionConfig, TransportConfig
-from sortal.storage.artifacts import Artifact, Written
+from sortal.storage.artifacts import Written
 from sortal.storage.workspace import Workspace
+from sortal.tasks.heads.inputs import HeadInputs
 from sortal.tasks.step import step
 
-_PLACES = ("folder", "workspace")
 
-
-@step("head")
-def head(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    images: Artifact,
-    fused: Artifact,
-    corpora: dict[str, Artifact],
-    text_vectors: dict[str, Artifact],
-    spaces: dict[str, Artifact],
-    transports: dict[str, Artifact],
-    transport: TransportConfig,
-    fusion: FusionConfig,
-    config: HeadConfig,
-    n_clusters: int,
-    random_state: int,
-    scan: Artifact | None = None,
-    views: dict[str, Artifact] | None = None,
-) -> Written:
+@step("head", HeadInputs)
+def head(folder: Path, workspace: Workspace, inputs: HeadInputs) -> Written:
     """Train the head of `config.method` and write what `partition` writes, and more.
 
     `assignments.parquet` (key, cluster, distance, probability), `centres.npy` (n_clusters, dim):
@@ -43,23 +23,8 @@ def head(
     Checkpoints and memory-mapped vectors are in `training/<fingerprint>/` of the workspace until
     the step is done; a run that was killed goes on from there.
     """
-    arguments = {name: value for name, value in locals().items() if name not in _PLACES}
     from sortal.tasks.heads.fit import fit
-    from sortal.tasks.heads.inputs import Inputs
 
-    scratch = workspace.training / head.fingerprint(workspace, **arguments)
+    scratch = workspace.training / head.key(workspace, inputs)
     scratch.mkdir(parents=True, exist_ok=True)
-    inputs = Inputs(
-        images, corpora, text_vectors, spaces, transports, transport, fusion, views or {}
-    )
-    return fit(
-        folder,
-        scratch,
-        workspace,
-        inputs,
-        fused,
-        config,
-        n_clusters=n_clusters,
-        random_state=random_state,
-        scan=scan,
-    )
+    return fit(folder, scratch, workspace, inputs)

@@ -4,6 +4,7 @@ Matching is arithmetic (`matching.py`); here the last run comes out of the lake.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from sortal.tasks.arrays import normalise
 from sortal.tasks.lineage.matching import EVENTS, Before, Change, changes, match
 from sortal.tasks.lineage.previous_run import Pinned
 from sortal.tasks.naming.synonyms import stem
-from sortal.tasks.step import step
+from sortal.tasks.step import optional, step
 
 LINEAGE = pa.schema(
     [
@@ -74,45 +75,49 @@ def table_of(rows: Sequence[Change], names: Sequence[str], past: Mapping[int, st
     return pa.Table.from_pylist(out, schema=LINEAGE)
 
 
-@step("lineage", version=1)
-def trace(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    partition: Artifact,
-    names: Artifact,
-    previous: str | None,
-    next_id: int,
-    warm: bool,
-    config: LineageConfig,
-    earlier: Artifact | None = None,
-    pinned: Pinned | None = None,
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class TraceInputs:
+    """Inputs of `trace`."""
+
+    partition: Artifact
+    names: Artifact
+    previous: str | None
+    next_id: int
+    warm: bool
+    config: LineageConfig
+    earlier: Artifact | None = optional()
+    pinned: Pinned | None = None
+
+
+@step("lineage", TraceInputs, version=1)
+def trace(folder: Path, workspace: Workspace, inputs: TraceInputs) -> Written:
     """Write `lineage.parquet` (columns: LINEAGE): this run's clusters, then those that vanished.
 
     `previous` is a run in the lake, `earlier` its partition, where there is one. Names that are
     `pinned` are not given to other clusters. Facts: how many clusters met with each event, and
     `kept`, the share of the images of both runs that kept their stable id.
     """
-    clusters = pq.read_table(names.file(workspace, "clusters.parquet"))
+    clusters = pq.read_table(inputs.names.file(workspace, "clusters.parquet"))
     sizes = clusters["size"].to_numpy()
-    before, known, shared = _past(workspace, previous, partition, len(sizes))
-    past, present = _centres(workspace, earlier), _centres(workspace, partition)
-    partner = match(shared, _cosines(past, present, len(before.sizes)), config)
-    rows = changes(shared, partner, before, sizes, next_id, config)
+    before, known, shared = _past(workspace, inputs.previous, inputs.partition, len(sizes))
+    past, present = _centres(workspace, inputs.earlier), _centres(workspace, inputs.partition)
+    partner = match(shared, _cosines(past, present, len(before.sizes)), inputs.config)
+    rows = changes(shared, partner, before, sizes, inputs.next_id, inputs.config)
     kept = {
         row.cluster: known[row.stable_id]
         for row in rows
         if row.cluster is not None
         and partner[row.cluster] >= 0
-        and (row.overlap is None or row.overlap >= config.keep_name)
+        and (row.overlap is None or row.overlap >= inputs.config.keep_name)
     }
-    taken = (pinned or Pinned()).names.values()
-    terms = _terms(workspace, names)
+    taken = (inputs.pinned or Pinned()).names.values()
+    terms = _terms(workspace, inputs.names)
     final = keep_names(clusters["name"].to_pylist(), kept, terms, list(taken))
     pq.write_table(table_of(rows, final, known), folder / "lineage.parquet")
     facts = _facts(rows, int(shared.sum()))
-    return Written(rows=len(rows), facts={"previous": previous, "warm": warm, **facts})
+    return Written(
+        rows=len(rows), facts={"previous": inputs.previous, "warm": inputs.warm, **facts}
+    )
 
 
 def _past(

@@ -3,8 +3,8 @@
 A view is written row for row like the image vectors; a row that is missing is a zero vector.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,23 +34,32 @@ from sortal.tasks.sources.vectors import VectorsSource
 from sortal.tasks.step import step
 
 
-def _column_state(_workspace: Workspace, *, source: str, column: str, **_: Any) -> str:
-    found = texts_of_column(source, column)
+def _column_state(_workspace: Workspace, inputs: "ColumnTextsInputs") -> str:
+    found = texts_of_column(inputs.source, inputs.column)
     return hash_strings(f"{name} {text or ''}" for name, text in found.items())
 
 
-@step("image_texts", version=1, state=_column_state)
-def column_texts(
-    folder: Path, workspace: Workspace, *, scan: Artifact, source: str, column: str
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class ColumnTextsInputs:
+    """Inputs of `column_texts`."""
+
+    scan: Artifact
+    source: str
+    column: str
+
+
+@step("image_texts", ColumnTextsInputs, version=1, state=_column_state)
+def column_texts(folder: Path, workspace: Workspace, inputs: ColumnTextsInputs) -> Written:
     """Write `texts.parquet` (key, text): a column of the source's metadata, null where empty.
 
     An image of several files has the first text that one of them has.
     """
-    rows = pq.read_table(scan.file(workspace, "images.parquet"), columns=["path", "key", "status"])
+    rows = pq.read_table(
+        inputs.scan.file(workspace, "images.parquet"), columns=["path", "key", "status"]
+    )
     rows = rows.filter(pc.and_(pc.equal(rows["status"], "ok"), pc.is_valid(rows["key"])))
-    found = texts_of_column(source, column)
-    by_key = isinstance(open_source(source), VectorsSource)
+    found = texts_of_column(inputs.source, inputs.column)
+    by_key = isinstance(open_source(inputs.source), VectorsSource)
     texts: dict[str, str | None] = {}
     for path, key in zip(rows["path"].to_pylist(), rows["key"].to_pylist(), strict=True):
         text = " ".join((found.get(key if by_key else path) or "").split())
@@ -66,57 +75,66 @@ def texts_of_column(source: str, column: str) -> dict[str, str | None]:
     return metadata_column(opened, column)
 
 
-@step("view", version=1)
-def embed_view(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    name: str,
-    images: Artifact,
-    texts: Artifact,
-    encoder: EncoderConfig,
-    encoder_fingerprint: str,
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class EmbedViewInputs:
+    """Inputs of `embed_view`."""
+
+    name: str
+    images: Artifact
+    texts: Artifact
+    encoder: EncoderConfig
+    encoder_fingerprint: str
+
+
+@step("view", EmbedViewInputs, version=1)
+def embed_view(folder: Path, workspace: Workspace, inputs: EmbedViewInputs) -> Written:
     """Write the view of `texts`, an artifact with `texts.parquet` (key, text): see `write_view`.
 
     Only texts that this encoder has not seen yet, in any view or corpus, are embedded.
     """
-    table = pq.read_table(texts.file(workspace, TEXTS), columns=["key", "text"])
+    table = pq.read_table(inputs.texts.file(workspace, TEXTS), columns=["key", "text"])
     known = table.filter(pc.is_valid(table["text"]))
     chosen = {hash_text(text): text for text in known["text"].to_pylist()}
-    keys = open_vectors(workspace, images).keys
+    keys = open_vectors(workspace, inputs.images).keys
     if not chosen:
-        raise UsageError(f"view {name} must have a text for an image, got none; leave it out")
-    about = f"texts of {name}"
-    store = fill_texts(workspace, chosen, encoder, encoder_fingerprint, PLAIN, about)
+        raise UsageError(
+            f"view {inputs.name} must have a text for an image, got none; leave it out"
+        )
+    about = f"texts of {inputs.name}"
+    store = fill_texts(workspace, chosen, inputs.encoder, inputs.encoder_fingerprint, PLAIN, about)
     places = pc.index_in(pa.array(keys, pa.string()), value_set=known["key"].combine_chunks())
     wanted = known["text"].take(places).to_pylist()
     text_keys = [None if text is None else hash_text(text) for text in wanted]
-    return write_view(folder, name, keys, _from_store(store, text_keys))
+    return write_view(folder, inputs.name, keys, _from_store(store, text_keys))
 
 
-def _vectors_state(_workspace: Workspace, *, source: str, **_: Any) -> str:
-    return fingerprint("view", [(path.name, content_hash(path)) for path in view_files(source)])
+def _vectors_state(_workspace: Workspace, inputs: "CopyViewInputs") -> str:
+    files = view_files(inputs.source)
+    return fingerprint("view", [(path.name, content_hash(path)) for path in files])
 
 
-@step("view", version=1, state=_vectors_state)
-def copy_view(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    name: str,
-    images: Artifact,
-    scan: Artifact,
-    source: str,
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class CopyViewInputs:
+    """Inputs of `copy_view`."""
+
+    name: str
+    images: Artifact
+    scan: Artifact
+    source: str
+
+
+@step("view", CopyViewInputs, version=1, state=_vectors_state)
+def copy_view(folder: Path, workspace: Workspace, inputs: CopyViewInputs) -> Written:
     """Write the view of ready-made vectors: see `write_view`.
 
     `source` is a Parquet file or a folder of them, with the columns vector and, to know whose it
     is, key (as in the scan) or file_name (the image's path). Of an image's rows the first counts.
     """
-    keys = open_vectors(workspace, images).keys
-    rows = pq.read_table(scan.file(workspace, "images.parquet"), columns=["path", "key"])
+    keys = open_vectors(workspace, inputs.images).keys
+    rows = pq.read_table(inputs.scan.file(workspace, "images.parquet"), columns=["path", "key"])
     row_of = {key: row for row, key in enumerate(keys)}
     pairs = zip(rows["path"].to_pylist(), rows["key"].to_pylist(), strict=True)
     paths = {path: row_of[key] for path, key in pairs if key in row_of}
-    return write_view(folder, name, keys, _from_files(view_files(source), row_of, paths))
+    return write_view(
+        folder, inputs.name, keys, _from_files(view_files(inputs.source), row_of, paths)
+    )

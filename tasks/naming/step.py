@@ -4,6 +4,7 @@ A name must tell clusters apart, so a text counts by how much more of its mass l
 than the collection as a whole would give it.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -39,38 +40,42 @@ _TERMS = pa.schema(
 )
 
 
-@step("names")
-def name_clusters(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    images: Artifact,
-    partition: Artifact,
-    corpora: dict[str, Artifact],
-    spaces: dict[str, Artifact],
-    transports: dict[str, Artifact],
-    config: NamingConfig,
-    transport: TransportConfig,
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class NameClustersInputs:
+    """Inputs of `name_clusters`."""
+
+    images: Artifact
+    partition: Artifact
+    corpora: dict[str, Artifact]
+    spaces: dict[str, Artifact]
+    transports: dict[str, Artifact]
+    config: NamingConfig
+    transport: TransportConfig
+
+
+@step("names", NameClustersInputs)
+def name_clusters(folder: Path, workspace: Workspace, inputs: NameClustersInputs) -> Written:
     """Write `clusters.parquet` and `terms.parquet`; spaces are "noun" and "caption", or absent."""
     from sortal.tasks.transport.counterparts import cluster_mass
 
-    assignments = pq.read_table(partition.file(workspace, "assignments.parquet"))
-    n_clusters = len(np.load(partition.file(workspace, "centres.npy"), mmap_mode="r"))
-    keys = pq.read_table(images.file(workspace, "index.parquet"), columns=["key"])["key"]
+    assignments = pq.read_table(inputs.partition.file(workspace, "assignments.parquet"))
+    n_clusters = len(np.load(inputs.partition.file(workspace, "centres.npy"), mmap_mode="r"))
+    keys = pq.read_table(inputs.images.file(workspace, "index.parquet"), columns=["key"])["key"]
     labels = labels_of(keys, assignments)
     scores: dict[str, Scores] = {}
-    for name, space in spaces.items():
-        rows, texts, _ = transport_inputs(workspace, images, space, transport.centred)
-        potential = Potential.load(transports[name].file(workspace, POTENTIAL))
+    for name, space in inputs.spaces.items():
+        rows, texts, _ = transport_inputs(workspace, inputs.images, space, inputs.transport.centred)
+        potential = Potential.load(inputs.transports[name].file(workspace, POTENTIAL))
         mass = cluster_mass(rows, texts, potential, labels, n_clusters)
-        table = space_table(workspace, space, corpora.get(name))
+        table = space_table(workspace, space, inputs.corpora.get(name))
         if name == "noun":
             scores[name] = score_nouns(table, mass, len(keys))
         else:
             scores[name] = Scores(table["text"].to_pylist(), *relative_scores(mass, len(keys)))
     clusters, terms = _tables(
-        scores, representatives(assignments, n_clusters, config.representatives), config
+        scores,
+        representatives(assignments, n_clusters, inputs.config.representatives),
+        inputs.config,
     )
     pq.write_table(clusters, folder / "clusters.parquet")
     pq.write_table(terms, folder / "terms.parquet")

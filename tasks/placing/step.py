@@ -1,6 +1,7 @@
 """The step that applies a trained head to images which its training has not seen."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,24 +16,26 @@ from sortal.tasks.placing.placer import open_placer, stored_blocks
 from sortal.tasks.step import step
 
 
-@step("applied")
-def apply_head(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    images: Artifact,
-    parts: dict[str, Artifact],
-    config: RunConfig,
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class ApplyHeadInputs:
+    """Inputs of `apply_head`."""
+
+    images: Artifact
+    parts: dict[str, Artifact]
+    config: RunConfig
+
+
+@step("applied", ApplyHeadInputs)
+def apply_head(folder: Path, workspace: Workspace, inputs: ApplyHeadInputs) -> Written:
     """Write what `partition` writes, with each image where `sortal assign` would put it.
 
     `parts` are the artifacts of the training by role (see `placing.files_needed`). Cluster ids
     and centres are those of the training, so ids go by size there, not here.
     """
-    placer = open_placer(workspace, parts, config, AssignConfig())
-    rows = placer.place_all(stored_blocks(open_vectors(workspace, images)))
+    placer = open_placer(workspace, inputs.parts, inputs.config, AssignConfig())
+    rows = placer.place_all(stored_blocks(open_vectors(workspace, inputs.images)))
     placed = rows.select(["key", "cluster", "distance"])
     pq.write_table(placed, folder / "assignments.parquet")
-    shutil.copy(parts["partition"].file(workspace, "centres.npy"), folder / "centres.npy")
-    sizes = np.bincount(placed["cluster"].to_numpy(), minlength=config.n_clusters)
+    shutil.copy(inputs.parts["partition"].file(workspace, "centres.npy"), folder / "centres.npy")
+    sizes = np.bincount(placed["cluster"].to_numpy(), minlength=inputs.config.n_clusters)
     return Written(rows=len(placed), facts={"sizes": sizes.tolist()})

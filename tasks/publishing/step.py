@@ -6,6 +6,7 @@ Rows go from the artifacts' Parquet files into the lake inside DuckDB; none pass
 import json
 import re
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -54,24 +55,26 @@ def _in_lake(workspace: Workspace, artifact: Artifact) -> bool:
         return lake.has_run(artifact.facts["run_id"])
 
 
-@step("run", version=1, check=_in_lake)
-def commit(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    config: RunConfig,
-    encoder_fingerprint: str,
-    scan: Artifact,
-    images: Artifact,
-    fused: Artifact,
-    partition: Artifact,
-    names: Artifact,
-    metrics: list[Artifact],
-    steps: dict[str, Artifact],
-    lineage: Artifact | None = None,
-    labels_used: bool = False,
-    clock: Clock | None = None,
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class CommitInputs:
+    """Inputs of `commit`."""
+
+    config: RunConfig
+    encoder_fingerprint: str
+    scan: Artifact
+    images: Artifact
+    fused: Artifact
+    partition: Artifact
+    names: Artifact
+    metrics: list[Artifact]
+    steps: dict[str, Artifact]
+    lineage: Artifact | None = None
+    labels_used: bool = False
+    clock: Clock | None = None
+
+
+@step("run", CommitInputs, version=1, check=_in_lake)
+def commit(folder: Path, workspace: Workspace, inputs: CommitInputs) -> Written:
     """Publish the run and write `run.json`: its row in `runs` and its metrics.
 
     `steps` are the artifacts the run stands on, by role: their costs and numeric facts become
@@ -81,43 +84,64 @@ def commit(
     Facts: run_id, n_images, n_failed, metrics (what evaluation wrote). What the lake already
     holds, from a run that was cut off after publishing, keeps its id.
     """
-    parts = [scan, images, fused, partition, names, *metrics, lineage]
-    inputs = [part for part in parts if part]
+    parts = [
+        inputs.scan,
+        inputs.images,
+        inputs.fused,
+        inputs.partition,
+        inputs.names,
+        *inputs.metrics,
+        inputs.lineage,
+    ]
+    made_of = [part for part in parts if part]
     key = fingerprint(
-        "run", identity_of(config), encoder_fingerprint, [part.identity for part in inputs]
+        "run",
+        identity_of(inputs.config),
+        inputs.encoder_fingerprint,
+        [part.identity for part in made_of],
     )
     finished = datetime.now(UTC)
-    started = clock.started_at.astimezone(UTC) if clock else finished
-    files = files_of(workspace, scan, images, fused, partition, names, lineage)
-    files |= caption_files(workspace, steps)
-    scores = _scores(workspace, metrics)
+    started = inputs.clock.started_at.astimezone(UTC) if inputs.clock else finished
+    files = files_of(
+        workspace,
+        inputs.scan,
+        inputs.images,
+        inputs.fused,
+        inputs.partition,
+        inputs.names,
+        inputs.lineage,
+    )
+    files |= caption_files(workspace, inputs.steps)
+    scores = _scores(workspace, inputs.metrics)
     with Lake(workspace) as lake:
         n_images, n_failed = _count(lake, files)
         row: RunRow = {
             "run_id": f"{started:%Y%m%d-%H%M%S}-{key[:6]}",
             "fingerprint": key,
-            "collection": config.collection_name,
-            "scan": scan.identity,
-            "source": redact(config.source),
-            "method": config.method_name,
-            "encoder": config.encoder.spec,
-            "encoder_fingerprint": encoder_fingerprint,
-            "n_clusters": config.n_clusters,
+            "collection": inputs.config.collection_name,
+            "scan": inputs.scan.identity,
+            "source": redact(inputs.config.source),
+            "method": inputs.config.method_name,
+            "encoder": inputs.config.encoder.spec,
+            "encoder_fingerprint": inputs.encoder_fingerprint,
+            "n_clusters": inputs.config.n_clusters,
             "n_images": n_images,
             "n_failed": n_failed,
-            "random_state": config.random_state,
-            "config": redact(json.dumps(identity_of(config), sort_keys=True, ensure_ascii=False)),
+            "random_state": inputs.config.random_state,
+            "config": redact(
+                json.dumps(identity_of(inputs.config), sort_keys=True, ensure_ascii=False)
+            ),
             "started_at": started.replace(tzinfo=None),
             "finished_at": finished.replace(tzinfo=None),
-            "seconds": sum(_cost(part, "seconds") for part in steps.values()),
+            "seconds": sum(_cost(part, "seconds") for part in inputs.steps.values()),
             "sortal_version": version("sortal"),
-            "labels_used": labels_used,
-            "protocol": config.protocol,
+            "labels_used": inputs.labels_used,
+            "protocol": inputs.config.protocol,
         }
-        figures = {**scores, **step_metrics(list(steps.values()))}
-        tables = {**tables_of(row, files, figures), "artifacts": _places(row, steps)}
-        tables |= lineage_of(row, files, lineage) | captions_of(row, files)
-        row["run_id"] = lake.publish(row, tables, lambda: _fence(workspace, row, clock))
+        figures = {**scores, **step_metrics(list(inputs.steps.values()))}
+        tables = {**tables_of(row, files, figures), "artifacts": _places(row, inputs.steps)}
+        tables |= lineage_of(row, files, inputs.lineage) | captions_of(row, files)
+        row["run_id"] = lake.publish(row, tables, lambda: _fence(workspace, row, inputs.clock))
     shown = {**row, "started_at": str(started), "finished_at": str(finished), "metrics": figures}
     write_json(folder / "run.json", shown)
     facts = {"run_id": row["run_id"], "n_images": n_images, "n_failed": n_failed}

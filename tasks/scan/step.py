@@ -5,7 +5,7 @@ Headers are read and bytes hashed; pixels are decoded once, later, when images a
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +50,14 @@ IMAGES = pa.schema(
 CONTENT = ("path", "key", "label", "status", "error_code")  # what makes two scans the same
 
 
-def _state(workspace: Workspace, *, source: str, config: ImagesConfig) -> Any:
+def _state(workspace: Workspace, inputs: "ScanInputs") -> Any:
     """The listing, so that a changed folder is a new scan; of packed images their files' alone.
 
     A verifying scan always runs: that no size or time has changed is what it does not believe.
     What it finds changes `Memory.revision`, so that later scans do not go back to the old one.
     """
-    opened = _open(source, workspace)
-    if config.verify:
+    opened = _open(inputs.source, workspace)
+    if inputs.config.verify:
         return uuid.uuid4().hex
     if isinstance(opened, TarSource | TarFolder | ParquetSource | VectorsSource):
         listing: Any = [[str(path), *_size_and_time(path)] for path in opened.files()]
@@ -71,13 +71,21 @@ def _size_and_time(path: Path) -> tuple[int, int]:
     return info.st_size, info.st_mtime_ns
 
 
-@step("scan", version=1, state=_state)
-def scan(folder: Path, workspace: Workspace, *, source: str, config: ImagesConfig) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class ScanInputs:
+    """Inputs of `scan`."""
+
+    source: str
+    config: ImagesConfig
+
+
+@step("scan", ScanInputs, version=1, state=_state)
+def scan(folder: Path, workspace: Workspace, inputs: ScanInputs) -> Written:
     """Write `images.parquet` (columns: IMAGES). Raises UsageError for a source without images.
 
     The identity is the hash of paths, keys, labels and statuses: a touched file changes nothing.
     """
-    table = scan_table(_open(source, workspace), config, workspace)
+    table = scan_table(_open(inputs.source, workspace), inputs.config, workspace)
     pq.write_table(table, folder / "images.parquet", compression="zstd")
     return Written(rows=table.num_rows, identity=identity(table), facts=facts(table))
 

@@ -4,6 +4,7 @@ Texts are compared with centres of the images, block by block: nothing of size c
 exists beyond one block.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,36 +34,41 @@ def _write_space(path: Path, texts: VectorSet, corpus: Path, numbers: NDArray[np
     pq.write_table(space, path, compression="none")
 
 
-@step("space", version=2)
-def select(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    images: Artifact,
-    texts: Artifact,
-    corpus: Artifact,
-    config: SelectionConfig,
-    n_clusters: int,
-    random_state: int,
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class SelectInputs:
+    """Inputs of `select`."""
+
+    images: Artifact
+    texts: Artifact
+    corpus: Artifact
+    config: SelectionConfig
+    n_clusters: int
+    random_state: int
+
+
+@step("space", SelectInputs, version=2)
+def select(folder: Path, workspace: Workspace, inputs: SelectInputs) -> Written:
     """Write `space.parquet`: key, text and vector (unit, not centred) of the texts kept.
 
     Where `config.centred`, images and texts lose their own means before they are compared.
     `mean.npy` and the fact n_images tell later runs for which images the texts were chosen.
     Raises `RunError` when fewer than 2 texts are left.
     """
-    image_rows, text_rows = open_vectors(workspace, images), open_vectors(workspace, texts)
+    image_rows, text_rows = (
+        open_vectors(workspace, inputs.images),
+        open_vectors(workspace, inputs.texts),
+    )
     centres = image_centres(
-        _view(workspace, images, image_rows, config.centred),
-        count_centres(image_rows.shape[0], n_clusters, config),
-        n_init=config.n_init,
-        random_state=random_state,
+        _view(workspace, inputs.images, image_rows, inputs.config.centred),
+        count_centres(image_rows.shape[0], inputs.n_clusters, inputs.config),
+        n_init=inputs.config.n_init,
+        random_state=inputs.random_state,
     )
     numbers = select_texts(
         centres,
-        _view(workspace, texts, text_rows, config.centred),
-        method=config.method,
-        top_k=config.top_k,
+        _view(workspace, inputs.texts, text_rows, inputs.config.centred),
+        method=inputs.config.method,
+        top_k=inputs.config.top_k,
     )
     if len(numbers) < 2:
         raise RunError(
@@ -70,9 +76,12 @@ def select(
             f"{text_rows.shape[0]:,}; widen the corpus or raise selection.top_k"
         )
     _write_space(
-        folder / "space.parquet", text_rows, corpus.file(workspace, "corpus.parquet"), numbers
+        folder / "space.parquet",
+        text_rows,
+        inputs.corpus.file(workspace, "corpus.parquet"),
+        numbers,
     )
-    np.save(folder / "mean.npy", np.load(images.file(workspace, "mean.npy")))
+    np.save(folder / "mean.npy", np.load(inputs.images.file(workspace, "mean.npy")))
     facts = {
         "n_images": image_rows.shape[0],
         "n_centres": len(centres),

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-
 Weighting = Literal["plan", "plan_times_similarity"]
 
 

@@ -3,6 +3,7 @@
 A solved transport is one vector, the column potential g; everything else is a softmax with it.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +11,23 @@ import numpy as np
 from sortal.configs.schema import TransportConfig
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.workspace import Workspace
-from sortal.tasks.step import step
+from sortal.tasks.step import optional, step
 from sortal.tasks.transport.inputs import transport_inputs
 from sortal.tasks.transport.potential import POTENTIAL, match_potential
 
 
-@step("transport", version=2)
-def solve_transport(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    images: Artifact,
-    space: Artifact,
-    config: TransportConfig,
-    earlier: Artifact | None = None,
-) -> Written:
+@dataclass(frozen=True, kw_only=True)
+class SolveTransportInputs:
+    """Inputs of `solve_transport`."""
+
+    images: Artifact
+    space: Artifact
+    config: TransportConfig
+    earlier: Artifact | None = optional()
+
+
+@step("transport", SolveTransportInputs, version=2)
+def solve_transport(folder: Path, workspace: Workspace, inputs: SolveTransportInputs) -> Written:
     """Write `potential.npz`: the potential of `images` on the texts of `space`.
 
     `earlier` is a transport artifact to start from, its texts matched by key.
@@ -33,22 +36,24 @@ def solve_transport(
 
     from sortal.tasks.transport.solve import solve
 
-    rows, texts, keys = transport_inputs(workspace, images, space, config.centred)
+    rows, texts, keys = transport_inputs(
+        workspace, inputs.images, inputs.space, inputs.config.centred
+    )
     start = None
-    if earlier and earlier.file(workspace, POTENTIAL).exists():
-        with np.load(earlier.file(workspace, POTENTIAL)) as file:
+    if inputs.earlier and inputs.earlier.file(workspace, POTENTIAL).exists():
+        with np.load(inputs.earlier.file(workspace, POTENTIAL)) as file:
             start = match_potential(file["g"], file["keys"].tolist(), keys)
     potential = solve(
         rows,
         texts,
-        epsilon=config.epsilon,
-        balance=config.balance,
-        tol=config.tol,
-        max_iter=config.max_iter,
+        epsilon=inputs.config.epsilon,
+        balance=inputs.config.balance,
+        tol=inputs.config.tol,
+        max_iter=inputs.config.max_iter,
         g0=start,
-        strict=config.strict,
-        solver=config.solver,
-        memory_budget=config.memory_budget,
+        strict=inputs.config.strict,
+        solver=inputs.config.solver,
+        memory_budget=inputs.config.memory_budget,
         device="cuda" if torch.cuda.is_available() else "cpu",
     )
     potential.save(folder / POTENTIAL, keys)

@@ -1,9 +1,10 @@
+from dataclasses import dataclass
 from pathlib import Path
 
 from sortal.configs.schema import Section
 from sortal.configs.section import Runtime
 from sortal.storage.artifacts import Written
-from sortal.tasks.step import step
+from sortal.tasks.step import optional, step
 
 
 class Options(Section):
@@ -11,11 +12,23 @@ class Options(Section):
     threads: int = Runtime(2)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CountedInputs:
+    name: str
+    options: Options
+    more: str | None = optional()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilledInputs:
+    mb: int
+
+
 def _counting(calls, **extra):
-    @step("counted", **extra)
-    def counted(folder: Path, workspace, *, name: str, options: Options) -> Written:
-        calls.append(name)
-        (folder / "out.txt").write_text(name)
+    @step("counted", CountedInputs, **extra)
+    def counted(folder: Path, workspace, inputs: CountedInputs) -> Written:
+        calls.append(inputs.name)
+        (folder / "out.txt").write_text(inputs.name)
         return Written(rows=len(calls))
 
     return counted
@@ -36,6 +49,13 @@ def test_runtime_settings_do_not_change_the_fingerprint(workspace):
     assert one != counted.fingerprint(workspace, name="a", options=Options(depth=2))
 
 
+def test_an_optional_input_has_no_part_in_the_fingerprint_while_it_is_none(workspace):
+    counted = _counting([])
+    one = counted.fingerprint(workspace, name="a", options=Options())
+    assert one == counted.fingerprint(workspace, name="a", options=Options(), more=None)
+    assert one != counted.fingerprint(workspace, name="a", options=Options(), more="b")
+
+
 def test_a_new_version_is_a_new_fingerprint(workspace):
     old, new = _counting([]), _counting([], version=2)
     arguments = {"name": "a", "options": Options()}
@@ -44,7 +64,7 @@ def test_a_new_version_is_a_new_fingerprint(workspace):
 
 def test_state_makes_a_step_run_again(workspace):
     calls, state = [], ["one"]
-    counted = _counting(calls, state=lambda workspace, **arguments: state[0])
+    counted = _counting(calls, state=lambda workspace, inputs: state[0])
     counted(workspace, name="a", options=Options())
     state[0] = "two"
     counted(workspace, name="a", options=Options())
@@ -75,9 +95,9 @@ def test_costs_are_recorded(workspace):
 
 
 def test_the_cost_is_of_the_step_alone(workspace):
-    @step("filled")
-    def filled(folder: Path, workspace, *, mb: int) -> Written:
-        block = bytearray(mb << 20)
+    @step("filled", FilledInputs)
+    def filled(folder: Path, workspace, inputs: FilledInputs) -> Written:
+        block = bytearray(inputs.mb << 20)
         block[:: 1 << 12] = b"x" * len(block[:: 1 << 12])
         return Written(facts={"touched": len(block)})
 

@@ -21,7 +21,8 @@ from sortal.tasks.arrays import normalise
 from sortal.tasks.embedding.step import embed_images
 from sortal.tasks.encoders.registry import describe, describe_text, open_encoder
 from sortal.tasks.heads.data import present
-from sortal.tasks.heads.inputs import Inputs, open_data
+from sortal.tasks.heads.inputs import HeadInputs
+from sortal.tasks.heads.load import open_data
 from sortal.tasks.heads.method import Method
 from sortal.tasks.modalities.step import column_texts, copy_view, embed_view
 from sortal.tasks.modalities.write import PRESENT, TEXTS
@@ -210,7 +211,20 @@ class Reader(Method):
 def test_heads_read_views_by_name_centred_with_missing_rows_at_zero(collection, titles, tmp_path):
     vector_file(tmp_path / "audio.parquet", file_name=list(titles)[:4])
     views = {"title": collection.view(), "audio": collection.ready(tmp_path / "audio.parquet")}
-    inputs = Inputs(collection.images(), {}, {}, {}, {}, TransportConfig(), FusionConfig(), views)
+    inputs = HeadInputs(
+        images=collection.images(),
+        fused=collection.images(),
+        corpora={},
+        text_vectors={},
+        spaces={},
+        transports={},
+        transport=TransportConfig(),
+        fusion=FusionConfig(),
+        config=HeadConfig(),
+        n_clusters=2,
+        random_state=0,
+        views=views,
+    )
     folder = tmp_path / "scratch"
     folder.mkdir()
     data = open_data(
