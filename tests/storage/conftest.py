@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from lakes import run_row, tables
+from postgres import server  # noqa: F401 - a fixture
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
+from vector_runs import config  # noqa: F401 - a fixture
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_verify import config  # noqa: F401
 
 from crash import final_tables
 from sortal.configs.errors import RunError

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from test_lake_postgres import server  # noqa: F401
 
 from lakes import run_row, tables
 from sortal.configs.errors import RunError
@@ -21,8 +20,8 @@ from sortal.storage.workspace import Workspace
 HOLDER = """
 import sys, time
 from pathlib import Path
-from storage.lease import hold
-from storage.workspace import Workspace
+from sortal.storage.lake.lease import hold
+from sortal.storage.workspace import Workspace
 with hold(Workspace(Path(sys.argv[1])), "pets", float(sys.argv[2])):
     print("held", flush=True)
     sys.stdin.read()
@@ -106,8 +105,8 @@ def test_renewing_never_disturbs_a_publish_under_way(place):
 TAKER = """
 import sys
 from pathlib import Path
-from storage.lease import acquire
-from storage.workspace import Workspace
+from sortal.storage.lake.lease import acquire
+from sortal.storage.workspace import Workspace
 print("asking", flush=True)
 acquire(Workspace(Path(sys.argv[1])), "pets", 60)
 print("taken", flush=True)
