@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from sortal.configs.benchmark import BenchmarkConfig
-from sortal.configs.encoder import EncoderSpec
+from sortal.configs.encoder_spec import EncoderSpec
 from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config
 from sortal.configs.schema import RunConfig

@@ -63,7 +63,8 @@ def made(workspace):
         "metrics": artifact(workspace, "metrics", {"metrics": pa.table(scores)}),
     }
     config = RunConfig(source="s3://me:pass-w0rd@host/pets", n_clusters=2, collection="pets")
-    arguments = {"config": config, "encoder_fingerprint": "e1", "steps": dict(parts)}
+    steps = {part.kind: part for part in parts.values()}
+    arguments = {"config": config, "encoder_fingerprint": "e1", "steps": steps}
     return arguments | parts | {"metrics": [parts["metrics"]]}
 
 
