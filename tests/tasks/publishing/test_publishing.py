@@ -63,8 +63,7 @@ def made(workspace):
         "metrics": artifact(workspace, "metrics", {"metrics": pa.table(scores)}),
     }
     config = RunConfig(source="s3://me:pass-w0rd@host/pets", n_clusters=2, collection="pets")
-    steps = {part.kind: part for part in parts.values()}
-    arguments = {"config": config, "encoder_fingerprint": "e1", "steps": steps}
+    arguments = {"config": config, "encoder_fingerprint": "e1", "steps": dict(parts)}
     return arguments | parts | {"metrics": [parts["metrics"]]}
 
 
@@ -99,7 +98,7 @@ def test_a_run_is_published_with_everything_its_steps_made(workspace):
     assert rows(workspace, "SELECT run_id, term FROM cluster_terms") == [(run_id, "cat")]
     metrics = dict(rows(workspace, "SELECT name, value FROM metrics"))
     assert metrics["acc"] == 0.75 and metrics["partition.inertia"] == 2.5
-    assert metrics["seconds.image_vectors"] == 1.5 and metrics["peak_mb.partition"] == 100
+    assert metrics["seconds.images"] == 1.5 and metrics["peak_mb.partition"] == 100
     assert rows(workspace, "SELECT method, seconds, labels_used FROM runs") == [("cae", 3.0, False)]
     kept = json.loads(run.file(workspace, "run.json").read_text())
     assert (kept["run_id"], kept["metrics"]) == (run_id, metrics)
