@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sortal.configs.schema import ImagesConfig
-from sortal.tasks.sources.decode import FORMATS, Code, ImageError, decode, read_header
+from sortal.tasks.sources.decode import FORMATS, decode, read_header
+from sortal.tasks.sources.errors import Code, ImageError
 
 CONFIG = ImagesConfig()
 

@@ -11,7 +11,7 @@ from image_files import CONFIG, to_tensor, write
 from sortal.configs.errors import RunError
 from sortal.storage.hashing import hash_file
 from sortal.tasks.embedding.batches import Batches, bounds_of, read_batches
-from sortal.tasks.sources.read import middle
+from sortal.tasks.sources.decode import middle
 from sortal.tasks.sources.registry import open_source
 
 

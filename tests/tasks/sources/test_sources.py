@@ -14,7 +14,7 @@ from sortal.configs.errors import UsageError
 from sortal.storage.vectors import vector_table
 from sortal.storage.workspace import Workspace
 from sortal.tasks.scan.step import scan
-from sortal.tasks.sources.decode import ImageError
+from sortal.tasks.sources.errors import ImageError
 from sortal.tasks.sources.registry import open_source
 
 
