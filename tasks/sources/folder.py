@@ -150,11 +150,10 @@ class FolderSource(SourceBase):
             raise ImageError(Code.MISSING, "gone since it was listed") from error
         except OSError as error:
             raise ImageError(Code.UNREADABLE, error.strerror or "") from error
-        file = cast(BinaryIO, os.fdopen(handle, "rb"))
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            file.close()
+        if not stat.S_ISREG(os.fstat(handle).st_mode):  # asked first: no folder can be wrapped
+            os.close(handle)
             raise ImageError(Code.NOT_A_FILE)
-        return file
+        return cast(BinaryIO, os.fdopen(handle, "rb"))
 
     def labels(self, paths: Iterable[str], metadata: Sequence[Entry]) -> Labels:
         """Those of the metadata file at the top; without one, folders are classes."""
