@@ -96,9 +96,7 @@ def refresh(source: Source, config: ImagesConfig, listing: pa.Table, cache: Scan
     With `config.verify` every file is read. The results are saved in `cache` every minute.
     """
     past = cache.rows_of(listing)
-    trusted = (
-        np.full_like(past, -1) if config.verify else _within_limits(past, listing, config, cache)
-    )
+    trusted = np.full_like(past, -1) if config.verify else _within_limits(past, config, cache)
     order = [np.flatnonzero(trusted >= 0), np.flatnonzero(trusted < 0)]
     pieces = [cache.table.select(FACTS.names).take(trusted[order[0]])]
     done, saved = len(order[0]), time.monotonic()
@@ -117,9 +115,7 @@ def refresh(source: Source, config: ImagesConfig, listing: pa.Table, cache: Scan
     return facts
 
 
-def _within_limits(
-    past: np.ndarray, listing: pa.Table, config: ImagesConfig, cache: ScanCache
-) -> np.ndarray:
+def _within_limits(past: np.ndarray, config: ImagesConfig, cache: ScanCache) -> np.ndarray:
     """`past` with -1 where today's limits refuse the file; probing then says why."""
     rows = past.copy()
     known = np.flatnonzero(rows >= 0)
