@@ -75,7 +75,7 @@ def check_bytes(n_bytes: int, config: ImagesConfig) -> None:
 
 
 def hash_stream(file: BinaryIO) -> tuple[str, int, BinaryIO]:
-    """xxh3-128 of a stream, its length, and it at its start (in memory when it is short)."""
+    """xxh3-128 of a stream, its length, and the stream at its start (in memory when short)."""
     digest = xxhash.xxh3_128()
     block = file.read(_BLOCK)
     if len(block) < _BLOCK:

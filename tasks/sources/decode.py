@@ -134,8 +134,10 @@ def _cut_riff(file: BinaryIO, start: int) -> ImageError | None:
     head = file.read(12)
     if head[:4] != b"RIFF" or len(head) < 12:
         return None
-    size, said = file.seek(0, io.SEEK_END) - start, int.from_bytes(head[4:8], "little") + 8
-    return ImageError(Code.TRUNCATED, f"{size:,} of {said:,} bytes") if size < said else None
+    size, declared = file.seek(0, io.SEEK_END) - start, int.from_bytes(head[4:8], "little") + 8
+    if size >= declared:
+        return None
+    return ImageError(Code.TRUNCATED, f"{size:,} of {declared:,} bytes")
 
 
 def _broken(error: BaseException) -> ImageError:

@@ -22,7 +22,7 @@ from sortal.tasks.sources.base import (
     printable,
 )
 from sortal.tasks.sources.errors import Code, ImageError
-from sortal.tasks.sources.metadata import column_of, labels_of, marked
+from sortal.tasks.sources.metadata import mark_metadata, metadata_column, metadata_labels
 
 
 def open_folder(address: Address) -> "FolderSource | None":
@@ -32,7 +32,7 @@ def open_folder(address: Address) -> "FolderSource | None":
         return None
     if not os.access(folder, os.R_OK | os.X_OK):
         raise UsageError(f"source must be readable, got {address.text!r}; check its permissions")
-    # What is left out has a say here: the same folder is the same kind of source to everyone.
+    # `without` plays no part here: a folder must be the same kind of source to every caller.
     found = any(is_image(entry.path) for entry in FolderSource(folder).entries())
     return FolderSource(folder, address.without) if found else None
 
@@ -61,7 +61,7 @@ class FolderSource(SourceBase):
 
     def entries(self) -> Iterator[Entry]:
         """Depth first, names in order."""
-        return marked(self._walk())
+        return mark_metadata(self._walk())
 
     def _walk(self) -> Iterator[Entry]:
         """A stack instead of recursion, so depth has no limit."""
@@ -157,13 +157,14 @@ class FolderSource(SourceBase):
 
     def labels(self, paths: Iterable[str], metadata: Sequence[Entry]) -> Labels:
         """Those of the metadata file at the top; without one, folders are classes."""
-        return labels_of(self, metadata, root="") or Labels(root="")
+        return metadata_labels(self, metadata, root="") or Labels(root="")
 
     def column(self, name: str) -> dict[str, str | None]:
         """Path -> text of a column of the metadata file, for which the folder is not listed."""
         absent = (Code.MISSING.value, Code.NOT_A_FILE.value)
         entries = (self.entry(file) for file in METADATA)
-        found = column_of(self, [e for e in entries if e.error_code not in absent], name, root="")
+        metadata = [entry for entry in entries if entry.error_code not in absent]
+        found = metadata_column(self, metadata, name, root="")
         if found is None:
             raise UsageError(
                 f"a modality of the column {name!r} needs a metadata file at the top of "

@@ -18,34 +18,46 @@ FILE_NAME, LABEL = "file_name", "label"
 log = logging.getLogger("sortal")
 
 
-def marked(entries: Iterable[Entry]) -> Iterator[Entry]:
+def mark_metadata(entries: Iterable[Entry]) -> Iterator[Entry]:
     """The entries, those of metadata files marked as such by their names."""
     for entry in entries:
         is_metadata = entry.path.rpartition("/")[2] in METADATA
         yield entry._replace(is_metadata=True) if is_metadata else entry
 
 
-def labels_of(source: Source, metadata: Iterable[Entry], root: str) -> Labels | None:
+def split_metadata(entries: Iterable[Entry]) -> tuple[list[str], list[Entry]]:
+    """The paths of the images among the entries, and the entries of metadata files."""
+    paths: list[str] = []
+    metadata: list[Entry] = []
+    for entry in entries:
+        if entry.is_metadata:
+            metadata.append(entry)
+        else:
+            paths.append(entry.path)
+    return paths, metadata
+
+
+def metadata_labels(source: Source, metadata: Iterable[Entry], root: str) -> Labels | None:
     """Labels by the metadata file of `source` that lies in `root`; None without one.
 
     Raises UsageError where it cannot be read, or breaks a rule.
     """
-    file = _read_file(source, metadata, root)
+    file = _find_file(source, metadata, root)
     return file and Labels(read_metadata(*file, root), root, adds_inputs=True)
 
 
-def column_of(
+def metadata_column(
     source: Source, metadata: Iterable[Entry], column: str, root: str
 ) -> dict[str, str | None] | None:
     """Path -> text of a column of the metadata file that lies in `root`; None without a file.
 
     Raises UsageError where it cannot be read, breaks a rule, or lacks the column.
     """
-    file = _read_file(source, metadata, root)
+    file = _find_file(source, metadata, root)
     return file and dict(read_column(*file, column, root))
 
 
-def _read_file(source: Source, metadata: Iterable[Entry], root: str) -> tuple[str, bytes] | None:
+def _find_file(source: Source, metadata: Iterable[Entry], root: str) -> tuple[str, bytes] | None:
     """Name and bytes of the metadata file that counts."""
     entries = {entry.path: entry for entry in metadata}
     name = metadata_of(entries, root)

@@ -82,8 +82,8 @@ class ParquetSource(SourceBase):
     def in_folder(cls, folder: Path) -> "ParquetSource | None":
         """The Parquet files with images in `folder`, to any depth; None where there are none.
 
-        Beside others, files that cannot be read, or that a link has outside, are kept: they become
-        failed rows. Raises UsageError where all are outside.
+        Among them, files that cannot be read, or that lie outside behind a link, become failed
+        rows. Raises UsageError where all lie outside.
         """
         names = files_with_suffix(folder, SUFFIX)
         outside = [name for name in names if links_outside(folder, name)]

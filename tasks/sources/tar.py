@@ -22,10 +22,16 @@ from sortal.tasks.sources.base import (
     printable,
 )
 from sortal.tasks.sources.errors import Code, ImageError
-from sortal.tasks.sources.metadata import column_of, common_folder, labels_of, marked
+from sortal.tasks.sources.metadata import (
+    common_folder,
+    mark_metadata,
+    metadata_column,
+    metadata_labels,
+    split_metadata,
+)
 from sortal.tasks.sources.sidecars import sidecar_column, sidecar_labels
 
-_MAX_TEXT = 1 << 20  # bytes of a text beside an image
+_MAX_TEXT = 1 << 20  # bytes of a sidecar's text
 
 
 def open_tar(address: Address) -> "TarSource | None":
@@ -64,7 +70,7 @@ class TarSource(SourceBase):
 
         A damaged archive ends with a failed row of the archive itself: later members are lost.
         """
-        return marked(self._wanted_members())
+        return mark_metadata(self._wanted_members())
 
     def _wanted_members(self) -> Iterator[Entry]:
         info = self.location.stat()
@@ -115,19 +121,13 @@ class TarSource(SourceBase):
     def labels(self, paths: Iterable[str], metadata: Sequence[Entry]) -> Labels:
         """Those of a metadata file at the top; without one of sidecars, else of folders."""
         root = common_folder(paths)
-        found = labels_of(self, metadata, root)
+        found = metadata_labels(self, metadata, root)
         return found or Labels(sidecar_labels([("", self)]), root)
 
     def column(self, name: str) -> dict[str, str | None]:
         """Path -> text of a column of the metadata file; without one of sidecars."""
-        paths: list[str] = []
-        metadata: list[Entry] = []
-        for entry in self.entries():
-            if entry.is_metadata:
-                metadata.append(entry)
-            else:
-                paths.append(entry.path)
-        found = column_of(self, metadata, name, common_folder(paths))
+        paths, metadata = split_metadata(self.entries())
+        found = metadata_column(self, metadata, name, common_folder(paths))
         return sidecar_column([("", self)], name, self.location) if found is None else found
 
 

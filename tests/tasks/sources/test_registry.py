@@ -19,7 +19,13 @@ from sortal.tasks.modalities.step import texts_of_column
 from sortal.tasks.report.thumbnails import Place, thumbnails
 from sortal.tasks.sources import registry
 from sortal.tasks.sources.base import Address, Entry, Labels, Source, SourceBase, is_wanted
-from sortal.tasks.sources.metadata import column_of, common_folder, labels_of, marked
+from sortal.tasks.sources.metadata import (
+    common_folder,
+    mark_metadata,
+    metadata_column,
+    metadata_labels,
+    split_metadata,
+)
 
 
 def open_zip(address: Address) -> "ZipSource | None":
@@ -37,7 +43,7 @@ class ZipSource(SourceBase):
         return [self.location]
 
     def entries(self) -> Iterator[Entry]:
-        return marked(self._members())
+        return mark_metadata(self._members())
 
     def _members(self) -> Iterator[Entry]:
         time = self.location.stat().st_mtime_ns
@@ -52,12 +58,11 @@ class ZipSource(SourceBase):
 
     def labels(self, paths: Iterable[str], metadata: Sequence[Entry]) -> Labels:
         root = common_folder(paths)
-        return labels_of(self, metadata, root) or Labels(root=root)
+        return metadata_labels(self, metadata, root) or Labels(root=root)
 
     def column(self, name: str) -> dict[str, str | None]:
-        entries = list(self.entries())
-        root = common_folder(entry.path for entry in entries if not entry.is_metadata)
-        found = column_of(self, [entry for entry in entries if entry.is_metadata], name, root)
+        paths, metadata = split_metadata(self.entries())
+        found = metadata_column(self, metadata, name, common_folder(paths))
         if found is None:
             raise UsageError(f"a zip must hold a metadata file for the column {name!r}")
         return found
