@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from sortal.configs.errors import RunError
 from sortal.configs.schema import ImagesConfig
-from sortal.tasks.sources.base import ImageSource
-from sortal.tasks.sources.decode import ImageError
-from sortal.tasks.sources.read import Failure, middle, read_image
+from sortal.tasks.sources.base import Source
+from sortal.tasks.sources.decode import middle, read_image
+from sortal.tasks.sources.errors import Failure, ImageError
 
 _FEW = 256  # images: fewer are read sooner than worker processes start
 
@@ -35,7 +35,7 @@ class Batches(Dataset):
 
     def __init__(
         self,
-        source: ImageSource,
+        source: Source,
         table: pa.Table,
         bounds: Sequence[tuple[int, int]],
         config: ImagesConfig,
