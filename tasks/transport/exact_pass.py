@@ -15,7 +15,7 @@ from sortal.storage.rows import FloatArray, Rows
 from sortal.tasks.progress import progress
 from sortal.tasks.threads import ThreadPool
 
-TINY = 1e-30  # column sums below this are not told apart from 0 in float32
+TINY = 1e-30  # float32 column sums below this count as 0
 SHIFT = 15 * 0.6931471805599453  # log 2^15: a row's largest entry is near the top of float16
 _BLOCK_ELEMENTS = 1 << 20  # images x texts of a block that stays in a core's share of cache ...
 _DEVICE_ELEMENTS = 1 << 27  # ... or that fills an accelerator
