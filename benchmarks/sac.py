@@ -35,7 +35,7 @@ from sortal.configs.load import make_config
 from sortal.configs.schema import RunConfig
 from sortal.flows.recluster import corpora, read, space_of
 from sortal.flows.run.context import Steps
-from sortal.flows.run.modalities import Seen, make_views
+from sortal.flows.run.modalities import ScannedImages, make_modalities
 from sortal.storage.rows import read_all
 from sortal.storage.vector_sets import FileVectors, open_vectors
 from sortal.storage.workspace import Workspace
@@ -46,7 +46,7 @@ from sortal.tasks.corpora.captions import normalise as tidy
 from sortal.tasks.encoders.registry import describe, open_encoder
 from sortal.tasks.heads.data import Data, Matrix, write_matrix
 from sortal.tasks.heads.methods.sac import Sac
-from sortal.tasks.heads.trainer import survey, train
+from sortal.tasks.heads.trainer import predict, train
 from sortal.tasks.lineage.previous_run import Past
 
 METHODS = ("sac", "sac-unweighted")
@@ -70,11 +70,13 @@ def prepare(args: argparse.Namespace) -> Collection:
         name: space_of(do, name, corpus, images, images, config, encoder, Past())
         for name, corpus in corpora(do, config, encoder).items()
     }
-    view = make_views(do, config, Seen(found, images, spaces.get("caption")))["description"]
+    modality = make_modalities(do, config, ScannedImages(found, images, spaces.get("caption")))[
+        "description"
+    ]
     rows = open_vectors(do.workspace, images)
-    told = FileVectors(sorted(view.folder(do.workspace).glob("vectors-*.parquet")))
+    told = FileVectors(sorted(modality.folder(do.workspace).glob("vectors-*.parquet")))
     mean = np.load(images.file(do.workspace, "mean.npy"))
-    other = np.load(view.file(do.workspace, "mean.npy"))
+    other = np.load(modality.file(do.workspace, "mean.npy"))
     table = pq.read_table(found.file(do.workspace, "images.parquet"))
     about = {row["key"]: row for row in table.select(["key", "path", "label"]).to_pylist()}
     keys = np.array(rows.keys)
@@ -128,15 +130,15 @@ def once(args, data: Collection, method: str, share: float, seed: int) -> tuple[
     n = len(data.images)
     told = shuffled(n, share, seed)
     with tempfile.TemporaryDirectory(dir=args.workspace) as scratch:
-        views = {}
+        modalities = {}
         for name, rows in (("image", data.images), ("description", data.captions[told])):
-            path = Path(scratch) / f"view-{name}.npy"
+            path = Path(scratch) / f"modality-{name}.npy"
             write_matrix(path, rows.shape, [rows])
-            views[name] = Matrix(path)
+            modalities[name] = Matrix(path, "cpu")
         trainer = config.trainer.fitted(n, args.clusters)
-        made, seen = Sac(config), Data(args.clusters, views, {}, Path(scratch), seed)
+        made, seen = Sac(config), Data(args.clusters, modalities, {}, Path(scratch), seed, "cpu")
         train(made, seen, trainer)
-        labels = survey(made, seen).labels
+        labels = predict(made, seen).labels
         weight = made.per_image(seen)["weight"]
     nmi = np.mean([normalized_mutual_info_score(truth, labels) for truth in data.truths])
     own = told == np.arange(n)

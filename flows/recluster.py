@@ -10,7 +10,7 @@ from sortal.flows.run.check import check_size
 from sortal.flows.run.context import Space, Steps
 from sortal.flows.run.guard import alone
 from sortal.flows.run.judge import judge
-from sortal.flows.run.modalities import Seen, check_views, make_views
+from sortal.flows.run.modalities import ScannedImages, check_modalities, make_modalities
 from sortal.flows.run.result import RunResult, announce
 from sortal.storage.artifacts import Artifact
 from sortal.storage.workspace import Workspace
@@ -54,7 +54,7 @@ def sort(config: RunConfig, do: Steps, clock: Clock) -> RunResult:
 def settle(config: RunConfig, do: Steps, clock: Clock) -> tuple[Artifact, Past]:
     """The line of steps from the source to the lake; the run, and what it went on from."""
     encoder = describe(config.encoder.spec)
-    check_views(config)
+    check_modalities(config)
     found, images = read(do, config, encoder, config.source)
     past = going_on(do.workspace, config, encoder, found)
     learnt = read(do, config, encoder, config.train, "train.") if config.train else (found, images)
@@ -122,16 +122,16 @@ def headed(
     """
     into: dict[str, Any] = {"n_clusters": config.n_clusters, "random_state": config.random_state}
     where = config.model_copy(update={"source": config.train or config.source})
-    views = make_views(do, where, Seen(*learnt, spaces.get("caption")))
+    modalities = make_modalities(do, where, ScannedImages(*learnt, spaces.get("caption")))
     if config.train is None:
-        arguments = training(config, *learnt, spaces, views)
+        arguments = training(config, *learnt, spaces, modalities)
         return do(head, "partition", fused=fused, **arguments, **into)
     seen = {
         name: space._replace(transport=solved(do, f"train.{name}", learnt[1], space.texts, config))
         for name, space in spaces.items()
     }
     mixed = do(fuse, "train.fused", images=learnt[1], **fusing(config, seen))
-    arguments = training(config, *learnt, seen, views)
+    arguments = training(config, *learnt, seen, modalities)
     trained = do(head, "train.partition", fused=mixed, **arguments, **into)
     parts = {"image_vectors": learnt[1], "partition": trained}
     for name, space in seen.items():
@@ -260,15 +260,15 @@ def training(
     found: Artifact,
     images: Artifact,
     spaces: dict[str, Space],
-    views: dict[str, Artifact],
+    modalities: dict[str, Artifact],
 ) -> dict[str, Any]:
     """Arguments of a head: what its method reads; the labels only where they pick the epoch.
 
     What it does not read is left out, so that a change there never trains it again.
     """
-    views_read, texts_read = config.head.reads.views, config.head.reads.texts
+    modalities_read, texts_read = config.head.reads.modalities, config.head.reads.texts
     read = {name: spaces[name] for name in spaces if name in texts_read}
-    solved = {name: space.transport for name, space in read.items() if name in views_read}
+    solved = {name: space.transport for name, space in read.items() if name in modalities_read}
     return {
         "images": images,
         "corpora": {name: space.corpus for name, space in read.items()},
@@ -279,7 +279,7 @@ def training(
         "fusion": config.fusion,
         "config": config.head,
         "scan": found if config.head.selection == "paper" else None,
-        **({"views": views} if views else {}),
+        **({"modalities": modalities} if modalities else {}),
     }
 
 

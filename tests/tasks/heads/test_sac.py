@@ -13,7 +13,7 @@ from sortal.tasks.arrays import normalise
 from sortal.tasks.heads.data import Data, Matrix, write_matrix
 from sortal.tasks.heads.losses.sac import Pair, agreement, alignment, contrast, weights
 from sortal.tasks.heads.methods.sac import Sac
-from sortal.tasks.heads.trainer import survey, train
+from sortal.tasks.heads.trainer import predict, train
 
 T = 1.1
 KINDS, DIM, N = 4, 16, 240
@@ -35,7 +35,7 @@ def sigmoid(x):
 def test_weights_by_hand():
     # own: .8 x .5 + .2 x .5 = .5, .3 x .1 + .7 x .9 = .66; other: the rows of A with themselves
     own, other = Pair(A, B), Pair(A, A)
-    found = agreement(own, T)
+    found = agreement(own, T, scale=1.0)
     assert found.tolist() == pytest.approx([sigmoid(0.5 / T), sigmoid(0.66 / T)])
     found = weights(own, other, alpha=0.9, temperature=T, scale=2.0)
     first = 0.9 * sigmoid(2 * 0.5 / T) + 0.1 * sigmoid(2 * 0.68 / T)
@@ -64,7 +64,7 @@ def test_contrast_by_hand(mask_self):
 
 def test_pairs_without_weight_teach_nothing():
     a = A.clone().requires_grad_()
-    value = contrast(Pair(a, B), torch.zeros(2, dtype=torch.float64), T)
+    value = contrast(Pair(a, B), torch.zeros(2, dtype=torch.float64), T, mask_self=False)
     value.backward()
     assert value.item() == 0 and not a.grad.any()
 
@@ -109,7 +109,7 @@ class World:
     def __init__(self, folder, told=None, missing=(), **sac):
         folder.mkdir(exist_ok=True)
         rng = np.random.default_rng(0)
-        views = {}
+        modalities = {}
         for name, order in (("image", np.arange(N)), ("description", told)):
             kinds = normalise(rng.standard_normal((KINDS, DIM)).astype(np.float32))
             noise = 0.2 * rng.standard_normal((N, DIM)).astype(np.float32)
@@ -117,17 +117,17 @@ class World:
             rows = rows if order is None else rows[order]
             if name == "description":
                 rows[list(missing)] = 0
-            write_matrix(folder / f"view-{name}.npy", (N, DIM), [rows])
-            views[name] = Matrix(folder / f"view-{name}.npy")
+            write_matrix(folder / f"modality-{name}.npy", (N, DIM), [rows])
+            modalities[name] = Matrix(folder / f"modality-{name}.npy", "cpu")
         trainer = {"epochs": 6, "batch_size": 60, "n_neighbours": 10}
         self.config = HeadConfig(method="sac", trainer=trainer, sac=sac)
-        self.data = Data(KINDS, views, {}, folder)
+        self.data = Data(KINDS, modalities, {}, folder, 0, "cpu")
         self.method = Sac(self.config)
         self.history = train(self.method, self.data, self.config.trainer)
 
     @property
     def agreement(self):
-        return adjusted_rand_score(LABELS, survey(self.method, self.data).labels)
+        return adjusted_rand_score(LABELS, predict(self.method, self.data).labels)
 
 
 def test_captions_of_other_images_weigh_less(tmp_path):
@@ -151,8 +151,8 @@ def test_the_weight_of_an_image_is_the_mean_over_its_neighbours(tmp_path):
     method, data = world.method, world.data
     method.eval()
     with torch.no_grad():
-        q = method.image_head(data.views["image"].take(torch.arange(N)))
-        p = method.text_head(data.views["description"].take(torch.arange(N)))
+        q = method.image_head(data.modalities["image"].take(torch.arange(N)))
+        p = method.text_head(data.modalities["description"].take(torch.arange(N)))
     settings = {"alpha": 0.9, "temperature": T, "scale": 1.0}
     means = []
     for r, s in zip(method.by_text[7], method.by_image[7], strict=True):
