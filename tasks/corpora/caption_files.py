@@ -24,7 +24,7 @@ _PIPE_HEADER = re.compile(r"image_name\s*\|")
 _TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 
 
-def read_captions(path: Path, file_format: str = "auto") -> Captions:
+def read_captions(path: Path, file_format: str) -> Captions:
     """Stream the captions of a file; None stands for a malformed line or row.
 
     `file_format` is flickr, coco, text, table or auto, which goes by the name's ending and the
