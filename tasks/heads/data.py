@@ -76,7 +76,7 @@ class TextSpace:
     """The texts of a semantic space.
 
     `vectors` (M, dim) float32 unit rows as fusion sees them, on the training device; `generality`
-    (M,) float32, each text's cosine with the mean of its whole corpus; `table` has key, text and
+    (M,) float32, each text's cosine with the mean of its corpus; `table` has key, text and
     the corpus's columns (synset, depth, ... for nouns), row for row.
     """
 

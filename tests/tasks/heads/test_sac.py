@@ -85,7 +85,7 @@ def logits(seed):
 
 @pytest.mark.parametrize("mask_self", [False, True])
 def test_gradients_through_probabilities_and_weights_are_those_of_finite_differences(mask_self):
-    def whole(*z):
+    def total_loss(*z):
         q, q_r, q_s, p, p_r, p_s = (each.softmax(dim=1) for each in z)
         total = alignment(p, q, 0.5)
         for own, other in (
@@ -98,19 +98,19 @@ def test_gradients_through_probabilities_and_weights_are_those_of_finite_differe
         return total
 
     inputs = tuple(logits(seed) for seed in range(6))
-    assert gradcheck(whole, inputs)
-    grads = torch.autograd.grad(whole(*inputs), inputs)
+    assert gradcheck(total_loss, inputs)
+    grads = torch.autograd.grad(total_loss(*inputs), inputs)
     assert all(grad.abs().sum() > 1e-6 for grad in grads)
 
 
 class World:
-    """Images and captions of four kinds; `told` numbers the image each caption belongs to."""
+    """Images and captions of four kinds; `owner` numbers the image each caption belongs to."""
 
-    def __init__(self, folder, told=None, missing=(), **sac):
+    def __init__(self, folder, owner=None, missing=(), **sac):
         folder.mkdir(exist_ok=True)
         rng = np.random.default_rng(0)
         modalities = {}
-        for name, order in (("image", np.arange(N)), ("description", told)):
+        for name, order in (("image", np.arange(N)), ("description", owner)):
             kinds = normalise(rng.standard_normal((KINDS, DIM)).astype(np.float32))
             noise = 0.2 * rng.standard_normal((N, DIM)).astype(np.float32)
             rows = normalise(kinds[LABELS] + noise)
@@ -132,11 +132,11 @@ class World:
 
 def test_captions_of_other_images_weigh_less(tmp_path):
     rng = np.random.default_rng(1)
-    told = np.arange(N)
+    owner = np.arange(N)
     wrong = rng.permutation(N)[: N // 2]
-    told[wrong] = np.roll(wrong, 1)
-    right = LABELS[told] == LABELS
-    world = World(tmp_path, told)
+    owner[wrong] = np.roll(wrong, 1)
+    right = LABELS[owner] == LABELS
+    world = World(tmp_path, owner)
     found = world.method.per_image(world.data)
     assert world.agreement > 0.9
     assert roc_auc_score(right, found["weight"]) > 0.9
