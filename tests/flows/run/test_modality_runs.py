@@ -104,7 +104,7 @@ def test_the_same_run_again_is_that_run(run, utterances):
     assert cluster(settings(utterances[0], workspace.root)).run_id == result.run_id
 
 
-def test_utterances_are_placed_by_the_view_that_is_there_and_a_line_says_so(
+def test_utterances_are_placed_by_the_modality_that_is_there_and_a_line_says_so(
     run, utterances, caplog, monkeypatch
 ):
     result, workspace = run

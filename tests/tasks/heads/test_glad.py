@@ -61,7 +61,7 @@ def test_a_missing_modality_has_no_part_in_the_common_representation_and_the_lab
     assert glad.facts() == {"n_image": N, "n_title": int(SOME.sum())}
 
 
-def test_an_image_without_any_view_may_be_of_any_kind(glad):
+def test_an_image_without_any_modality_may_be_of_any_kind(glad):
     block = {name: torch.zeros(2, dim) for name, dim in DIMS.items()}
     torch.testing.assert_close(glad.probabilities(block), torch.full((2, KINDS), 1 / KINDS))
 
@@ -80,7 +80,7 @@ def test_what_a_missing_row_would_hold_changes_no_loss(data, glad):
     torch.testing.assert_close(plain["labels"], expected)
 
 
-def test_a_batch_in_which_a_view_is_missing_altogether_still_teaches(glad):
+def test_a_batch_in_which_a_modality_is_missing_altogether_still_teaches(glad):
     glad.zero_grad()
     terms = glad.loss(np.flatnonzero(~SOME), 0, np.random.default_rng(0))
     total = torch.stack(list(terms.values())).sum()

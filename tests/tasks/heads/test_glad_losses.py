@@ -45,7 +45,7 @@ def test_transport_loss_by_hand():
     assert glad.transport_loss(scores, target).item() == pytest.approx((cost + entropy) / 2)
 
 
-def test_similarities_average_the_views_that_both_have():
+def test_similarities_average_the_modalities_that_both_have():
     one = tensor([[1, 0], [0.6, 0.8], [0, 1]])
     two = tensor([[1, 0], [1, 0], [0, 0]])  # the third has no such modality
     expected = [[1, 0.8, 0], [0.8, 1, 0.8], [0, 0.8, 1]]

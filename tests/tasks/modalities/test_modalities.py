@@ -103,7 +103,7 @@ def collection(workspace, config, photos, titles, tmp_path):
     return Collection(workspace, config, source)
 
 
-def test_a_column_becomes_a_view_row_for_row_and_what_is_missing_is_counted(collection, titles):
+def test_a_column_becomes_a_modality_row_for_row_and_what_is_missing_is_counted(collection, titles):
     modality = collection.modality()
     assert modality.facts["title"] == {"dim": 384, "n_present": 6, "n_missing": 1}
     index = pq.read_table(collection.images().file(collection.workspace, "index.parquet"))
@@ -137,7 +137,7 @@ def test_only_texts_that_are_new_are_embedded_and_no_shard_is_touched(collection
     assert before.items() <= after.items() and pq.read_metadata(added).num_rows == 1
 
 
-def test_a_changed_text_is_another_view_and_an_unchanged_one_is_found(collection, titles):
+def test_a_changed_text_is_another_modality_and_an_unchanged_one_is_found(collection, titles):
     first = collection.modality()
     assert collection.modality() == first
     path = next(iter(titles))
@@ -194,7 +194,7 @@ def test_ready_made_vectors_are_joined_by_key_or_by_name(collection, titles, by,
     assert collection.ready(folder).facts["audio"]["n_missing"] == 0
 
 
-def test_a_column_of_ready_made_image_vectors_is_a_view_too(workspace, tmp_path):
+def test_a_column_of_ready_made_image_vectors_is_a_modality_too(workspace, tmp_path):
     vector_file(tmp_path / "images.parquet", key=["a", "b", "c"], title=["a dog", None, "a dog"])
     spec = EncoderConfig(spec=f"vectors:{tmp_path}")
     modality = Collection(workspace, spec, tmp_path).modality()
