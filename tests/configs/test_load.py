@@ -1,8 +1,9 @@
 import pytest
 
+from sortal.configs.benchmark import BenchmarkConfig
 from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config
-from sortal.configs.presets import describe_preset, preset_names
+from sortal.configs.presets import describe_preset, main_presets, preset_names
 from sortal.configs.section import identity_of
 
 BASE = {"source": "photos", "n_clusters": 10}
@@ -81,3 +82,8 @@ def test_the_settings_of_methods_that_are_not_used_do_not_make_a_run_another():
     assert identity("mca") == identity("mca", "head.sic.balance=1")
     assert identity("cae") == identity("cae", "head.trainer.epochs=3", "head.tac.width=8")
     assert identity("tac") != identity("tac", "head.trainer.epochs=3")
+
+
+def test_a_benchmark_takes_the_ranked_presets_simple_ones_first():
+    main = ("kmeans", "tac-free", "tac", "sic", "cae", "mca", "sac", "glad")
+    assert BenchmarkConfig(collections=("demo",)).methods == main_presets() == main
