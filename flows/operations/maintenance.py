@@ -12,7 +12,7 @@ from sortal.configs.errors import UsageError
 from sortal.configs.load import checked
 from sortal.configs.maintenance import MaintenanceConfig
 from sortal.storage.atomic import remove
-from sortal.storage.lake.catalogue import catalogue_of
+from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.lease import active
 from sortal.storage.maintenance import compaction, lake_files, orphans
@@ -55,8 +55,8 @@ def workspace_with_lake(root: Path) -> Workspace:
     """The workspace at `root`, absolute; raises UsageError where no run has ever begun."""
     if not root.is_dir():
         raise UsageError(f"workspace must be an existing folder, got {root}")
-    begun = any((root / "lake" / name).exists() for name in ("catalog.sqlite", "leases.sqlite"))
-    if catalogue_of(None) is None and not begun:
+    catalogue = Catalogue.configured(Workspace(root))
+    if not catalogue.exists() and not catalogue.leases.exists():
         raise UsageError(f"no runs in the workspace {root}; make one with `sortal cluster`")
     return Workspace(root).create()
 
@@ -142,7 +142,7 @@ def run_backup(workspace: Path, target: Path) -> None:
         raise UsageError(f"workspace must be an existing folder, got {workspace}")
     count, size = back_up(Workspace(workspace), target)
     sys.stdout.write(f"{count:,} files copied to {target}, {size / 1e6:,.1f} MB\n")
-    if catalogue_of(None):
+    if Catalogue.configured(Workspace(workspace)).is_postgres:
         sys.stdout.write(
             "the catalogue is in PostgreSQL: pg_dump it before this; see docs/operations.md\n"
         )

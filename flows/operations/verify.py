@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sortal.configs.errors import RunError, UsageError
-from sortal.storage.lake.catalogue import catalogue_of
+from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.lease import active
 from sortal.storage.maintenance.compaction import stores
@@ -37,7 +37,7 @@ def verify(root: Path, repair: bool) -> bool:
     if repair:
         _refuse_beside_runs(workspace)
     notes = Notes(repair)
-    if catalogue_of(None) or (workspace.lake / "catalog.sqlite").exists():
+    if Catalogue.configured(workspace).exists():
         _lake(workspace, notes)
     _files(workspace, notes)
     print(notes.summary())

@@ -7,11 +7,12 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, get_type_hints
 
 from sortal.storage.artifacts import Artifact, find
-from sortal.storage.lake.lake import SCAN_TABLES, Lake, RunRow
-from sortal.storage.lake.sql import Select, sql
+from sortal.storage.lake.lake import SCAN_TABLES, Lake
+from sortal.storage.lake.run_row import RunRow
+from sortal.storage.lake.sql import Select, one_row, sql
 from sortal.storage.maintenance.verify import Finding
 from sortal.storage.workspace import Workspace
 from sortal.tasks.publishing.rows import caption_files, captions_of, files_of, lineage_of, tables_of
@@ -58,10 +59,15 @@ def lost_runs(lake: Lake, workspace: Workspace) -> Iterator[Finding]:
 
 def _restore_row(lake: Lake, run: dict[str, Any]) -> None:
     row: dict[str, Any] = {"protocol": "whole"}  # what runs had before there was another
-    row |= {key: value for key, value in run.items() if key in RunRow.__annotations__}
-    for key in ("started_at", "finished_at"):
-        row[key] = datetime.fromisoformat(row[key]).replace(tzinfo=None)
-    lake.execute(sql("commit/run"), row)
+    for name, kind in get_type_hints(RunRow).items():
+        if name in run:
+            row[name] = _naive(run[name]) if kind is datetime else run[name]
+    lake.append("runs", one_row(row))
+
+
+def _naive(text: str) -> datetime:
+    """A time with a zone, as the lake has it: UTC without one."""
+    return datetime.fromisoformat(text).replace(tzinfo=None)
 
 
 def _wanted(lake: Lake, workspace: Workspace, run: RunRow) -> dict[str, Select]:

@@ -168,7 +168,7 @@ def test_an_artifact_that_is_gone_or_damaged_is_named_with_the_way_out(world, tm
 
 
 def test_the_command_writes_rows_to_stdout_and_what_they_mean_to_stderr(world, room, tmp_path):
-    code = "import sys; from flows.cli import main; sys.argv[0] = 'sortal'; main()"
+    code = "import sys; from sortal.flows.cli.app import main; sys.argv[0] = 'sortal'; main()"
     source = write_images(tmp_path / "new", np.arange(8) % KINDS, seed=5, prefix="n")
     arguments = ["assign", str(source), "-w", str(room.root), "--no-record", "--format"]
     done = subprocess.run(

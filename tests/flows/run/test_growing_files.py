@@ -160,7 +160,7 @@ def test_old_runs_go_by_the_command_line_only_when_told_twice(pictures):
         last = pictures.run()
 
     def prune(*more: str) -> str:
-        code = "from flows.cli import main; main()"
+        code = "from sortal.flows.cli.app import main; main()"
         told = ["runs", "--prune", "--keep-last", "1", "-w", str(pictures.workspace.root), *more]
         done = subprocess.run(
             [sys.executable, "-c", code, *told],

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from test_lake_postgres import server  # noqa: F401
 
 from lakes import run_row, tables
 from sortal.configs.errors import RunError
@@ -17,12 +16,13 @@ from sortal.storage.lake.catalogue import CATALOGUE_VARIABLE
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.lease import acquire, active, confirm, fence, hold
 from sortal.storage.workspace import Workspace
+from writers import race
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from storage.lease import hold
-from storage.workspace import Workspace
+from sortal.storage.lake.lease import hold
+from sortal.storage.workspace import Workspace
 with hold(Workspace(Path(sys.argv[1])), "pets", float(sys.argv[2])):
     print("held", flush=True)
     sys.stdin.read()
@@ -106,8 +106,8 @@ def test_renewing_never_disturbs_a_publish_under_way(place):
 TAKER = """
 import sys
 from pathlib import Path
-from storage.lease import acquire
-from storage.workspace import Workspace
+from sortal.storage.lake.lease import acquire
+from sortal.storage.workspace import Workspace
 print("asking", flush=True)
 acquire(Workspace(Path(sys.argv[1])), "pets", 60)
 print("taken", flush=True)
@@ -140,19 +140,10 @@ def test_nobody_takes_an_expired_lease_while_its_holder_commits(place):
         confirm(place, "pets", lost)
 
 
-def _race(root, barrier, answers):
-    barrier.wait()
-    try:
-        answers.put(acquire(Workspace(root), "pets", 60))
-    except RunError:
-        answers.put(None)
-    barrier.wait()  # none is gone before all have tried
-
-
 def test_of_many_at_once_exactly_one_gets_it(place):
     context = multiprocessing.get_context("spawn")
     barrier, answers = context.Barrier(3), context.Queue()
-    started = [context.Process(target=_race, args=(place.root, barrier, answers)) for _ in range(3)]
+    started = [context.Process(target=race, args=(place.root, barrier, answers)) for _ in range(3)]
     for process in started:
         process.start()
     got = [answers.get(timeout=60) for _ in started]

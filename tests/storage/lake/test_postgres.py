@@ -1,65 +1,22 @@
 """The lake on a PostgreSQL catalogue: a real local server, where PostgreSQL is installed."""
 
 import multiprocessing
-import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lakes import COMPARING, assignments, run_row, tables
+from lakes import COMPARING, run_row, tables
+from postgres import PASSWORD, find
 from sortal.configs.errors import RunError, UsageError
 from sortal.storage.lake.catalogue import CATALOGUE_VARIABLE, DATA_VARIABLE
 from sortal.storage.lake.lake import VIEWS, Lake
 from sortal.storage.maintenance.backup import back_up
-from sortal.storage.maintenance.lake_files import expire_snapshots, merge_files, orphaned_files
+from sortal.storage.maintenance.lake_files import orphaned_files
 from sortal.storage.workspace import Workspace
-
-PASSWORD = "it's a s3cret/@"
-USER = "postgres"
-
-
-def find(program: str) -> str:
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    found = shutil.which(program, path=os.pathsep.join([*map(str, places), os.environ["PATH"]]))
-    if found is None:
-        pytest.skip(f"PostgreSQL's {program} is not installed")
-    return found
-
-
-def unprivileged(*command: str) -> None:
-    """Run as another user when root, as whom the server refuses to run."""
-    prefix = ["runuser", "-u", "nobody", "--"] if os.geteuid() == 0 else []
-    if prefix and not shutil.which("runuser"):
-        pytest.skip("PostgreSQL does not run as root and runuser is not installed")
-    subprocess.run([*prefix, *command], check=True, stdout=subprocess.DEVNULL, cwd="/")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A URL of a server that listens only on a socket in a temporary folder."""
-    initdb, control = find("initdb"), find("pg_ctl")
-    with tempfile.TemporaryDirectory(prefix="pg") as name:  # short: a socket's path is limited
-        folder = Path(name)
-        folder.chmod(0o777)
-        secret = folder / "secret"
-        secret.write_text(PASSWORD)
-        secret.chmod(0o644)
-        data = folder / "data"
-        unprivileged(
-            *(initdb, "-D", str(data), "-U", USER, "-A", "scram-sha-256"),
-            *(f"--pwfile={secret}", "-E", "UTF8", "--locale=C", "--no-sync"),
-        )
-        options = f"-c listen_addresses='' -k {folder} -c fsync=off"
-        at = ("-D", str(data), "-w", "-s")
-        unprivileged(control, *at, "-l", str(folder / "log"), "-o", options, "start")
-        try:
-            yield f"postgresql://{USER}:it%27s%20a%20s3cret%2F%40@/postgres?host={folder}"
-        finally:
-            unprivileged(control, *at, "-m", "immediate", "stop")
+from writers import on_disk, publish_and_read, tidy
 
 
 @pytest.fixture
@@ -67,7 +24,9 @@ def catalogue(server: str) -> Iterator[str]:
     yield server
     import duckdb
 
-    from sortal.storage.lake.catalogue import literal, load_extension, split_password
+    from sortal.storage.lake.catalogue import split_password
+    from sortal.storage.lake.extensions import load_extension
+    from sortal.storage.lake.sql import literal
 
     place, password = split_password(server)
     with duckdb.connect() as connection:
@@ -93,13 +52,6 @@ def test_runs_are_published_and_read_through_postgresql(workspace, catalogue, mo
         assert (count(lake, "runs"), count(lake, "images")) == (2, 4)
         empty = {view for view in VIEWS if not count(lake, view)}
         assert empty <= set(COMPARING)  # those that need two methods
-
-
-def on_disk(number: int = 0, scan: str = "shared") -> tuple:
-    """A run with enough rows that DuckLake writes files for them."""
-    row = run_row(number, scan=scan)
-    paths = [str(path) for path in range(100)]
-    return row, tables(row) | {"assignments": assignments(row, paths, [0] * 100)}
 
 
 def files(root: Path) -> list[Path]:
@@ -162,25 +114,6 @@ def test_a_reader_keeps_its_snapshot_while_a_run_is_published(workspace, catalog
             assert (count(reader, "runs"), count(reader, "assignments")) == (1, 4)
             reader.execute("COMMIT")
             assert (count(reader, "runs"), count(reader, "assignments")) == (2, 8)
-
-
-def publish_and_read(root: Path, catalogue: str, first: int) -> None:
-    """Publish five runs; every look at the lake in between sees whole runs only."""
-    with Lake(Workspace(root), catalogue=catalogue) as lake:
-        for number in range(first, first + 5):
-            lake.publish(*on_disk(number))
-            (seen,) = lake.query(
-                "SELECT (SELECT count(*) FROM runs) AS runs, count(key) AS rows FROM assignments"
-            ).to_pylist()
-            assert seen["rows"] == 100 * seen["runs"] >= 100, seen
-
-
-def tidy(root: Path, catalogue: str) -> None:
-    with Lake(Workspace(root), catalogue=catalogue) as lake:
-        for _ in range(3):
-            expire_snapshots(lake, 1, False)
-            merge_files(lake)
-            orphaned_files(lake, 1, False)
 
 
 def test_two_workspaces_write_read_and_are_tidied_at_once(workspace, catalogue, tmp_path):
