@@ -36,6 +36,6 @@ def diff(
     output: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
 ) -> None:
     """Print what moved between two runs: images counted by cluster in each."""
-    from sortal.flows.operations.lineage import show_diff
+    from sortal.flows.terminal.lineage import show_diff
 
     show_diff(workspace, first, second, output)

@@ -15,7 +15,7 @@ from sortal.configs.lineage import LineageConfig
 from sortal.configs.schema import PartitionConfig
 from sortal.storage.artifacts import Artifact, Written, read_manifest
 from sortal.storage.rows import FloatArray
-from sortal.storage.vector_sets import FileVectors
+from sortal.storage.vector_sets import open_file_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.clustering.kmeans import KMeansResult, kmeans
 from sortal.tasks.step import optional, step
@@ -126,8 +126,7 @@ def partition(folder: Path, workspace: Workspace, inputs: PartitionInputs) -> Wr
     many dimensions, k-means starts from its centres and they keep their ids, unless `fit_warm`
     finds better ones. Raises `UsageError` when `n_clusters` is more than the images that differ.
     """
-    files = sorted(inputs.vectors.folder(workspace).glob("vectors-*.parquet"))
-    rows = FileVectors(files)
+    rows = open_file_vectors(workspace, inputs.vectors)
     fit = partial(
         kmeans,
         rows,
@@ -147,9 +146,7 @@ def partition(folder: Path, workspace: Workspace, inputs: PartitionInputs) -> Wr
         found = fit_warm(
             fit, start, settled, bool(inputs.drifted), inputs.lineage or LineageConfig()
         )
-    keys = [
-        key for file in files for key in pq.read_table(file, columns=["key"])["key"].to_pylist()
-    ]
+    keys = rows.keys
     pq.write_table(assignments_table(keys, found.result), folder / "assignments.parquet")
     np.save(folder / "centres.npy", found.result.centres)
     told = {"warm": found.warm, "tried_cold": found.tried_cold, "settled": found.settled}

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from sortal.configs.errors import UsageError
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.rows import FloatArray
-from sortal.storage.vector_sets import FileVectors, open_vectors
+from sortal.storage.vector_sets import FileVectors, open_file_vectors, open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
 from sortal.tasks.encoders.base import device_of
@@ -80,7 +80,7 @@ def fit(
     score = _score(workspace, inputs.scan, rows.keys) if config.selection == "paper" else None
     trainer = config.trainer.fitted(len(rows.keys), n_clusters)
     history = train(method, data, trainer, score)
-    vectors = FileVectors(sorted(inputs.fused.folder(workspace).glob("vectors-*.parquet")))
+    vectors = open_file_vectors(workspace, inputs.fused)
     found = grouped(method, data, vectors)
     pq.write_table(assignments_table(rows.keys, found), folder / "assignments.parquet")
     np.save(folder / "centres.npy", found.centres)

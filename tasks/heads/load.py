@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from sortal.storage.rows import FloatArray
-from sortal.storage.vector_sets import FileVectors, open_vectors
+from sortal.storage.vector_sets import FileVectors, open_file_vectors, open_vectors
 from sortal.storage.vectors import ROW_GROUP
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import centre, normalise
@@ -47,9 +47,7 @@ def _matrix(workspace: Workspace, inputs: HeadInputs, view: str, path: Path, dev
     if view == "image":
         blocks = _images(workspace, inputs)
     elif view in (inputs.views or {}):
-        rows = FileVectors(
-            sorted((inputs.views or {})[view].folder(workspace).glob("vectors-*.parquet"))
-        )
+        rows = open_file_vectors(workspace, (inputs.views or {})[view])
         shape, blocks = rows.shape, _further(workspace, inputs, view, rows)
     else:
         blocks = _counterparts(workspace, inputs, view)

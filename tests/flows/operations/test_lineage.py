@@ -8,7 +8,8 @@ import pytest
 
 from grown import Collection
 from sortal.configs.errors import UsageError
-from sortal.flows.operations.lineage import rename, show_diff
+from sortal.flows.operations.lineage import rename
+from sortal.flows.terminal.lineage import show_diff
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_a_full_run_starts_cold_keeps_ids_and_is_then_the_one_that_stays(pets):
     assert pets.rows(query, cold.run_id) == [(0,)]
 
 
-def test_a_new_kind_has_texts_chosen_anew_and_what_became_of_clusters_is_told(pets):
+def test_a_new_kind_has_texts_chosen_again_and_changes_say_what_became_of_clusters(pets):
     pets.run(4)
     pets.remove("tree")
     pets.add(frog=45)
@@ -173,5 +174,5 @@ def test_diff_prints_what_moved_and_what_came(pets, capsys):
     rows = json.loads(capsys.readouterr().out)
     seen = {(row["from_name"], row["to_name"]): row["n_images"] for row in rows}
     assert seen == {("tree", None): 30, (None, "frog"): 30}
-    with pytest.raises(UsageError, match="no run nowhere"):
+    with pytest.raises(UsageError, match="no run 'nowhere'"):
         show_diff(pets.root / "workspace", first.run_id, "nowhere")
