@@ -33,6 +33,15 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def clip(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real ViT-B/32 vectors of 500 CIFAR-10 images, with nouns and captions, for `vectors:`."""
+    folder = tmp_path_factory.mktemp("clip-vectors")
+    for name in ("cifar10_500_images.parquet", "nouns.parquet", "captions.parquet"):
+        shutil.copy(shared / "clip" / name, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """about 150 real pictures of 4 kinds in class folders, from the package index (OpenMoji)."""
     whole = build(tmp_path_factory.mktemp("openmoji") / "all")

@@ -186,9 +186,9 @@ def test_the_server_plans_the_nights_to_come(deployed):
 SECRET = """
 import json, sys
 from prefect.blocks.system import Secret
-from configs.captioner import OpenAiConfig
-from configs.errors import UsageError
-from tasks.captioning.credentials import credentials
+from sortal.configs.captioning import OpenAiConfig
+from sortal.configs.errors import UsageError
+from sortal.tasks.captioning.credentials import credentials
 
 asked = OpenAiConfig(model="any", secret_block="captions")
 try:

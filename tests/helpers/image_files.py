@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+import torch
 from PIL import Image
 
 from sortal.configs.schema import ImagesConfig
@@ -34,3 +35,8 @@ def rows(workspace: Workspace, artifact: Artifact) -> dict[str, dict[str, Any]]:
 
 def codes(workspace: Workspace, artifact: Artifact) -> dict[str, str | None]:
     return {path: row["error_code"] for path, row in rows(workspace, artifact).items()}
+
+
+def to_tensor(image: Image.Image) -> torch.Tensor:
+    """A transform that workers can unpickle."""
+    return torch.from_numpy(np.array(image.resize((4, 4)))).permute(2, 0, 1)

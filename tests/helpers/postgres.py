@@ -1,11 +1,10 @@
-"""A real PostgreSQL server of the tests' own, where PostgreSQL is installed."""
+"""A real PostgreSQL server for tests, where PostgreSQL is installed."""
 
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,8 +29,8 @@ def unprivileged(*command: str) -> None:
     subprocess.run([*prefix, *command], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
 
-@contextmanager
-def running() -> Iterator[str]:
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
     """A URL of a server that listens only on a socket in a temporary folder."""
     initdb, control = find("initdb"), find("pg_ctl")
     with tempfile.TemporaryDirectory(prefix="pg") as name:  # short: a socket's path is limited

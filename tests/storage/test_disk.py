@@ -45,7 +45,7 @@ def fill(folder: Path) -> Path:
     return ballast
 
 
-def test_a_full_disk_stops_a_run_in_one_line_and_earlier_results_stay(config, small):
+def test_a_full_disk_stops_a_run_in_one_line_and_earlier_results_stay(config, small):  # noqa: F811
     shutil.copytree(config.workspace, small / "workspace")
     place = Workspace(small / "workspace")
     expected = final_tables(place)
@@ -59,7 +59,7 @@ def test_a_full_disk_stops_a_run_in_one_line_and_earlier_results_stay(config, sm
     assert recluster.fn(other).n_images == 60
 
 
-def test_a_workspace_that_may_only_be_read_stops_a_run_in_one_line(config, small):
+def test_a_workspace_that_may_only_be_read_stops_a_run_in_one_line(config, small):  # noqa: F811
     shutil.copytree(config.workspace, small / "workspace")
     place = Workspace(small / "workspace")
     expected = final_tables(place)
@@ -70,7 +70,7 @@ def test_a_workspace_that_may_only_be_read_stops_a_run_in_one_line(config, small
     assert final_tables(place) == expected
 
 
-def test_a_run_of_a_collection_that_another_run_holds_stops_at_once(config):
+def test_a_run_of_a_collection_that_another_run_holds_stops_at_once(config):  # noqa: F811
     taken = hold(Workspace(config.workspace), config.collection_name, name="run one")
     with taken, pytest.raises(RunError, match="is being sorted by run one"):
         recluster.fn(config)

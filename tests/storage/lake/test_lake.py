@@ -1,6 +1,7 @@
 """The lake: whole runs or none, and once each, whoever else reads or writes."""
 
 import multiprocessing
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -10,7 +11,6 @@ from sortal.configs.errors import RunError, UsageError
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.sql import Select
 from sortal.storage.workspace import Workspace
-from writers import publish_some
 
 
 def test_a_published_run_is_read_back_whole(quoted):
@@ -87,6 +87,13 @@ def test_a_reader_in_a_transaction_keeps_its_snapshot_and_blocks_nobody(filled):
         assert (count(reader, "runs"), count(reader, "assignments")) == (3, 12)
         reader.execute("COMMIT")
         assert (count(reader, "runs"), count(reader, "assignments")) == (4, 16)
+
+
+def publish_some(root: Path, first: int) -> None:
+    with Lake(Workspace(root)) as lake:
+        for number in range(first, first + 5):
+            row = run_row(number, scan="shared")
+            lake.publish(row, tables(row))
 
 
 def test_processes_that_publish_at_once_all_land_whole_and_once(quoted):

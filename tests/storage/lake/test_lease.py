@@ -16,7 +16,6 @@ from sortal.storage.lake.catalogue import CATALOGUE_VARIABLE
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.lease import acquire, active, confirm, fence, hold
 from sortal.storage.workspace import Workspace
-from writers import race
 
 HOLDER = """
 import sys, time
@@ -140,10 +139,19 @@ def test_nobody_takes_an_expired_lease_while_its_holder_commits(place):
         confirm(place, "pets", lost)
 
 
+def _race(root, barrier, answers):
+    barrier.wait()
+    try:
+        answers.put(acquire(Workspace(root), "pets", 60))
+    except RunError:
+        answers.put(None)
+    barrier.wait()  # none is gone before all have tried
+
+
 def test_of_many_at_once_exactly_one_gets_it(place):
     context = multiprocessing.get_context("spawn")
     barrier, answers = context.Barrier(3), context.Queue()
-    started = [context.Process(target=race, args=(place.root, barrier, answers)) for _ in range(3)]
+    started = [context.Process(target=_race, args=(place.root, barrier, answers)) for _ in range(3)]
     for process in started:
         process.start()
     got = [answers.get(timeout=60) for _ in started]

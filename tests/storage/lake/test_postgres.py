@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from lakes import COMPARING, run_row, tables
+from lakes import COMPARING, assignments, run_row, tables
 from postgres import PASSWORD, find
 from sortal.configs.errors import RunError, UsageError
 from sortal.storage.lake.catalogue import CATALOGUE_VARIABLE, DATA_VARIABLE
 from sortal.storage.lake.lake import VIEWS, Lake
 from sortal.storage.maintenance.backup import back_up
-from sortal.storage.maintenance.lake_files import orphaned_files
+from sortal.storage.maintenance.lake_files import expire_snapshots, merge_files, orphaned_files
 from sortal.storage.workspace import Workspace
-from writers import on_disk, publish_and_read, tidy
 
 
 @pytest.fixture
@@ -52,6 +51,13 @@ def test_runs_are_published_and_read_through_postgresql(workspace, catalogue, mo
         assert (count(lake, "runs"), count(lake, "images")) == (2, 4)
         empty = {view for view in VIEWS if not count(lake, view)}
         assert empty <= set(COMPARING)  # those that need two methods
+
+
+def on_disk(number: int = 0, scan: str = "shared") -> tuple:
+    """A run with enough rows that DuckLake writes files for them."""
+    row = run_row(number, scan=scan)
+    paths = [str(path) for path in range(100)]
+    return row, tables(row) | {"assignments": assignments(row, paths, [0] * 100)}
 
 
 def files(root: Path) -> list[Path]:
@@ -114,6 +120,25 @@ def test_a_reader_keeps_its_snapshot_while_a_run_is_published(workspace, catalog
             assert (count(reader, "runs"), count(reader, "assignments")) == (1, 4)
             reader.execute("COMMIT")
             assert (count(reader, "runs"), count(reader, "assignments")) == (2, 8)
+
+
+def publish_and_read(root: Path, catalogue: str, first: int) -> None:
+    """Publish five runs; every look at the lake in between sees whole runs only."""
+    with Lake(Workspace(root), catalogue=catalogue) as lake:
+        for number in range(first, first + 5):
+            lake.publish(*on_disk(number))
+            (seen,) = lake.query(
+                "SELECT (SELECT count(*) FROM runs) AS runs, count(key) AS rows FROM assignments"
+            ).to_pylist()
+            assert seen["rows"] == 100 * seen["runs"] >= 100, seen
+
+
+def tidy(root: Path, catalogue: str) -> None:
+    with Lake(Workspace(root), catalogue=catalogue) as lake:
+        for _ in range(3):
+            expire_snapshots(lake, 1, False)
+            merge_files(lake)
+            orphaned_files(lake, 1, False)
 
 
 def test_two_workspaces_write_read_and_are_tidied_at_once(workspace, catalogue, tmp_path):

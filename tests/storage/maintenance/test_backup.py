@@ -2,16 +2,28 @@
 
 import multiprocessing
 import shutil
+from pathlib import Path
 
 import pytest
 
-from lakes import count
+from lakes import assignments, count, run_row, tables
 from sortal.configs.errors import UsageError
 from sortal.storage.artifacts import Written, find, publish
 from sortal.storage.lake.lake import Lake
 from sortal.storage.maintenance.backup import back_up
 from sortal.storage.workspace import Workspace
-from writers import fill, put
+
+
+def put(lake: Lake, number: int) -> None:
+    row = run_row(number, scan=f"scan-{number}")
+    paths = [str(path) for path in range(100)]
+    lake.publish(row, tables(row) | {"assignments": assignments(row, paths, [0] * 100)})
+
+
+def fill(root: Path, runs: int) -> None:
+    with Lake(Workspace(root)) as lake:
+        for number in range(runs):
+            put(lake, number)
 
 
 def test_a_copy_is_the_workspace_again_when_the_first_is_gone(quoted, tmp_path):

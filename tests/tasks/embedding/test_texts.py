@@ -11,7 +11,7 @@ from sortal.storage.artifacts import Written, publish
 from sortal.storage.hashing import hash_text
 from sortal.storage.rows import read_all
 from sortal.storage.vector_sets import open_vectors
-from sortal.tasks.embedding import step as embedding
+from sortal.tasks.embedding import texts as embedding
 from sortal.tasks.embedding.step import embed_texts
 from sortal.tasks.embedding.texts import text_vectors
 from sortal.tasks.encoders.registry import describe, open_encoder

@@ -183,8 +183,8 @@ def test_the_step_without_spaces_still_gives_sizes_and_representatives(workspace
     assert terms.column_names == ["cluster", "corpus", "rank", "term", "mass", "score"]
 
 
-def test_real_clip_vectors_get_names_that_fit(workspace, shared):
-    folder = shared / "clip"
+def test_real_clip_vectors_get_names_that_fit(workspace, clip):
+    folder = clip
     encoder = EncoderConfig(spec=f"vectors:{folder}")
     mark = describe(encoder.spec).fingerprint
     found = scan(workspace, source=str(folder), config=ImagesConfig())

@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_reading import to_tensor
 
-from image_files import CONFIG, codes, rows, run
+from image_files import CONFIG, codes, rows, run, to_tensor
 from sortal.configs.errors import UsageError
 from sortal.storage.workspace import Workspace
 from sortal.tasks.embedding.batches import Batches, read_batches

@@ -3,22 +3,16 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from image_files import CONFIG, write
+from image_files import CONFIG, to_tensor, write
 from sortal.configs.errors import RunError
 from sortal.storage.hashing import hash_file
 from sortal.tasks.embedding.batches import Batches, bounds_of, read_batches
 from sortal.tasks.sources.read import middle
 from sortal.tasks.sources.registry import open_source
-
-
-def to_tensor(image):
-    """A transform that workers can unpickle."""
-    return torch.from_numpy(np.array(image.resize((4, 4)))).permute(2, 0, 1)
 
 
 def die(image):

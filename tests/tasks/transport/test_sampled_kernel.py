@@ -108,9 +108,9 @@ def test_what_is_kept_leaves_no_holes_in_memory():
     """Kept as a small array a part, the same entries took 180 MB here; in one place, 35."""
     code = """
 import numpy as np
-from tasks.centring import normalise
-from tasks.entries import ENTRY_BYTES
-from tasks.solving import solve
+from sortal.tasks.arrays import normalise
+from sortal.tasks.transport.sampled_kernel import ENTRY_BYTES
+from sortal.tasks.transport.solve import solve
 
 def held():
     lines = open("/proc/self/status").read().splitlines()

@@ -1,8 +1,5 @@
 """Ready-made vectors: what is accepted, what is refused and how."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -134,10 +131,8 @@ def test_the_fingerprint_follows_the_files_bytes(folder):
     assert vectors.fingerprint_of(folder) != before
 
 
-def test_the_real_clip_vectors_classify_zero_shot():
-    shared = Path(os.environ.get("SORTAL_SHARED", Path(__file__).parents[4] / "shared")) / "clip"
-    if not shared.is_dir():
-        pytest.skip("no shared test data: set SORTAL_SHARED")
+def test_the_real_clip_vectors_classify_zero_shot(clip):
+    shared = clip
     table = vectors.image_table(shared)
     images = np.concatenate([block for _, block in vectors.image_blocks(shared)])
     names = sorted(set(table.column("label").to_pylist()))
