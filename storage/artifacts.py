@@ -70,7 +70,7 @@ def _entry(path: Path) -> dict[str, Any]:
 def publish(
     workspace: Workspace, kind: str, fingerprint: str, body: Callable[[Path], Written]
 ) -> Artifact:
-    """Run `body(folder)` and publish the folder with a manifest, whole or not at all."""
+    """Run `body(folder)` and publish the folder with a manifest, complete or not at all."""
     final = workspace.artifacts / kind / fingerprint
     with atomic_folder(final) as folder:
         written = body(folder)
@@ -136,7 +136,7 @@ def find(
     if not all(_sound(workspace.root / name, entry) for name, entry in shared.items()):
         return None
     with suppress(OSError):  # a workspace that may only be read
-        os.utime(folder / MANIFEST)  # its age is the time since it was last of use
+        os.utime(folder / MANIFEST)  # its age is the time since it was last used
     return Artifact(**manifest["artifact"])
 
 

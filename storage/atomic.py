@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all: temporary sibling, fsync, rename."""
+"""Files and folders that appear complete or not at all: temporary sibling, fsync, rename."""
 
 import json
 import os

@@ -44,7 +44,7 @@ def as_rows(vectors: "Rows | NDArray[np.floating]") -> Rows:
 
 
 def read_all(rows: Rows, size: int = 16384) -> FloatArray:
-    """The whole matrix of shape (n_rows, dim), float32. Only for sets known to be small."""
+    """The full matrix of shape (n_rows, dim), float32. Only for sets known to be small."""
     out = np.empty(rows.shape, dtype=np.float32)
     start = 0
     for block in rows.blocks(size):

@@ -84,7 +84,7 @@ def _load_sqlite(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _readable(catalog: Path) -> Path:
-    """The catalogue, or a copy of it when its folder is read-only: a WAL needs files beside it."""
+    """The catalogue, or a copy of it when its folder is read-only: a WAL needs files next to it."""
     if os.access(catalog.parent, os.W_OK):
         return catalog
     folder = Path(tempfile.mkdtemp(prefix="sortal-"))

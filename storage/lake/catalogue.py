@@ -22,7 +22,7 @@ class Catalogue:
     """Where a workspace's lake keeps its tables' catalogue, its leases and its data files.
 
     `url` is a PostgreSQL URL, or None for SQLite files in the workspace. `given_data` is the folder
-    of a PostgreSQL catalogue's data files, where this machine was told one.
+    of a PostgreSQL catalogue's data files, where the environment names one.
     """
 
     workspace: Workspace

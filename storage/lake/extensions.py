@@ -13,7 +13,7 @@ def connect() -> duckdb.DuckDBPyConnection:
     """An empty DuckDB that can load the extensions.
 
     Checking two signatures takes 0.3 s of every command's start. Extensions that pip installed
-    beside DuckDB itself are trusted as it is; any others must be signed. Users' SQL can load
+    with DuckDB itself are trusted as it is; any others must be signed. Users' SQL can load
     none (`Lake.confine`).
     """
     trusted = all(_packaged(name) for name in ("sqlite_scanner", "ducklake"))

@@ -1,4 +1,4 @@
-"""The lake: every run's result in DuckLake tables, published whole or not at all.
+"""The lake: every run's result in DuckLake tables, published completely or not at all.
 
 Readers never block and never see half a run; every past run stays queryable.
 """

@@ -1,6 +1,6 @@
 """A run's rows in the lake against the artifacts that they came from, and from them again.
 
-Artifacts carry hashes and the lake's files do not, so it is the artifacts that are believed.
+Artifacts carry hashes and the lake's files do not, so the artifacts are taken to be right.
 """
 
 import json
@@ -31,7 +31,7 @@ _OPTIONAL = ("lineage",)  # a collection's first run has none
 def check_run(lake: Lake, workspace: Workspace, run: RunRow) -> Iterator[Finding]:
     """The tables whose rows of a run are not what its artifacts hold, where those are sound.
 
-    Without sound artifacts only the numbers of rows are compared, and nothing can be mended.
+    Without sound artifacts only the numbers of rows are compared, and nothing can be repaired.
     """
     place = f"lake, run {run['run_id']}"
     wanted = _wanted(lake, workspace, run)
@@ -82,18 +82,20 @@ def _wanted(lake: Lake, workspace: Workspace, run: RunRow) -> dict[str, Select]:
     needed = [role for role in _FILES if role in found or role not in _OPTIONAL]
     if not all(found.get(role) for role in needed):
         return {}
-    told = _told(workspace, places)
-    if not all(told.values()):
+    captioned = _captions(workspace, places)
+    if not all(captioned.values()):
         return {}
     parts = [found.get(role) for role in _FILES]
     files = files_of(workspace, *parts)  # type: ignore[arg-type]
-    files |= caption_files(workspace, told)  # type: ignore[arg-type]
+    files |= caption_files(workspace, captioned)  # type: ignore[arg-type]
     tables = {**tables_of(run, files, {}), **lineage_of(run, files, found.get("lineage"))}
     tables |= captions_of(run, files)
     return {name: rows for name, rows in tables.items() if isinstance(rows, Select)}
 
 
-def _told(workspace: Workspace, places: list[tuple[str, str, str]]) -> dict[str, Artifact | None]:
+def _captions(
+    workspace: Workspace, places: list[tuple[str, str, str]]
+) -> dict[str, Artifact | None]:
     """By role, what the rows of a run's captions come from; nothing for a run without them."""
     roles = {role: (kind, key) for role, kind, key in places}
     parts = ("image_captions", "train.partition", "partition")

@@ -80,8 +80,12 @@ def test_a_new_kind_has_texts_chosen_again_and_changes_say_what_became_of_cluste
     pets.add(frog=45)
     last = pets.run(4)
     events = pets.rows("SELECT name, event FROM changes WHERE run_id = ?", last.run_id)
-    told = dict(events)
-    assert told["tree"] == "vanished" and told["cat"] == "same" and told["frog"] in {"born"}
+    event_of = dict(events)
+    assert (
+        event_of["tree"] == "vanished"
+        and event_of["cat"] == "same"
+        and event_of["frog"] in {"born"}
+    )
     assert sum(event == "born" for _, event in events) == 1
     spaces = pets.rows("SELECT count(DISTINCT fingerprint) FROM artifacts WHERE kind = 'space'")
     assert spaces == [(4,)]
@@ -138,9 +142,9 @@ def test_without_lineage_a_run_stands_alone(pets):
 
 def test_a_pinned_name_shows_at_once_stays_and_is_nobody_elses(pets):
     first = pets.run(4)
-    room = pets.root / "workspace"
+    workspace = pets.root / "workspace"
     (old, other) = [name for (name,) in pets.rows("SELECT name FROM cluster_cards ORDER BY 1")][:2]
-    assert "is now Tibbles" in rename(room, old, " Tibbles ", None)
+    assert "is now Tibbles" in rename(workspace, old, " Tibbles ", None)
     shown = "SELECT name FROM latest_assignments GROUP BY 1"
     assert "Tibbles" in {name for (name,) in pets.rows(shown)}
     for cluster, name, words in [
@@ -150,7 +154,7 @@ def test_a_pinned_name_shows_at_once_stays_and_is_nobody_elses(pets):
         (other, None, "no pinned name"),
     ]:
         with pytest.raises(UsageError, match=words):
-            rename(room, cluster, name, None)
+            rename(workspace, cluster, name, None)
     again = pets.run(4)
     assert again.run_id == first.run_id
     assert "Tibbles" in Path(again.report).read_text("utf-8")
@@ -160,7 +164,7 @@ def test_a_pinned_name_shows_at_once_stays_and_is_nobody_elses(pets):
     assert "What changed" in page and "Tibbles" in page
     names = "SELECT name FROM cluster_cards WHERE run_id = ?"
     assert ("Tibbles",) in pets.rows(names, second.run_id)
-    assert "own name" in rename(room, "Tibbles", None, first.run_id)
+    assert "own name" in rename(workspace, "Tibbles", None, first.run_id)
     assert (old,) in pets.rows(names, second.run_id)
 
 
