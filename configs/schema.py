@@ -167,8 +167,8 @@ class RunConfig(Section):
         return "split" if self.train else "whole"
 
     @property
-    def goes_on(self) -> bool:
-        """Whether the run goes on from earlier ones; one with a train split stands alone."""
+    def continues(self) -> bool:
+        """Whether the run continues from earlier ones; one with a train split stands alone."""
         return self.lineage.enabled and self.train is None
 
     @property
