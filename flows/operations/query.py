@@ -3,9 +3,10 @@
 Kept free of torch, Prefect and pydantic, so that an answer comes in half a second.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -15,6 +16,9 @@ from sortal.storage.lake.retry import one_line
 from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
 from sortal.tasks.evaluation.metrics import METRICS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _READING = ("SELECT", "EXPLAIN", "RELATION")
 _MEANINGS = "SELECT unnest($1) AS name, unnest($2) AS meaning"
@@ -55,12 +59,23 @@ def sql_errors() -> Iterator[None]:
         raise UsageError(f"SQL: {one_line(error)}") from error
 
 
-def ask(lake: Lake, query: str) -> duckdb.DuckDBPyConnection:
+def answer(
+    lake: Lake, query: str, values: dict[str, Any] | list[Any] | None = None
+) -> duckdb.DuckDBPyConnection:
     """The answer to one statement that reads; UsageError for one that writes, or for several."""
     statements = lake.statements(query)
     if len(statements) != 1:
-        raise UsageError(f"sortal sql takes one statement, got {len(statements)}")
+        raise UsageError(f"sql takes one statement, got {len(statements)}")
     kind = statements[0].type.name
     if kind not in _READING:
-        raise UsageError(f"sortal sql only reads: SELECT, FROM, DESCRIBE or EXPLAIN, got {kind}")
-    return lake.execute(query)
+        raise UsageError(f"sql only reads: SELECT, FROM, DESCRIBE or EXPLAIN, got {kind}")
+    return lake.execute(query, values)
+
+
+def ask(
+    workspace: Path, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+) -> "pa.Table":
+    """The answer to one reading statement with bound parameters; raises UsageError in one line."""
+    values = dict(parameters) if isinstance(parameters, Mapping) else list(parameters or ())
+    with reading(workspace) as lake, sql_errors():
+        return answer(lake, query, values or None).to_arrow_table()

@@ -48,7 +48,7 @@ def run_sql(
             _show_lines(operations.meanings(lake), "{}: {}\n", output, file)
         else:
             with sql_errors():
-                write(operations.ask(lake, query), output, file)
+                write(operations.answer(lake, query), output, file)
 
 
 def _show_lines(
