@@ -1,4 +1,4 @@
-"""R2: kill -9 at seeded random moments of a whole real run, run again, compare what is in the lake.
+"""R2: kill -9 at seeded random moments of a real run, run again, compare what is in the lake.
 
 `python benchmarks/kills.py TAR -k 10 --images 64 --kills 50 --commands 5` starts each run from an
 empty workspace: scan, images, nouns, captions, clusters, commit, report. Most runs are forks of
@@ -71,11 +71,11 @@ class Trial:
 
     def command(self, workspace: Path) -> Running:
         """`sortal cluster` in a process of its own."""
-        told = [str(self.source), "-k", str(self.clusters), "--workspace", str(workspace)]
-        told += ["--captions", str(self.captions)]
-        told += [word for setting in QUICK for word in ("--set", setting)]
+        arguments = [str(self.source), "-k", str(self.clusters), "--workspace", str(workspace)]
+        arguments += ["--captions", str(self.captions)]
+        arguments += [word for setting in QUICK for word in ("--set", setting)]
         log = workspace.with_suffix(".log").open("ab")
-        process = subprocess.Popen([*SORTAL, "cluster", *told], stdout=log, stderr=log)
+        process = subprocess.Popen([*SORTAL, "cluster", *arguments], stdout=log, stderr=log)
 
         def wait(seconds: float | None) -> bool:
             try:
@@ -88,7 +88,7 @@ class Trial:
 
 
 def go(config: RunConfig) -> None:
-    """One whole run without Prefect."""
+    """One run without Prefect."""
     from sortal.flows.recluster import recluster
 
     recluster.fn(config)
@@ -159,7 +159,7 @@ def killed(start: Callable[[Path], Running], workspace: Path, moment: float) -> 
     return "after its end" if ended else f"{len(kinds)} kinds of steps begun"
 
 
-def whole(start: Callable[[Path], Running], workspace: Path) -> float:
+def undisturbed(start: Callable[[Path], Running], workspace: Path) -> float:
     """Seconds of an undisturbed run from its lease to its end."""
     running = start(workspace)
     begun(running, workspace)
@@ -188,8 +188,10 @@ def main() -> None:
     folder = options.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     trial = Trial(options, prepare(options, folder))
-    whole(trial.fork, folder / "warm-up")
-    seconds = {kind: whole(kind, folder / kind.__name__) for kind in (trial.fork, trial.command)}
+    undisturbed(trial.fork, folder / "warm-up")
+    seconds = {
+        kind: undisturbed(kind, folder / kind.__name__) for kind in (trial.fork, trial.command)
+    }
     expected = outcome(folder / "fork")
     print(*(f"{kind.__name__}: {each:.1f} s" for kind, each in seconds.items()), flush=True)
     by_command = set(random.Random(options.seed + 1).sample(range(options.kills), options.commands))
@@ -206,8 +208,8 @@ def main() -> None:
         except RuntimeError as error:
             where, result = "", str(error)
         recovered += result == "recovered"
-        told = f"{start.__name__} killed at {moment:5.1f} s, {where}: {result}"
-        print(f"{number:3} {told}", flush=True)
+        line = f"{start.__name__} killed at {moment:5.1f} s, {where}: {result}"
+        print(f"{number:3} {line}", flush=True)
         if result == "recovered":
             shutil.rmtree(workspace, ignore_errors=True)
     print(f"{recovered} of {options.kills} recovered")

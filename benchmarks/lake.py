@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sortal.storage.lake.lake import Lake, RunRow
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.run_row import RunRow
 from sortal.storage.lake.sql import Select
 from sortal.storage.maintenance.lake_files import expire_snapshots, merge_files, unused_files
 from sortal.storage.workspace import Workspace

@@ -16,8 +16,8 @@ class RunError(RuntimeError):
     """A run cannot go on (an empty collection, a full disk). Printed alone; exit status 1."""
 
 
-class PassingError(RunError):
-    """A RunError that may be gone in a minute (a busy lake, a lost connection): worth a retry."""
+class TransientError(RunError):
+    """A RunError of a busy lake, a lost connection or the like: the same again may succeed."""
 
 
 _NUMBERS = {
@@ -33,12 +33,12 @@ _CLIENTS = {"httpx", "httpcore", "requests", "urllib3"}  # their errors share no
 _WORDS = ("timeout", "connect", "readerror", "writeerror", "protocolerror")
 
 
-def may_pass(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether `error`, or what caused it, is of a disk, network or catalogue that may recover.
 
     A user's mistake never does, nor a full disk, a missing file or a refused permission.
     """
-    return not isinstance(error, UsageError) and any(_passing(each) for each in _chain(error))
+    return not isinstance(error, UsageError) and any(_is_transient(each) for each in _chain(error))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -49,12 +49,12 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _passing(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     if isinstance(error, urllib.error.HTTPError):
         return error.code in {408, 429} or error.code >= 500
     if isinstance(error, urllib.error.URLError):
-        return not isinstance(error.reason, BaseException) or _passing(error.reason)
-    if isinstance(error, PassingError | ConnectionError | TimeoutError):
+        return not isinstance(error.reason, BaseException) or _is_transient(error.reason)
+    if isinstance(error, TransientError | ConnectionError | TimeoutError):
         return True
     if isinstance(error, OSError) and error.errno in _NUMBERS:
         return True

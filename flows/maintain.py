@@ -5,13 +5,14 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.context import FlowRunContext
 
 from sortal.configs.maintenance import MaintenanceConfig
-from sortal.flows.operations.maintenance import Item, tend
+from sortal.flows.operations import maintenance
+from sortal.flows.operations.maintenance import Item
 
 
 @flow(name="maintain")
 def maintain(config: MaintenanceConfig) -> list[Item]:
-    """Compact and clean the workspace beside whatever runs; see `operations.maintenance.tend`."""
-    items = tend(config)
+    """Compact and clean the workspace, also while runs go on; see `operations.maintenance`."""
+    items = maintenance.maintain(config)
     if FlowRunContext.get():
         create_markdown_artifact(
             key="maintenance", markdown=_markdown(items), description=str(config.workspace)

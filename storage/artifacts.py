@@ -46,7 +46,7 @@ class Artifact(BaseModel):
 class Written(BaseModel):
     """What a step's body says about the files it wrote.
 
-    `shared` are files outside the artifact's folder (vector shards) that it stands on: they
+    `shared` are files outside the artifact's folder (vector shards) that it refers to: they
     are listed in the manifest and checked with it.
     """
 
@@ -70,7 +70,7 @@ def _entry(path: Path) -> dict[str, Any]:
 def publish(
     workspace: Workspace, kind: str, fingerprint: str, body: Callable[[Path], Written]
 ) -> Artifact:
-    """Run `body(folder)` and publish the folder with a manifest, whole or not at all."""
+    """Run `body(folder)` and publish the folder with a manifest, complete or not at all."""
     final = workspace.artifacts / kind / fingerprint
     with atomic_folder(final) as folder:
         written = body(folder)
@@ -85,10 +85,10 @@ def publish(
     return artifact
 
 
-def restand(workspace: Workspace, artifact: Artifact, body: Callable[[Path], list[Path]]) -> None:
-    """Replace a sound artifact by one of the same content that stands on other shared files.
+def refer_to(workspace: Workspace, artifact: Artifact, body: Callable[[Path], list[Path]]) -> None:
+    """Replace a sound artifact by one of the same content that refers to other shared files.
 
-    `body` rewrites what refers to them in a copy of the folder, and returns them.
+    `body` rewrites what names them in a copy of the folder, and returns them.
     """
     final = artifact.folder(workspace)
     with atomic_folder(final) as folder:
@@ -136,7 +136,7 @@ def find(
     if not all(_sound(workspace.root / name, entry) for name, entry in shared.items()):
         return None
     with suppress(OSError):  # a workspace that may only be read
-        os.utime(folder / MANIFEST)  # its age is the time since it was last of use
+        os.utime(folder / MANIFEST)  # its age is the time since it was last used
     return Artifact(**manifest["artifact"])
 
 

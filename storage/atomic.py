@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all: temporary sibling, fsync, rename."""
+"""Files and folders that appear complete or not at all: temporary sibling, fsync, rename."""
 
 import json
 import os
@@ -32,15 +32,15 @@ def temporary(path: Path) -> Path:
     return path.parent / f"{TEMPORARY}{owner}-{uuid.uuid4().hex[:8]}-{path.name}"
 
 
-def left_over(folder: Path) -> list[Path]:
+def abandoned(folder: Path) -> list[Path]:
     """Temporary files and folders straight in `folder` whose process is gone.
 
     Those of another machine count once they are a week old.
     """
-    return [path for path in folder.glob(f"{TEMPORARY}*") if _is_left_over(path)]
+    return [path for path in folder.glob(f"{TEMPORARY}*") if _is_abandoned(path)]
 
 
-def _is_left_over(path: Path) -> bool:
+def _is_abandoned(path: Path) -> bool:
     parts = path.name.removeprefix(TEMPORARY).split("-", 3)
     try:
         old = time.time() - path.stat().st_mtime > _WEEK
@@ -94,9 +94,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def passing_folder(beside: Path) -> Iterator[Path]:
-    """Yield a temporary sibling folder of `beside` that is gone afterwards."""
-    fresh = temporary(beside)
+def temporary_folder(sibling: Path) -> Iterator[Path]:
+    """Yield a temporary folder next to `sibling` that is deleted afterwards."""
+    fresh = temporary(sibling)
     fresh.mkdir()
     try:
         yield fresh

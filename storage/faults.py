@@ -16,10 +16,10 @@ _seen: Counter[str] = Counter()
 def point(name: str, path: Path | None = None, torn: Path | None = None) -> None:
     """A place where a test may stop the process; `torn` is first cut to half its size."""
     if os.environ.get("SORTAL_TESTING") == "1":
-        _strike(name, path, torn)
+        _stop_if_wanted(name, path, torn)
 
 
-def _strike(name: str, path: Path | None, torn: Path | None) -> None:
+def _stop_if_wanted(name: str, path: Path | None, torn: Path | None) -> None:
     wanted = os.environ.get("SORTAL_FAULT", "").split()
     if len(wanted) < 2 or wanted[1] != name:
         return

@@ -57,7 +57,7 @@ def take_rows(rows: Rows | FloatArray, numbers: NDArray[np.int64]) -> FloatArray
 
 
 def read_all(rows: Rows, size: int = _BLOCK) -> FloatArray:
-    """The whole matrix of shape (n_rows, dim), float32. Only for sets known to be small."""
+    """The full matrix of shape (n_rows, dim), float32. Only for sets known to be small."""
     out = np.empty(rows.shape, dtype=np.float32)
     start = 0
     for block in rows.blocks(size):

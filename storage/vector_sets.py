@@ -110,6 +110,17 @@ class FileVectors:
     def __init__(self, files: Sequence[Path]) -> None:
         self._files = list(files)
 
+    @classmethod
+    def in_folder(cls, folder: Path) -> "FileVectors":
+        """Those that `write_shards` wrote."""
+        return cls(sorted(folder.glob("vectors-*.parquet")))
+
+    @property
+    def keys(self) -> list[str]:
+        """The key of every row, in order."""
+        tables = (pq.read_table(path, columns=["key"]) for path in self._files)
+        return [key for table in tables for key in table["key"].to_pylist()]
+
     @property
     def shape(self) -> tuple[int, int]:
         """(n_rows, dim)."""
@@ -146,3 +157,8 @@ def open_vectors(workspace: Workspace, artifact: Artifact) -> VectorSet:
     """The vectors of an `image_vectors` or `text_vectors` artifact, read by blocks."""
     store = VectorStore.of(workspace, artifact.facts["store"], artifact.facts["modality"])
     return VectorSet(artifact.folder(workspace), store)
+
+
+def open_file_vectors(workspace: Workspace, artifact: Artifact) -> FileVectors:
+    """The vectors of an artifact that holds them itself, such as `fused` or a modality's."""
+    return FileVectors.in_folder(artifact.folder(workspace))

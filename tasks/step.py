@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from sortal.configs.errors import may_pass
+from sortal.configs.errors import is_transient
 from sortal.configs.section import identity_of
 from sortal.storage.artifacts import Artifact, Written, find, publish
 from sortal.storage.hashing import fingerprint
@@ -171,4 +171,4 @@ def step(
 async def _worth_a_retry(_task: Any, _run: Any, state: Any) -> bool:
     """A step is tried again only when what failed may pass: never for a mistake or a full disk."""
     result = await state.aresult(raise_on_failure=False)
-    return isinstance(result, BaseException) and may_pass(result)
+    return isinstance(result, BaseException) and is_transient(result)

@@ -26,7 +26,7 @@ from sortal.flows.run.spaces import corpora, embed_corpus
 from sortal.storage.lake.cells import record, seconds_by_method, summary
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.lease import hold
-from sortal.storage.maintenance.leftovers import sweep
+from sortal.storage.maintenance.abandoned import remove_abandoned
 from sortal.storage.workspace import Workspace
 
 log = logging.getLogger("sortal")
@@ -52,7 +52,7 @@ def benchmark(config: BenchmarkConfig) -> BenchmarkResult:
         cells = cells_of(config, workspace)
         todo = missing(workspace, cells)
         with held(workspace, config, todo):
-            sweep(workspace)
+            remove_abandoned(workspace)
             embed_all(Steps(workspace), todo)
             run_cells(workspace, config, todo)
         result = summed_up(workspace, cells)

@@ -131,7 +131,7 @@ def sql(
     file: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
 ) -> None:
     """Ask the lake a question in SQL (DuckDB's dialect)."""
-    from sortal.flows.operations.query import run_sql
+    from sortal.flows.terminal.query import run_sql
 
     run_sql(workspace, query, output, file)
 
@@ -157,8 +157,8 @@ def encoders() -> None:
 
 @app.command()
 def doctor(workspace: WorkspaceOption = DEFAULT_WORKSPACE) -> None:
-    """Check the environment and say how to mend what is wrong."""
-    from sortal.flows.operations.doctor import examine
+    """Check the environment and say how to fix what is wrong."""
+    from sortal.flows.terminal.doctor import examine
 
     if not examine(workspace):
         raise typer.Exit(1)
@@ -167,7 +167,7 @@ def doctor(workspace: WorkspaceOption = DEFAULT_WORKSPACE) -> None:
 @app.command()
 def demo(workspace: WorkspaceOption = DEFAULT_WORKSPACE) -> None:
     """Sort a real collection from the package index: named clusters, a report, a SQL answer."""
-    from sortal.flows.operations.demo import run_demo
+    from sortal.flows.terminal.demo import run_demo
 
     run_demo(workspace)
 

@@ -33,6 +33,7 @@ def assign(
     ] = False,
 ) -> None:
     """Put new images into a run's clusters at once: nothing is solved or fitted."""
-    from sortal.flows.terminal.assign import run_assign
+    from sortal.flows.terminal.assign import AssignRequest, run_assign
 
-    run_assign(workspace, source, run, collection, quantile, output, file, keep=not no_record)
+    request = AssignRequest(workspace, source, run, collection, quantile, record=not no_record)
+    run_assign(request, output, file)

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from sortal.configs.errors import UsageError
 from sortal.flows.cli.app import DEFAULT_WORKSPACE, WorkspaceOption
 
 
@@ -22,11 +21,9 @@ def rename(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Give a cluster a name that stays, in every run of its series."""
-    from sortal.flows.operations import lineage
+    from sortal.flows.terminal.lineage import run_rename
 
-    if (name is None) != unpin:
-        raise UsageError("rename takes CLUSTER NAME, or CLUSTER --unpin")
-    print(lineage.rename(workspace, cluster, name, run))
+    run_rename(workspace, cluster, name, run, unpin)
 
 
 def diff(
@@ -36,6 +33,6 @@ def diff(
     output: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
 ) -> None:
     """Print what moved between two runs: images counted by cluster in each."""
-    from sortal.flows.operations.lineage import show_diff
+    from sortal.flows.terminal.lineage import show_diff
 
     show_diff(workspace, first, second, output)

@@ -32,11 +32,11 @@ def runs(
 ) -> None:
     """List the runs, newest first; or prune past ones by policy."""
     if prune:
-        from sortal.flows.operations.prune import prune_runs
+        from sortal.flows.terminal.maintenance import prune_runs
 
         prune_runs(workspace, keep_last, older_than, collection, yes)
         return
-    from sortal.flows.operations.query import list_runs
+    from sortal.flows.terminal.query import list_runs
 
     list_runs(workspace, output)
 
@@ -56,7 +56,7 @@ def maintain(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
     """Merge small files and remove what nothing needs; safe beside a running run."""
-    from sortal.flows.operations.maintenance import run_maintain
+    from sortal.flows.terminal.maintenance import run_maintain
 
     given = {
         "workspace": workspace,
@@ -73,6 +73,6 @@ def backup(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Copy what is new to TARGET, whole even while a run goes on; a copy is a workspace."""
-    from sortal.flows.operations.maintenance import run_backup
+    from sortal.flows.terminal.maintenance import run_backup
 
     run_backup(workspace, target)

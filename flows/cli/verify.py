@@ -19,7 +19,7 @@ def verify(
     ] = False,
 ) -> None:
     """Check every artifact, vector and table; exit status 1 if something is damaged."""
-    from sortal.flows.operations.verify import verify as examine
+    from sortal.flows.terminal.verify import verify as examine
 
     if not examine(workspace, repair):
         raise typer.Exit(1)

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -22,9 +21,11 @@ from sortal.configs.modalities import BUILT_IN
 from sortal.configs.presets import preset_names
 from sortal.configs.schema import RunConfig
 from sortal.storage.artifacts import Artifact, find
-from sortal.storage.atomic import passing_folder
+from sortal.storage.atomic import temporary_folder
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.placements import record
+from sortal.storage.lake.run_row import RunRow
+from sortal.storage.lake.runs import newest_run
 from sortal.storage.rows import FloatArray
 from sortal.storage.vector_sets import VectorSet, write_index
 from sortal.storage.workspace import Workspace
@@ -47,12 +48,6 @@ from sortal.tasks.sources.registry import open_source
 
 log = logging.getLogger("sortal")
 
-_RUN = """\
-SELECT * FROM runs
-WHERE ($run IS NULL OR run_id = $run) AND ($collection IS NULL OR collection = $collection)
-ORDER BY finished_at DESC, run_id DESC
-LIMIT 1"""
-
 _UNTRACED = "SELECT cluster, name, cluster::BIGINT AS stable_id FROM clusters WHERE run_id = ?"
 _CLUSTERS = "SELECT cluster, name, stable_id FROM cluster_names WHERE run_id = ?"
 
@@ -61,7 +56,7 @@ _CLUSTERS = "SELECT cluster, name, stable_id FROM cluster_names WHERE run_id = ?
 class StoredRun:
     """A run as the lake knows it: its row, its settings, its clusters, its artifacts by role."""
 
-    row: dict[str, Any]
+    row: RunRow
     config: RunConfig
     clusters: pa.Table
     places: dict[str, dict[str, str]]
@@ -127,22 +122,18 @@ def warn_of_modalities(run: StoredRun) -> None:
 def load_run(workspace: Workspace, run: str | None, collection: str | None) -> StoredRun:
     """The run of this id, or the newest (of a collection); raises UsageError when there is none."""
     with Lake(workspace, read_only=True) as lake:
-        rows = lake.query(_RUN, {"run": run, "collection": collection}).to_pylist()
-        if not rows:
-            wanted = f"run {run!r}" if run else "run"
-            of = f" of collection {collection!r}" if collection else ""
-            raise UsageError(f"no {wanted}{of} in {workspace.root}; `sortal runs` lists them")
-        run_id = [rows[0]["run_id"]]
+        row = newest_run(lake, run, collection)
+        run_id = [row["run_id"]]
         try:
             clusters = lake.query(_CLUSTERS, run_id)
         except duckdb.CatalogException:  # a lake that nothing has written to since lineage came
             clusters = lake.query(_UNTRACED, run_id)
         places = lake.query("SELECT * FROM artifacts WHERE run_id = ?", run_id).to_pylist()
-    config = config_of(rows[0])
-    return StoredRun(rows[0], config, clusters, {place["role"]: place for place in places})
+    config = config_of(row)
+    return StoredRun(row, config, clusters, {place["role"]: place for place in places})
 
 
-def config_of(row: dict[str, Any]) -> RunConfig:
+def config_of(row: RunRow) -> RunConfig:
     """The settings of a run in the lake; every one was written, so no method file is read."""
     values = json.loads(row["config"])
     if values.get("method") not in preset_names():
@@ -152,7 +143,7 @@ def config_of(row: dict[str, Any]) -> RunConfig:
     except UsageError as error:
         rule = f"run {row['run_id']} was made by another version of Sortal"
         raise UsageError(
-            f"{rule} ({error}); run `{command(row)}` anew and assign to that"
+            f"{rule} ({error}); run `{command(row)}` again and assign to that"
         ) from error
 
 
@@ -172,7 +163,7 @@ def artifacts(workspace: Workspace, run: StoredRun) -> dict[str, Artifact]:
     return parts
 
 
-def command(row: dict[str, Any]) -> str:
+def command(row: RunRow) -> str:
     """The command that made a run, but for its further settings."""
     encoder = "" if row["encoder"] == "conse" else f" --encoder {row['encoder']}"
     return (
@@ -215,9 +206,9 @@ def embed_and_place(
     if not keys:
         return PLACED.empty_table(), failed
     store = image_store(workspace, fingerprint)
-    with passing_folder(store.folder / "index") as room:
-        write_index(room, store, keys)
-        return place(placer, stored_blocks(VectorSet(room, store)), len(keys)), failed
+    with temporary_folder(store.folder / "index") as folder:
+        write_index(folder, store, keys)
+        return place(placer, stored_blocks(VectorSet(folder, store)), len(keys)), failed
 
 
 def place(placer: Placer, blocks: Iterator[tuple[list[str], FloatArray]], total: int) -> pa.Table:

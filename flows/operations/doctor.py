@@ -1,18 +1,26 @@
-"""`sortal doctor`: checks the environment, and for each fault says how to mend it."""
+"""`sortal doctor`: checks the environment, and for each fault says how to fix it."""
 
 import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
-
-from rich.console import Console
+from typing import NamedTuple
 
 from sortal.configs.errors import UsageError
 
-Finding = tuple[bool, str]
+Result = tuple[bool, str]  # whether it is as it should be, and what was found or how to fix it
+
+
+class Check(NamedTuple):
+    """A check that was done."""
+
+    name: str
+    good: bool
+    text: str
+
 
 _PACKAGES = (
     "prefect",
@@ -26,29 +34,20 @@ _PACKAGES = (
 )
 
 
-def examine(workspace: Path) -> bool:
-    """Print one line a check; True when nothing needs mending."""
-    console = Console()
-    healthy = True
+def examine(workspace: Path) -> Iterator[Check]:
+    """The checks, each as it is done."""
     for name, check in _checks(workspace):
-        good, text = _run(check)
-        healthy &= good
-        console.print(
-            f"[{'green' if good else 'red'}]{'ok  ' if good else 'MEND'}[/] {name}: {text}",
-            soft_wrap=True,
-            highlight=False,
-        )
-    return healthy
+        yield Check(name, *_run(check))
 
 
-def _run(check: Callable[[], Finding]) -> Finding:
+def _run(check: Callable[[], Result]) -> Result:
     try:
         return check()
     except Exception as error:
         return False, f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def _checks(workspace: Path) -> list[tuple[str, Callable[[], Finding]]]:
+def _checks(workspace: Path) -> list[tuple[str, Callable[[], Result]]]:
     return [
         ("python", _python),
         ("packages", _packages),
@@ -61,15 +60,15 @@ def _checks(workspace: Path) -> list[tuple[str, Callable[[], Finding]]]:
     ]
 
 
-def _python() -> Finding:
+def _python() -> Result:
     return sys.version_info >= (3, 11), sys.version.split()[0] + " (3.11 or newer is needed)"
 
 
-def _packages() -> Finding:
+def _packages() -> Result:
     return True, ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
 
 
-def _torch() -> Finding:
+def _torch() -> Result:
     try:
         import torch
         import torchvision  # noqa: F401 - importing it is the check
@@ -80,7 +79,7 @@ def _torch() -> Finding:
     return True, f"CPU, {torch.get_num_threads()} threads"
 
 
-def _conse() -> Finding:
+def _conse() -> Result:
     from sortal.tasks.encoders.registry import describe
 
     try:
@@ -89,7 +88,7 @@ def _conse() -> Finding:
         return False, str(error)
 
 
-def _lake() -> Finding:
+def _lake() -> Result:
     from sortal.storage.lake.lake import Lake
     from sortal.storage.workspace import Workspace
 
@@ -98,7 +97,7 @@ def _lake() -> Finding:
     return True, f"DuckLake works, SQLite {sqlite3.sqlite_version}"
 
 
-def _prefect() -> Finding:
+def _prefect() -> Result:
     from fastapi import Body  # noqa: F401 - the pair of versions is what fails
     from prefect.server.api.server import create_app
 
@@ -110,7 +109,7 @@ def _prefect() -> Finding:
     return True, "starts with this fastapi, plans with this sqlalchemy"
 
 
-def _wordnet() -> Finding:
+def _wordnet() -> Result:
     from sortal.tasks.corpora.wordnet import find_nltk
 
     return True, f"NLTK's corpus at {found}" if (
@@ -118,7 +117,7 @@ def _wordnet() -> Finding:
     ) else "the embedded noun table"
 
 
-def _workspace(workspace: Path) -> Finding:
+def _workspace(workspace: Path) -> Result:
     place = workspace if workspace.exists() else workspace.resolve().parent
     free = shutil.disk_usage(place).free / 2**30
     with tempfile.TemporaryFile(dir=place):

@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from sortal.configs.errors import UsageError
-from sortal.flows.operations.query import reading, write
 from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.runs import newest_run
 from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
 
@@ -36,10 +38,9 @@ def _checked(name: str | None) -> str | None:
 
 
 def _rename(lake: Lake, cluster: str, name: str | None, run: str | None) -> str:
-    rows = lake.query(sql("lineage/target"), {"run": run}).to_pylist()
-    if not rows:
-        raise UsageError(f"no run {run or ''} in the lake; `sortal runs` lists what there is")
-    row = _find(rows, cluster)
+    of_run = {"run": newest_run(lake, run)["run_id"]}
+    rows = lake.query(sql("lineage/target"), of_run).to_pylist()
+    row = _find(rows, cluster, of_run["run"])
     place = {"series": row["series"], "id": row["stable_id"]}
     if name is None and not row["pinned"]:
         raise UsageError(f"cluster {row['stable_id']} ({row['name']}) has no pinned name")
@@ -59,7 +60,7 @@ def _rename(lake: Lake, cluster: str, name: str | None, run: str | None) -> str:
     return f"cluster {row['stable_id']} ({row['name']}) is now {name}"
 
 
-def _find(rows: list[dict[str, Any]], cluster: str) -> dict[str, Any]:
+def _find(rows: list[dict[str, Any]], cluster: str, run_id: str) -> dict[str, Any]:
     named = [row for row in rows if row["name"] == cluster]
     if not named:
         named = [row for row in rows if str(row["stable_id"]) == cluster]
@@ -70,21 +71,20 @@ def _find(rows: list[dict[str, Any]], cluster: str) -> dict[str, Any]:
     known = ", ".join(f"{row['stable_id']} {row['name']}" for row in rows[:10])
     more = ", ..." if len(rows) > 10 else ""
     raise UsageError(
-        f"CLUSTER must be the stable id or name of a cluster of run {rows[0]['run_id']}, "
+        f"CLUSTER must be the stable id or name of a cluster of run {run_id}, "
         f"got {cluster!r}; it has {known}{more}"
     )
 
 
-def show_diff(workspace: Path, first: str, second: str, output: str = "table") -> None:
-    """Write what moved between two runs: images counted by cluster in the one and the other.
+def diff(lake: Lake, first: str, second: str) -> duckdb.DuckDBPyConnection:
+    """What moved between two runs: images counted by cluster in the one and the other.
 
     A null cluster is where an image was not yet, or is no more. Runs of one series compare by
     stable id and leave out what stayed; others show every pair of clusters that share images.
+    Raises UsageError for a run that is not there.
     """
-    with reading(workspace) as lake:
-        series = dict(lake.execute("SELECT run_id, series FROM series").fetchall())
-        for run in (first, second):
-            if run not in series:
-                raise UsageError(f"no run {run} in the lake; `sortal runs` lists what there is")
-        values = {"first": first, "second": second, "all": series[first] != series[second]}
-        write(lake.execute(sql("lineage/diff"), values), output, None)
+    for run in (first, second):
+        newest_run(lake, run)
+    series = dict(lake.execute("SELECT run_id, series FROM series").fetchall())
+    values = {"first": first, "second": second, "all": series[first] != series[second]}
+    return lake.execute(sql("lineage/diff"), values)

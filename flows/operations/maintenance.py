@@ -1,53 +1,50 @@
 """What maintenance does, part by part; `sortal maintain` and the flow `maintain` call it."""
 
-import json
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
 from sortal.configs.errors import UsageError
-from sortal.configs.load import checked
 from sortal.configs.maintenance import MaintenanceConfig
 from sortal.storage.atomic import remove
-from sortal.storage.lake.catalogue import catalogue_of
+from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.lease import active
 from sortal.storage.maintenance import compaction, lake_files, orphans
+from sortal.storage.maintenance.abandoned import abandoned_files
 from sortal.storage.maintenance.backup import back_up
-from sortal.storage.maintenance.leftovers import temporaries
 from sortal.storage.workspace import Workspace
 
 _DAY = 86_400.0
 
 
 class Item(BaseModel):
-    """One kind of thing that maintenance looks after: how many went (or would), their bytes."""
+    """One kind of thing that maintenance did: how many (or how many it would), and their bytes."""
 
     what: str
     count: int
     bytes: int = 0
 
 
-def tend(config: MaintenanceConfig) -> list[Item]:
-    """Compact and clean the workspace; with `dry_run` only say what would go.
+def maintain(config: MaintenanceConfig) -> list[Item]:
+    """Compact and clean the workspace; with `dry_run` only say what would be done.
 
-    Safe beside a running run: nothing goes that was of use within `grace_days`, what is replaced
-    keeps its content, and while a run holds a lease only the lake and what killed processes left
-    are tidied. Raises UsageError for a workspace without a lake.
+    Safe while runs go on: no file used within `grace_days` is deleted, what is replaced keeps its
+    content, and while a run holds a lease only the lake and what killed processes left are
+    cleaned. Raises UsageError for a workspace without a lake.
     """
     workspace = workspace_with_lake(config.workspace)
     running = active(workspace)
     items = [Item(what="runs going on, shards and artifacts left alone", count=len(running))]
     with Lake(workspace) as lake:
         if not running:
-            items += _tend_shards(workspace, config)
-            items += _tend_artifacts(workspace, lake, config)
-        dead = temporaries(workspace)
-        items.append(_remove("leftovers of killed processes removed", dead, config.dry_run))
-        items += _tend_lake(workspace, lake, config)
+            items += _compact_shards(workspace, config)
+            items += _remove_unused(workspace, lake, config)
+        abandoned = abandoned_files(workspace)
+        what = "temporary files of killed processes removed"
+        items.append(_remove(what, abandoned, config.dry_run))
+        items += _compact_lake(workspace, lake, config)
     return items
 
 
@@ -55,14 +52,14 @@ def workspace_with_lake(root: Path) -> Workspace:
     """The workspace at `root`, absolute; raises UsageError where no run has ever begun."""
     if not root.is_dir():
         raise UsageError(f"workspace must be an existing folder, got {root}")
-    begun = any((root / "lake" / name).exists() for name in ("catalog.sqlite", "leases.sqlite"))
-    if catalogue_of(None) is None and not begun:
+    catalogue = Catalogue.configured(Workspace(root))
+    if not catalogue.exists() and not catalogue.leases.exists():
         raise UsageError(f"no runs in the workspace {root}; make one with `sortal cluster`")
     return Workspace(root).create()
 
 
-def _tend_shards(workspace: Workspace, config: MaintenanceConfig) -> list[Item]:
-    merged = moved = 0
+def _compact_shards(workspace: Workspace, config: MaintenanceConfig) -> list[Item]:
+    merged = updated = 0
     stores = compaction.stores(workspace)
     for store in stores:
         for group in compaction.small_groups(store, config.shard_rows):
@@ -70,17 +67,17 @@ def _tend_shards(workspace: Workspace, config: MaintenanceConfig) -> list[Item]:
             if not config.dry_run:
                 store.merge(group)
         if not config.dry_run:
-            moved += compaction.repoint(workspace, store)
+            updated += compaction.update_references(workspace, store)
     grace = config.grace_days * _DAY
     old = [path for store in stores for path in compaction.removable(workspace, store, grace)]
     return [
         Item(what="small vector shards merged", count=merged),
-        Item(what="sets of vectors moved to merged shards", count=moved),
+        Item(what="sets of vectors that now refer to merged shards", count=updated),
         _remove("replaced vector shards removed", old, config.dry_run, compaction.remove_shard),
     ]
 
 
-def _tend_artifacts(workspace: Workspace, lake: Lake, config: MaintenanceConfig) -> list[Item]:
+def _remove_unused(workspace: Workspace, lake: Lake, config: MaintenanceConfig) -> list[Item]:
     grace = config.grace_days * _DAY
     unused = orphans.unused_artifacts(workspace, lake, grace)
     artifacts = _remove("artifacts of no run removed", unused, config.dry_run)
@@ -88,7 +85,7 @@ def _tend_artifacts(workspace: Workspace, lake: Lake, config: MaintenanceConfig)
     return [artifacts, _remove("Prefect references removed", stale, config.dry_run)]
 
 
-def _tend_lake(workspace: Workspace, lake: Lake, config: MaintenanceConfig) -> list[Item]:
+def _compact_lake(workspace: Workspace, lake: Lake, config: MaintenanceConfig) -> list[Item]:
     dry = config.dry_run
     expired = lake_files.expire_snapshots(lake, config.keep_snapshots_days, dry)
     merged = 0 if dry else lake_files.merge_files(lake)
@@ -118,31 +115,8 @@ def _remove(
     return Item(what=what, count=len(paths), bytes=n_bytes)
 
 
-def run_maintain(values: Mapping[str, Any], as_json: bool) -> None:
-    """`sortal maintain`: do it without Prefect, and print what went."""
-    config = checked(MaintenanceConfig, values)
-    items = tend(config)
-    if as_json:
-        shown = {"dry_run": config.dry_run, "items": [item.model_dump() for item in items]}
-        sys.stdout.write(f"{json.dumps(shown)}\n")
-        return
-    done = [item for item in items if item.count]
-    width = max((len(item.what) for item in done), default=0)
-    for item in done:
-        size = f"{item.bytes / 1e6:>10,.1f} MB" if item.bytes else ""
-        sys.stdout.write(f"{item.what:{width}}  {item.count:>8,}{size}\n")
-    note = "nothing was changed; leave out --dry-run to do it" if done else "nothing to do"
-    if config.dry_run or not done:
-        sys.stdout.write(f"{note}\n")
-
-
-def run_backup(workspace: Path, target: Path) -> None:
-    """`sortal backup`: copy what is new, and say how much that was."""
+def backup(workspace: Path, target: Path) -> tuple[int, int]:
+    """Copy what is new in the workspace to `target`; returns (files, bytes) copied."""
     if not workspace.is_dir():
         raise UsageError(f"workspace must be an existing folder, got {workspace}")
-    count, size = back_up(Workspace(workspace), target)
-    sys.stdout.write(f"{count:,} files copied to {target}, {size / 1e6:,.1f} MB\n")
-    if catalogue_of(None):
-        sys.stdout.write(
-            "the catalogue is in PostgreSQL: pg_dump it before this; see docs/operations.md\n"
-        )
+    return back_up(Workspace(workspace), target)

@@ -1,11 +1,12 @@
-"""`sortal verify`: looks at everything a workspace holds, says what is damaged, and mends it."""
+"""`sortal verify`: looks at everything a workspace holds, and repairs what is damaged."""
 
-import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from sortal.configs.errors import RunError, UsageError
-from sortal.storage.lake.catalogue import catalogue_of
+from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.lease import active
 from sortal.storage.maintenance.compaction import stores
@@ -14,112 +15,120 @@ from sortal.storage.maintenance.verify import (
     artifact_folders,
     check_artifact,
     check_lake_file,
-    check_leftovers,
     check_store,
+    check_temporary_files,
     lake_files,
 )
 from sortal.storage.workspace import Workspace
 from sortal.tasks.progress import progress
 from sortal.tasks.publishing.check import check_run, lost_runs
 
-_NEXT = "run the same `sortal cluster` again: only what was removed is made again"
+
+class Problem(NamedTuple):
+    """A finding, and what was done about it: removed, repaired, damaged or cannot be repaired."""
+
+    finding: Finding
+    done: str
 
 
-def verify(root: Path, repair: bool) -> bool:
-    """Print one line a problem; with `repair`, mend what can be. Whether all is well in the end.
+@dataclass
+class Verification:
+    """What was looked at and found; `report` is called with each problem as it is found.
+
+    Counts: things checked, problems repaired, problems that stay. `needs_run` says that something
+    was removed which the next run makes again, `rows_skipped` that damaged files of the lake kept
+    its rows from being compared.
+    """
+
+    repair: bool
+    report: Callable[[Problem], None] = field(repr=False)
+    checked: int = 0
+    repaired: int = 0
+    remaining: int = 0
+    needs_run: bool = False
+    rows_skipped: bool = False
+
+    def note(self, findings: Iterable[Finding], rebuilt_by_a_run: bool = False) -> int:
+        """Note what one thing's check found, and repair it where that is wanted; how many."""
+        found = [self._handled(finding, rebuilt_by_a_run) for finding in findings]
+        for problem in found:
+            self.report(problem)
+        self.checked += 1
+        return len(found)
+
+    def _handled(self, finding: Finding, rebuilt_by_a_run: bool) -> Problem:
+        if not self.repair or not finding.repair:
+            self.remaining += 1
+            return Problem(finding, "cannot be repaired" if self.repair else "damaged")
+        finding.repair()
+        self.repaired += 1
+        self.needs_run |= rebuilt_by_a_run
+        return Problem(finding, "removed" if rebuilt_by_a_run else "repaired")
+
+
+def verify(root: Path, repair: bool, report: Callable[[Problem], None]) -> Verification:
+    """Check everything in the workspace at `root`; with `repair`, repair what is possible.
 
     What is damaged in `vectors/` and `artifacts/` is removed, so that the next run makes just that
-    again; rows of the lake are written anew from artifacts. Raises RunError while a run goes on.
+    again; rows of the lake are written again from artifacts. Raises RunError while a run goes on.
     """
     if not root.is_dir():
         raise UsageError(f"workspace must be an existing folder, got {root}")
     workspace = Workspace(root.resolve())
     if repair:
-        _refuse_beside_runs(workspace)
-    notes = Notes(repair)
-    if catalogue_of(None) or (workspace.lake / "catalog.sqlite").exists():
-        _lake(workspace, notes)
-    _files(workspace, notes)
-    print(notes.summary())
-    return notes.left == 0
+        _refuse_during_runs(workspace)
+    result = Verification(repair, report)
+    if Catalogue.configured(workspace).exists():
+        _check_lake(workspace, result)
+    _check_files(workspace, result)
+    return result
 
 
-class Notes:
-    """What was found: prints it, mends it when told to, and counts."""
-
-    def __init__(self, repair: bool) -> None:
-        self.repair = repair
-        self.checked = self.mended = self.left = 0
-        self.again = False
-
-    def take(self, findings: Iterable[Finding], rebuilt_by_a_run: bool = False) -> int:
-        """Note findings; returns how many."""
-        count = 0
-        for finding in findings:
-            count += 1
-            mend = finding.mend if self.repair else None
-            if mend:
-                mend()
-                self.mended += 1
-                self.again |= rebuilt_by_a_run
-            else:
-                self.left += 1
-            done = ("removed" if rebuilt_by_a_run else "mended") if mend else "damaged"
-            if self.repair and not finding.mend:
-                done = "cannot be mended"
-            print(f"{done}: {finding.place}: {finding.what}")
-        self.checked += 1
-        return count
-
-    def summary(self) -> str:
-        """One line: what there was and what to do next."""
-        if not self.mended and not self.left:
-            return f"{self.checked:,} things checked, all sound"
-        head = f"{self.checked:,} things checked, {self.mended:,} mended, {self.left:,} left"
-        if self.left and not self.repair:
-            return f"{head}; mend them with --repair"
-        return f"{head}; {_NEXT}" if self.again else head
-
-
-def _refuse_beside_runs(workspace: Workspace) -> None:
+def _refuse_during_runs(workspace: Workspace) -> None:
     for lease in active(workspace):
         raise RunError(
-            f"a workspace must be at rest to be repaired, and {lease.collection} is being sorted "
-            f"by {lease.holder}; wait for it, or check without --repair"
+            f"no run may go on while a workspace is repaired, and {lease.collection} is being "
+            f"sorted by {lease.holder}; wait for it, or check without --repair"
         )
 
 
-def _files(workspace: Workspace, notes: Notes) -> None:
-    """Artifacts before shards: an artifact on a damaged shard goes with it."""
-    rooms, folders = stores(workspace), artifact_folders(workspace)
-    with progress("verifying", len(folders) + len(rooms), unit="folders") as advance:
+def _check_files(workspace: Workspace, result: Verification) -> None:
+    """Artifacts before shards: an artifact that refers to a damaged shard goes with it."""
+    shards, folders = stores(workspace), artifact_folders(workspace)
+    with progress("verifying", len(folders) + len(shards), unit="folders") as advance:
         for folder in folders:
-            notes.take(check_artifact(workspace, folder), rebuilt_by_a_run=True)
+            result.note(check_artifact(workspace, folder), rebuilt_by_a_run=True)
             advance(1)
-        for store in rooms:
-            notes.take(check_store(workspace, store), rebuilt_by_a_run=True)
+        for store in shards:
+            result.note(check_store(workspace, store), rebuilt_by_a_run=True)
             advance(1)
-    notes.take(check_leftovers(workspace))
+    result.note(check_temporary_files(workspace))
 
 
-def _lake(workspace: Workspace, notes: Notes) -> None:
+def _check_lake(workspace: Workspace, result: Verification) -> None:
     """Data files first: a run's rows can be compared and written only where all can be read."""
-    with Lake(workspace, read_only=not notes.repair) as lake:
-        files = lake_files(lake)
-        bad = set()
-        with progress("verifying the lake", len(files), unit="files") as advance:
-            for table, path, size in files:
-                if notes.take(check_lake_file(lake, table, path, size)):
-                    bad.add(table)
-                advance(1)
-    if bad and not notes.repair:
-        print("the lake's rows are not compared while files of it are damaged", file=sys.stderr)
+    damaged = _damaged_tables(workspace, result)
+    if damaged and not result.repair:
+        result.rows_skipped = True
         return
-    with Lake(workspace, read_only=not notes.repair) as lake:
-        if "runs" in bad:
-            notes.take(lost_runs(lake, workspace))
+    with Lake(workspace, read_only=not result.repair) as lake:
+        if "runs" in damaged:
+            result.note(lost_runs(lake, workspace))
         runs = lake.query("FROM runs ORDER BY run_id").to_pylist()
         with progress("verifying runs", len(runs), unit="runs") as advance:
             for run in runs:
-                notes.take(check_run(lake, workspace, run))
+                result.note(check_run(lake, workspace, run))
                 advance(1)
+
+
+def _damaged_tables(workspace: Workspace, result: Verification) -> set[str]:
+    """The tables that have a damaged data file."""
+    damaged = set()
+    with Lake(workspace, read_only=not result.repair) as lake:
+        files = lake_files(lake)
+        with progress("verifying the lake", len(files), unit="files") as advance:
+            for table, path, size in files:
+                if result.note(check_lake_file(lake, table, path, size)):
+                    damaged.add(table)
+                advance(1)
+    return damaged

@@ -10,7 +10,7 @@ from prefect.context import FlowRunContext
 from sortal.configs.errors import RunError
 from sortal.configs.schema import RunConfig
 from sortal.storage.lake.lease import hold
-from sortal.storage.maintenance.leftovers import sweep
+from sortal.storage.maintenance.abandoned import remove_abandoned
 from sortal.storage.workspace import Workspace
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
@@ -29,7 +29,7 @@ def alone(config: RunConfig) -> Iterator[tuple[Workspace, str]]:
     with clear_disk_errors(config.workspace):
         workspace = Workspace(config.workspace).create()
         with hold(workspace, config.collection_name, config.lease_seconds, name) as lease:
-            sweep(workspace)
+            remove_abandoned(workspace)
             yield workspace, lease
 
 

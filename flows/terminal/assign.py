@@ -1,6 +1,7 @@
 """What `sortal assign` prints: the rows on stdout or into a file, what they say on stderr."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -12,7 +13,7 @@ from rich.table import Table
 from sortal.configs.assign import AssignConfig
 from sortal.configs.errors import UsageError
 from sortal.flows.operations.assign import StoredRun, assign
-from sortal.flows.operations.query import FORMATS, write
+from sortal.flows.terminal.formats import check_format, write
 from sortal.flows.terminal.run import log_to_terminal
 from sortal.storage.workspace import Workspace
 
@@ -20,30 +21,39 @@ _SHOWN = 40  # clusters in the summary
 _IDS = {"key", "next_cluster", "next_distance", "status"}  # columns left out of a table
 
 
-def run_assign(
-    workspace: Path,
-    source: str,
-    run: str | None,
-    collection: str | None,
-    quantile: float | None,
-    output: str,
-    file: Path | None,
-    keep: bool,
-) -> None:
+@dataclass(frozen=True)
+class AssignRequest:
+    """What is asked of `sortal assign`; without `run` and `collection` the newest run is taken."""
+
+    workspace: Path
+    source: str
+    run: str | None = None
+    collection: str | None = None
+    quantile: float | None = None
+    record: bool = True
+
+    def settings(self) -> AssignConfig:
+        """The settings; raises UsageError for a quantile that is none."""
+        if self.quantile is None:
+            return AssignConfig()
+        if not 0 < self.quantile < 1:
+            raise UsageError(
+                f"--quantile must be between 0 and 1, both left out; got {self.quantile}"
+            )
+        return AssignConfig(quantile=self.quantile)
+
+
+def run_assign(request: AssignRequest, output: str = "table", file: Path | None = None) -> None:
     """Assign for a person at a terminal; a bad format is refused before any work."""
-    if output not in FORMATS or (output == "parquet" and file is None):
-        raise UsageError(
-            f"--format must be one of {', '.join(FORMATS)}, and parquet needs --output FILE; "
-            f"got {output}"
-        )
-    if quantile is not None and not 0 < quantile < 1:
-        raise UsageError(f"--quantile must be between 0 and 1, both left out; got {quantile}")
+    check_format(output, file)
+    settings = request.settings()
     log_to_terminal(logging.INFO)
-    settings = AssignConfig() if quantile is None else AssignConfig(quantile=quantile)
-    room = Workspace(workspace.resolve())
-    stored, rows = assign(room, source, run, collection, settings, keep)
+    workspace = Workspace(request.workspace.resolve())
+    stored, rows = assign(
+        workspace, request.source, request.run, request.collection, settings, request.record
+    )
     print_rows(rows, output, file)
-    print_summary(stored, rows, settings, keep)
+    print_summary(stored, rows, settings, request.record)
 
 
 def print_rows(rows: pa.Table, output: str, file: Path | None) -> None:
@@ -55,7 +65,9 @@ def print_rows(rows: pa.Table, output: str, file: Path | None) -> None:
         write(connection.execute("FROM placed"), output, file)
 
 
-def print_summary(stored: StoredRun, rows: pa.Table, settings: AssignConfig, keep: bool) -> None:
+def print_summary(
+    stored: StoredRun, rows: pa.Table, settings: AssignConfig, recorded: bool
+) -> None:
     """How many went where, how many are unlike anything seen, and what that means."""
     console = Console(stderr=True)
     good = rows.filter(pc.equal(rows["status"], "ok"))
@@ -72,7 +84,7 @@ def print_summary(stored: StoredRun, rows: pa.Table, settings: AssignConfig, kee
     )
     if good.num_rows < rows.num_rows:
         console.print(f"{rows.num_rows - good.num_rows:,} inputs failed; error_code says why")
-    if keep:
+    if recorded:
         console.print('recorded: sortal sql "FROM placements"', soft_wrap=True)
 
 

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
-from sortal.configs.errors import UsageError
 from sortal.configs.schema import RunConfig
 
 if TYPE_CHECKING:  # importing it for real would start Prefect before it is told to be quiet
@@ -26,7 +25,7 @@ BETTER_ENCODERS = (
 
 
 def quiet_prefect() -> None:
-    """Have Prefect speak only when something is wrong with it; call before it is imported."""
+    """Have Prefect log warnings and errors only; call before it is imported."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
 
 
@@ -126,21 +125,16 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
 
 
 def make_report(workspace: Path, run: str | None) -> None:
-    """Make a run's report again from the lake and print its path."""
+    """Make a run's report again from the lake (default: the newest run) and print its path."""
     from sortal.storage.lake.lake import Lake
+    from sortal.storage.lake.runs import newest_run
     from sortal.storage.workspace import Workspace
     from sortal.tasks.report.page import publish_report
 
-    room = Workspace(workspace.resolve())
-    with Lake(room, read_only=True) as lake:
-        rows = lake.query(
-            "SELECT run_id FROM runs WHERE ? IS NULL OR run_id = ? "
-            "ORDER BY started_at DESC LIMIT 1",
-            [run, run],
-        ).to_pylist()
-    if not rows:
-        raise UsageError(f"no run {run or ''} in {workspace}; `sortal runs` lists what there is")
-    print(publish_report(room, rows[0]["run_id"]))
+    place = Workspace(workspace.resolve())
+    with Lake(place, read_only=True) as lake:
+        run_id = newest_run(lake, run)["run_id"]
+    print(publish_report(place, run_id))
 
 
 def show_encoders() -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from sortal.storage.lake.lake import Lake
-from sortal.storage.lake.sql import sql
+from sortal.storage.lake.sql import one_row, sql
 
 
 class CellRow(TypedDict):
@@ -34,7 +34,7 @@ def record(lake: Lake, row: CellRow) -> None:
     def replace() -> None:
         lake.mark()
         lake.execute("DELETE FROM cells WHERE cell = $cell", {"cell": row["cell"]})
-        lake.execute(sql("cells/record"), dict(row))
+        lake.append("cells", one_row(row))
 
     lake.transact(replace)
 

@@ -1,4 +1,4 @@
-"""The lake: every run's result in DuckLake tables, published whole or not at all.
+"""The lake: every run's result in DuckLake tables, published completely or not at all.
 
 Readers never block and never see half a run; every past run stays queryable.
 """
@@ -6,18 +6,19 @@ Readers never block and never see half a run; every past run stays queryable.
 import csv
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import duckdb
 
-from sortal.configs.encoder_spec import EncoderSpec
 from sortal.storage.atomic import temporary
 from sortal.storage.faults import point
-from sortal.storage.lake.catalogue import attach, catalogue_of, connect, data_folder, literal
+from sortal.storage.lake.attach import attach, data_folder
+from sortal.storage.lake.catalogue import Catalogue
+from sortal.storage.lake.extensions import connect
 from sortal.storage.lake.retry import retry
+from sortal.storage.lake.run_row import RunRow
 from sortal.storage.lake.schema import prepare, rollback
-from sortal.storage.lake.sql import SQL, Select, sql
+from sortal.storage.lake.sql import SQL, Select, literal, one_row, sql
 from sortal.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ RUN_TABLES = (
 )
 VIEWS = (
     "latest_runs",
+    "newest_run",
     "series",
     "cluster_names",
     "latest_assignments",
@@ -61,58 +63,17 @@ VIEWS = (
 )
 
 
-class RunRow(TypedDict):
-    """A row of `runs`; times are UTC without a zone, `config` is JSON text."""
-
-    run_id: str
-    fingerprint: str
-    collection: str
-    scan: str
-    source: str
-    method: str
-    encoder: str
-    encoder_fingerprint: str
-    n_clusters: int
-    n_images: int
-    n_failed: int
-    random_state: int
-    config: str
-    started_at: datetime
-    finished_at: datetime
-    seconds: float
-    sortal_version: str
-    labels_used: bool
-    protocol: str
-
-
-def series_of(
-    collection: str,
-    method: str,
-    encoder: str,
-    encoder_fingerprint: str,
-    random_state: int,
-    **_: object,
-) -> str:
-    """The series of a run, as the lake's view `series` writes it.
-
-    Ready-made vectors are known by their place: their fingerprint changes with every image added.
-    """
-    space = encoder if EncoderSpec.parse(encoder).where else encoder_fingerprint
-    return f"{collection} {method} {space} {random_state}"
-
-
 class Lake:
     """An open lake; use it as a context manager.
 
     `catalogue` is a PostgreSQL URL; None takes SORTAL_CATALOGUE, else the workspace's SQLite
-    file. Opening for writing creates the tables and follows a schema or view whose SQL has changed.
+    file. Opening for writing creates the tables, and migrates a lake that an earlier version made.
     """
 
     def __init__(
         self, workspace: Workspace, read_only: bool = False, catalogue: str | None = None
     ) -> None:
-        self._workspace = Workspace(workspace.root.resolve())
-        self._url = catalogue_of(catalogue)
+        self._catalogue = Catalogue.configured(workspace, catalogue)
         self._read_only = read_only
         self._connection = retry(self._open)
 
@@ -131,10 +92,10 @@ class Lake:
         try:
             # Its own folder: DuckDB leaves the one it spills into open to every query, and two
             # processes that spill into the same files ruin each other's.
-            spill = temporary(self._workspace.lake / "spill")
+            spill = temporary(self._catalogue.workspace.lake / "spill")
             connection.execute("SET temp_directory = ?", [str(spill)])
             connection.execute("SET preserve_insertion_order = false")
-            attach(connection, self._workspace, self._url, self._read_only)
+            attach(connection, self._catalogue, self._read_only)
             prepare(connection, _definitions(), self._read_only)
         except BaseException:
             connection.close()
@@ -143,7 +104,7 @@ class Lake:
 
     def confine(self) -> None:
         """From now on: no file outside the lake, no setting, no extension, for users' SQL."""
-        folders = sorted({f"{self._workspace.lake}/", data_folder(self._connection)})
+        folders = sorted({f"{self._catalogue.workspace.lake}/", data_folder(self._connection)})
         allowed = ", ".join(map(literal, folders))
         self._connection.execute(f"SET allowed_directories = [{allowed}]")
         self._connection.execute("SET enable_external_access = false")
@@ -204,7 +165,7 @@ class Lake:
         The commit is made inside of `around(result)`.
         """
 
-        def whole() -> T:
+        def transaction() -> T:
             self.execute("BEGIN")
             try:
                 result = work()
@@ -215,7 +176,7 @@ class Lake:
                 raise
             return result
 
-        return retry(whole)
+        return retry(transaction)
 
     def mark(self) -> None:
         """Change the row that every writer changes, so that two writers at once always conflict.
@@ -243,7 +204,7 @@ class Lake:
         for name in (*SCAN_TABLES, *RUN_TABLES):
             if name in tables and name not in known:
                 self.append(name, tables[name])
-        self.execute(sql("commit/run"), dict(run))
+        self.append("runs", one_row(run))
 
     def _has_scan(self, run: RunRow) -> bool:
         query = "SELECT count(*) FROM images WHERE scan = $scan AND collection = $collection"

@@ -1,4 +1,4 @@
-"""Leases: one run of a collection at a time, freed by expiry when its holder dies without a word.
+"""Leases: one run of a collection at a time; a lease expires when its holder dies.
 
 A row a collection in the catalogue's database, changed by compare-and-set, timed by its clock.
 """
@@ -18,7 +18,9 @@ import duckdb
 
 from sortal.configs.errors import RunError
 from sortal.storage.faults import point
-from sortal.storage.lake.catalogue import attach_leases, catalogue_of, connect
+from sortal.storage.lake.attach import attach_leases
+from sortal.storage.lake.catalogue import Catalogue
+from sortal.storage.lake.extensions import connect
 from sortal.storage.lake.retry import retry
 from sortal.storage.lake.sql import sql
 from sortal.storage.processes import Process, is_gone, this_process
@@ -74,18 +76,18 @@ def acquire(workspace: Workspace, collection: str, seconds: float, name: str = "
     """Take a collection's lease for `seconds` and return its token; RunError while it is held."""
     holder = f"{name} (process {os.getpid()} on {platform.node()})"
 
-    def take(book: _Book) -> str:
-        now, held = book.now(), book.of(collection)
+    def take(table: LeaseTable) -> str:
+        now, held = table.now(), table.of(collection)
         if held and not held.is_free(now):
             raise RunError(_refusal(held, now))
         if held:
-            book.execute("drop", collection=collection, token=held.token)
+            table.execute("drop", collection=collection, token=held.token)
         lease = Lease(collection, holder, *this_process(), uuid.uuid4().hex, seconds, now + seconds)
-        book.execute("take", **lease._asdict())
+        table.execute("take", **lease._asdict())
         return lease.token
 
-    with _Book(workspace) as book:
-        return book.change(take)
+    with LeaseTable(workspace) as table:
+        return table.change(take)
 
 
 def _refusal(held: Lease, now: float) -> str:
@@ -99,8 +101,8 @@ def _refusal(held: Lease, now: float) -> str:
 
 def confirm(workspace: Workspace, collection: str, token: str) -> None:
     """Renew a lease; raises RunError when another has taken it."""
-    with _Book(workspace) as book:
-        book.change(lambda it: _renew(it, collection, token))
+    with LeaseTable(workspace) as table:
+        table.change(lambda it: _renew(it, collection, token))
 
 
 @contextmanager
@@ -110,26 +112,31 @@ def fence(workspace: Workspace, collection: str, token: str) -> Iterator[None]:
     So nobody takes the lease between the check and the end of the body, however long that is: who
     wants it waits. Raises RunError, before the body, when another has taken it.
     """
-    with _Book(workspace) as book, book.locked(lambda it: _renew(it, collection, token)):
+    with LeaseTable(workspace) as table, table.locked(lambda it: _renew(it, collection, token)):
         yield
 
 
-def _renew(book: "_Book", collection: str, token: str) -> None:
-    held = book.of(collection)
+def _renew(table: "LeaseTable", collection: str, token: str) -> None:
+    held = table.of(collection)
     if held is None or held.token != token:
         other = f"{held.holder} has taken it" if held else "it has been released"
         raise RunError(
             f"a run must hold the lease of {collection} to publish, and {other}; "
             "nothing was published, run again"
         )
-    expires_at = book.now() + held.seconds
-    book.execute("renew", collection=collection, token=token, expires_at=expires_at)
+    expires_at = table.now() + held.seconds
+    table.execute("renew", collection=collection, token=token, expires_at=expires_at)
 
 
 def active(workspace: Workspace) -> list[Lease]:
     """The leases that are held now, by collection."""
-    with _Book(workspace) as book:
-        return book.change(lambda it: [each for each in it.all() if not each.is_free(it.now())])
+    with LeaseTable(workspace) as table:
+        return table.change(_held)
+
+
+def _held(table: "LeaseTable") -> list[Lease]:
+    now = table.now()
+    return [lease for lease in table.all() if not lease.is_free(now)]
 
 
 def _keep(
@@ -144,18 +151,17 @@ def _keep(
 
 def _release(workspace: Workspace, collection: str, token: str) -> None:
     try:
-        with _Book(workspace) as book:
-            book.change(lambda it: it.execute("drop", collection=collection, token=token))
+        with LeaseTable(workspace) as table:
+            table.change(lambda it: it.execute("drop", collection=collection, token=token))
     except RunError as error:  # a full disk, say; it ends by itself
         log.warning("lease of %s: %s", collection, error)
 
 
-class _Book:
+class LeaseTable:
     """The table of leases, open; `change` runs a function in one transaction."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._url = catalogue_of(None)
-        self._workspace = Workspace(workspace.root.resolve())
+        self._catalogue = Catalogue.configured(workspace)
         self._connection = retry(self._open)
 
     def __enter__(self) -> Self:
@@ -167,19 +173,19 @@ class _Book:
     def _open(self) -> duckdb.DuckDBPyConnection:
         connection = connect()
         try:
-            attach_leases(connection, self._workspace, self._url)
+            attach_leases(connection, self._catalogue)
             connection.execute(sql("lease/table"))
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def change(self, work: Callable[["_Book"], T]) -> T:
+    def change(self, work: Callable[["LeaseTable"], T]) -> T:
         """`work(self)`, whole or not at all, and again when another changed the table."""
         return retry(lambda: self._transaction(work))
 
     @contextmanager
-    def locked(self, work: Callable[["_Book"], T]) -> Iterator[T]:
+    def locked(self, work: Callable[["LeaseTable"], T]) -> Iterator[T]:
         """`work(self)`; the rows it changed stay locked until the body is done."""
         result = retry(lambda: self._begin(work))
         try:
@@ -190,7 +196,7 @@ class _Book:
             except duckdb.Error as error:  # what the body did is done; the lease is renewed again
                 log.warning("lease: %s", error)
 
-    def _transaction(self, work: Callable[["_Book"], T]) -> T:
+    def _transaction(self, work: Callable[["LeaseTable"], T]) -> T:
         result = self._begin(work)
         try:
             self._connection.execute("COMMIT")
@@ -201,15 +207,15 @@ class _Book:
         return result
 
     def _reopen(self) -> None:
-        """Connect anew: SQLite keeps its lock after a commit that found others reading.
+        """Connect again: SQLite keeps its lock after a commit that found others reading.
 
-        DuckDB takes that transaction for gone, so only closing the connection lets go of the lock;
+        DuckDB takes that transaction for gone, so only closing the connection releases the lock;
         several that keep one and try again wait for each other.
         """
         self._connection.close()
         self._connection = retry(self._open)
 
-    def _begin(self, work: Callable[["_Book"], T]) -> T:
+    def _begin(self, work: Callable[["LeaseTable"], T]) -> T:
         """`work(self)` in a transaction that is left open, unless it fails."""
         self._connection.execute("BEGIN")
         try:
@@ -226,7 +232,7 @@ class _Book:
 
     def now(self) -> float:
         """Seconds of epoch by the database's clock; SQLite's is this machine's."""
-        if not self._url:
+        if not self._catalogue.is_postgres:
             return time.time()
         return float((self._connection.execute(_CLOCK).fetchone() or (0.0,))[0])
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sortal.storage.atomic import passing_folder
+from sortal.storage.atomic import temporary_folder
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.sql import Select, sql
 from sortal.storage.workspace import Workspace
@@ -18,8 +18,8 @@ def record(workspace: Workspace, run_id: str, source: str, rows: pa.Table, at: d
     same files again doubles nothing. `at` is UTC without a zone.
     """
     place = {"run": run_id, "source": source}
-    with Lake(workspace) as lake, passing_folder(workspace.lake / "placements") as room:
-        file = room / "rows.parquet"
+    with Lake(workspace) as lake, temporary_folder(workspace.lake / "placements") as folder:
+        file = folder / "rows.parquet"
         pq.write_table(rows, file)
         new = Select(sql("placements/rows"), {**place, "placed_at": at, "file": str(file)})
 

@@ -1,4 +1,4 @@
-"""Trying again: two writers of one lake at once are no error, they take turns."""
+"""Retries: two writers of one lake at once are no error, they take turns."""
 
 import random
 import time
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import duckdb
 
-from sortal.configs.errors import PassingError, RunError
+from sortal.configs.errors import RunError, TransientError
 
 T = TypeVar("T")
 _ATTEMPTS = 30
@@ -22,7 +22,7 @@ _TRANSIENT = (
     "unique constraint",
     "transaction is aborted",  # by another writer, while inlined rows were flushed
 )
-_LOST = (
+_UNREACHABLE = (
     "unable to connect",
     "connection refused",
     "could not connect",
@@ -37,19 +37,21 @@ _LOST = (
 def retry(work: Callable[[], T]) -> T:
     """`work()`; on a conflict with other writers again, with growing random pauses.
 
-    Raises PassingError when the lake stays busy or cannot be reached, RunError for the rest.
+    Raises TransientError when the lake stays busy or cannot be reached, RunError for the rest.
     """
     for attempt in range(_ATTEMPTS):
         try:
             return work()
         except duckdb.Error as error:
             message = str(error).lower()
-            if any(word in message for word in _LOST) and "authentication" not in message:
-                raise PassingError(f"the lake cannot be reached: {one_line(error)}") from error
+            if any(word in message for word in _UNREACHABLE) and "authentication" not in message:
+                raise TransientError(f"the lake cannot be reached: {one_line(error)}") from error
             if not any(word in message for word in _TRANSIENT):
                 raise RunError(f"the lake refused: {one_line(error)}") from error
             if attempt == _ATTEMPTS - 1:
-                raise PassingError(f"the lake stayed busy: {one_line(error)}; run again") from error
+                raise TransientError(
+                    f"the lake stayed busy: {one_line(error)}; run again"
+                ) from error
             time.sleep(random.uniform(0.01, min(2.0, 0.02 * 2**attempt)))
     raise AssertionError("unreachable")
 

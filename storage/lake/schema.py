@@ -1,4 +1,4 @@
-"""The lake's tables and views: made when it is new, and made to follow when their SQL changes."""
+"""The lake's tables and views: made when it is new, migrated when their SQL has changed."""
 
 import hashlib
 from contextlib import suppress

@@ -1,12 +1,9 @@
 """SQL: the statements in storage/sql/, and rows that are given as a query."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
-
+from typing import Any
 
 SQL = Path(__file__).parents[1] / "sql"
 
@@ -19,6 +16,17 @@ class Select:
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
+def one_row(values: Mapping[str, Any]) -> Select:
+    """One row of named values, each bound; the names are identifiers of Python."""
+    return Select(f"SELECT {', '.join(f'${name} AS {name}' for name in values)}", dict(values))
+
+
 def sql(name: str) -> str:
     """The text of `storage/sql/<name>.sql`."""
     return (SQL / f"{name}.sql").read_text(encoding="utf-8").strip().removesuffix(";")
+
+
+def literal(value: str) -> str:
+    """`value` as an SQL string literal, for the statements that take no bound values."""
+    escaped = value.replace("'", "''")
+    return f"'{escaped}'"

@@ -1,4 +1,4 @@
-"""Back-up: a copy of a workspace that is whole while runs go on, made again by what is new only.
+"""Back-up: a consistent copy of a workspace, also while runs go on; again, it copies what is new.
 
 The catalogue is copied first, as of one moment; every file it names is there already and is never
 rewritten, so the files copied after it are all it needs. A copy is a workspace: restore is using

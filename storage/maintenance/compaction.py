@@ -1,7 +1,7 @@
 """Compaction: many small vector shards become few, and nothing downstream notices.
 
-Three passes, each of which a kill may interrupt and the next run takes up: merge neighbours, let
-artifacts stand on the merged shards, remove shards that nothing stands on any more.
+Three passes, each of which a kill may interrupt and the next run resumes: merge neighbours, have
+artifacts refer to the merged shards, remove shards that nothing refers to any more.
 """
 
 import time
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from sortal.storage.artifacts import Artifact, find, read_manifest, restand
+from sortal.storage.artifacts import Artifact, find, read_manifest, refer_to
 from sortal.storage.atomic import TEMPORARY
 from sortal.storage.vector_sets import VectorSet, write_rows
 from sortal.storage.vectors import VectorStore
@@ -43,22 +43,22 @@ def small_groups(store: VectorStore, shard_rows: int) -> list[list[Path]]:
     return [group for group in groups if len(group) > 1]
 
 
-def repoint(workspace: Workspace, store: VectorStore) -> int:
-    """Let artifacts that stand on replaced shards stand on what replaced them; returns how many.
+def update_references(workspace: Workspace, store: VectorStore) -> int:
+    """Have artifacts that refer to replaced shards refer to what replaced them; returns how many.
 
     An artifact whose rows would change their order stays as it is, and its shards with it.
     """
     instead = _replacements(store)
-    moved = 0
-    for artifact, shards in _standing(workspace):
+    updated = 0
+    for artifact, shards in _with_shards(workspace):
         if shards & instead.keys() and find(workspace, artifact.kind, artifact.fingerprint):
-            moved += _repoint(workspace, artifact, store, instead)
-    return moved
+            updated += _update(workspace, artifact, store, instead)
+    return updated
 
 
 def removable(workspace: Workspace, store: VectorStore, grace: float) -> list[Path]:
-    """Replaced shards that no artifact stands on, replaced more than `grace` seconds ago."""
-    in_use = {shard for _, shards in _standing(workspace) for shard in shards}
+    """Replaced shards that no artifact refers to, replaced more than `grace` seconds ago."""
+    in_use = {shard for _, shards in _with_shards(workspace) for shard in shards}
     old = time.time() - grace
     found = []
     for shard, by in _replacements(store).items():
@@ -83,7 +83,7 @@ def _replacements(store: VectorStore) -> dict[Path, Path]:
     }
 
 
-def _standing(workspace: Workspace) -> Iterator[tuple[Artifact, set[Path]]]:
+def _with_shards(workspace: Workspace) -> Iterator[tuple[Artifact, set[Path]]]:
     for folder in sorted(workspace.artifacts.glob("*/*")):
         manifest = None if folder.name.startswith(TEMPORARY) else read_manifest(folder)
         if manifest and manifest["shared"]:
@@ -91,7 +91,7 @@ def _standing(workspace: Workspace) -> Iterator[tuple[Artifact, set[Path]]]:
             yield Artifact(**manifest["artifact"]), shards
 
 
-def _repoint(
+def _update(
     workspace: Workspace, artifact: Artifact, store: VectorStore, instead: dict[Path, Path]
 ) -> bool:
     places = VectorSet(artifact.folder(workspace), store).places()
@@ -105,7 +105,7 @@ def _repoint(
         rows.append((key, shard, row) if new is None else (key, new, number[new][key]))
     if not _in_order(rows):
         return False
-    restand(workspace, artifact, lambda folder: write_rows(folder, rows))
+    refer_to(workspace, artifact, lambda folder: write_rows(folder, rows))
     return True
 
 

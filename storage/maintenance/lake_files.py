@@ -1,6 +1,6 @@
-"""The lake's files: small ones are merged, old snapshots expire, unused files go.
+"""The lake's files: small ones are merged, old snapshots expire, unused files are deleted.
 
-DuckLake does the work; every statement is a transaction of its own, safe beside a running run.
+DuckLake does the work; every statement is a transaction of its own, safe while runs go on.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from typing import Any
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.retry import retry
 
-_MERGED = "64MB"  # a query reads the whole footer of a file: at 512 MB it takes twice as long
+_MERGED = "64MB"  # a query reads all of the footer of a file: at 512 MB it takes twice as long
 _REWRITE = "CALL ducklake_rewrite_data_files('lake', delete_threshold => 0.5)"
 _EXPIRE = "CALL ducklake_expire_snapshots('lake', dry_run => $dry_run, older_than => $before)"
 _UNUSED = "CALL ducklake_cleanup_old_files('lake', dry_run => $dry_run, older_than => $before)"

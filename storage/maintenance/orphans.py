@@ -1,4 +1,4 @@
-"""Orphans: artifacts that no run refers to, and Prefect's references to what is gone."""
+"""Orphans: artifacts that no run refers to, and Prefect's references to missing artifacts."""
 
 import time
 from pathlib import Path
@@ -16,7 +16,7 @@ def size_of(path: Path) -> int:
 
 
 def unused_artifacts(workspace: Workspace, lake: Lake, grace: float) -> list[Path]:
-    """Artifacts that no run in the lake refers to, of no use to any run for `grace` seconds.
+    """Artifacts that no run in the lake refers to, not used for `grace` seconds.
 
     A lake without a run says nothing about what is needed: then there are none.
     """

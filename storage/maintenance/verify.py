@@ -1,6 +1,6 @@
 """Verification: every file that has a manifest, a sidecar or a place in the lake is looked at.
 
-A finding says where, what is wrong, and how to mend it: by removing what the next run rebuilds.
+A finding says where, what is wrong, and how to repair it: by removing what the next run rebuilds.
 """
 
 import json
@@ -19,18 +19,21 @@ from sortal.storage.hashing import hash_file, hash_strings
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.retry import one_line
 from sortal.storage.lake.sql import sql
-from sortal.storage.maintenance.leftovers import temporaries
+from sortal.storage.maintenance.abandoned import abandoned_files
 from sortal.storage.vector_sets import INDEX
 from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
 
 
 class Finding(NamedTuple):
-    """Something wrong at `place`; `mend()` makes it good or the next run make it so, if any can."""
+    """Something wrong at `place`; `repair()` repairs it, or removes it for the next run to rebuild.
+
+    None where nothing can.
+    """
 
     place: str
     what: str
-    mend: Callable[[], Any] | None
+    repair: Callable[[], Any] | None
 
 
 def artifact_folders(workspace: Workspace) -> list[Path]:
@@ -88,11 +91,11 @@ def check_store(workspace: Workspace, store: VectorStore) -> Iterator[Finding]:
         path = store.folder / f"{name}.parquet"
         wrong = _shard_fault(path, facts) if "hash" in facts else None
         if wrong:
-            yield Finding(workspace.relative(path), wrong, _forget(path, facts))
+            yield Finding(workspace.relative(path), wrong, _remove_but_order(path, facts))
     for path in sorted(store.folder.glob("*.parquet")):
         if path.stem not in sidecars and not path.name.startswith(TEMPORARY):
             wrong = "a shard without a readable sidecar, which never counted"
-            yield Finding(workspace.relative(path), wrong, _both(path))
+            yield Finding(workspace.relative(path), wrong, _remove_with_sidecar(path))
 
 
 def _shard_fault(path: Path, facts: dict[str, Any]) -> str | None:
@@ -106,27 +109,27 @@ def _shard_fault(path: Path, facts: dict[str, Any]) -> str | None:
     return None
 
 
-def _forget(path: Path, facts: dict[str, Any]) -> Callable[[], None]:
+def _remove_but_order(path: Path, facts: dict[str, Any]) -> Callable[[], None]:
     """Remove a shard but keep its place in the order, so that its rebuilt self takes it again."""
 
-    def mend() -> None:
+    def repair() -> None:
         remove(path)
         write_json(path.with_suffix(".json"), {"order": facts["order"]})
 
-    return mend
+    return repair
 
 
-def _both(path: Path) -> Callable[[], None]:
-    def mend() -> None:
+def _remove_with_sidecar(path: Path) -> Callable[[], None]:
+    def repair() -> None:
         remove(path)
         remove(path.with_suffix(".json"))
 
-    return mend
+    return repair
 
 
-def check_leftovers(workspace: Workspace) -> Iterator[Finding]:
+def check_temporary_files(workspace: Workspace) -> Iterator[Finding]:
     """Temporary files of processes that are gone."""
-    for path in temporaries(workspace):
+    for path in abandoned_files(workspace):
         wrong = "left by a process that was killed"
         yield Finding(workspace.relative(path), wrong, partial(remove, path))
 

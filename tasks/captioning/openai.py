@@ -19,7 +19,7 @@ import pyarrow as pa
 from PIL import Image
 
 from sortal.configs.captioning import OpenAiConfig
-from sortal.configs.errors import PassingError, RunError, UsageError
+from sortal.configs.errors import RunError, TransientError, UsageError
 from sortal.configs.schema import CaptionsConfig, ImagesConfig
 from sortal.storage.workspace import Workspace
 from sortal.tasks.captioning.caption import Caption, Code, captioned
@@ -85,7 +85,7 @@ class Endpoint:
     def shards(self, todo: pa.Table, advance: Advance) -> Iterator[list[Caption]]:
         """Captions of the images of `todo`, `shard_size` at a time.
 
-        Raises RunError where the server refuses the key or the model, PassingError where nothing
+        Raises RunError where the server refuses the key or the model, TransientError where nothing
         is answered any more; what was answered before is kept.
         """
         logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every request
@@ -263,7 +263,7 @@ class Health:
                 f"the caption server {host} must know the key, the address and the model, it "
                 f"answers {last}; correct them and run again"
             )
-        kind = RunError if self._last.code is Code.REFUSED else PassingError
+        kind = RunError if self._last.code is Code.REFUSED else TransientError
         raise kind(
             f"the caption server {host} must answer, {self._failed:,} images had no caption, the "
             f"last: {last}; captions so far are kept, run again to go on"

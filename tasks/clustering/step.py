@@ -10,7 +10,7 @@ from sortal.configs.lineage import LineageConfig
 from sortal.configs.schema import PartitionConfig
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.rows import FloatArray
-from sortal.storage.vector_sets import FileVectors
+from sortal.storage.vector_sets import open_file_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.clustering.assignments import assignments_table
 from sortal.tasks.clustering.kmeans import KMeansResult, kmeans
@@ -39,8 +39,7 @@ def partition(folder: Path, workspace: Workspace, inputs: PartitionInputs) -> Wr
     many dimensions, k-means starts from its centres and they keep their ids, unless `fit_warm`
     finds better ones. Raises `UsageError` when `n_clusters` is more than the images that differ.
     """
-    files = sorted(inputs.vectors.folder(workspace).glob("vectors-*.parquet"))
-    rows, n_clusters = FileVectors(files), inputs.n_clusters
+    rows, n_clusters = open_file_vectors(workspace, inputs.vectors), inputs.n_clusters
 
     def fit(centres: FloatArray | None) -> KMeansResult:
         seed = inputs.random_state
@@ -52,16 +51,11 @@ def partition(folder: Path, workspace: Workspace, inputs: PartitionInputs) -> Wr
     else:
         lineage = inputs.lineage or LineageConfig()
         ended = fit_warm(fit, start, bool(inputs.drifted), lineage)
-    result, keys = ended.result, _keys(files)
+    result, keys = ended.result, rows.keys
     table = assignments_table(keys, result.labels, result.distances)
     pq.write_table(table, folder / "assignments.parquet")
     np.save(folder / "centres.npy", result.centres)
     return Written(rows=len(keys), facts={**_figures(result), **ended.facts})
-
-
-def _keys(files: list[Path]) -> list[str]:
-    tables = (pq.read_table(file, columns=["key"]) for file in files)
-    return [key for table in tables for key in table["key"].to_pylist()]
 
 
 def _figures(result: KMeansResult) -> dict[str, object]:

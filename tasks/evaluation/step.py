@@ -16,7 +16,7 @@ from sortal.configs.evaluation import EvaluationConfig
 from sortal.configs.schema import PartitionConfig
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.hashing import hash_text
-from sortal.storage.vector_sets import FileVectors, open_vectors
+from sortal.storage.vector_sets import open_file_vectors, open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.clustering.assignments import labels_of
 from sortal.tasks.corpora import wordnet
@@ -176,7 +176,7 @@ def look_at_clusters(folder: Path, workspace: Workspace, inputs: LookAtClustersI
     rows = open_vectors(workspace, inputs.images)
     assignments = pq.read_table(inputs.partition.file(workspace, "assignments.parquet"))
     labels = labels_of(pa.array(rows.keys, pa.string()), assignments)
-    shards = FileVectors(sorted(inputs.fused.folder(workspace).glob("vectors-*.parquet")))
+    shards = open_file_vectors(workspace, inputs.fused)
     rng = np.random.default_rng(inputs.random_state)
     refit = (inputs.n_clusters, inputs.kmeans) if inputs.kmeans else None
     figures = geometry(rows, shards, labels, inputs.config, rng, refit)

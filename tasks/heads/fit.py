@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from sortal.configs.errors import UsageError
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.rows import FloatArray
-from sortal.storage.vector_sets import FileVectors, open_vectors
+from sortal.storage.vector_sets import FileVectors, open_file_vectors, open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
 from sortal.tasks.clustering.assignments import assignments_table
@@ -61,7 +61,7 @@ def fit(folder: Path, scratch: Path, workspace: Workspace, inputs: HeadInputs) -
     score = _score(workspace, inputs.scan, keys) if config.selection == "paper" else None
     trainer = config.trainer.fitted(len(keys), inputs.n_clusters)
     history = train(method, data, trainer, score)
-    fused = FileVectors(sorted(inputs.fused.folder(workspace).glob("vectors-*.parquet")))
+    fused = open_file_vectors(workspace, inputs.fused)
     trained = Trained(method, data, keys, history, clusters_of(method, data, fused))
     write(folder, trained)
     shutil.rmtree(scratch, ignore_errors=True)

@@ -9,7 +9,7 @@ import torch
 
 from sortal.storage.artifacts import Artifact
 from sortal.storage.rows import FloatArray
-from sortal.storage.vector_sets import FileVectors, VectorSet, open_vectors
+from sortal.storage.vector_sets import FileVectors, VectorSet, open_file_vectors, open_vectors
 from sortal.storage.vectors import ROW_GROUP
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import centre, normalise
@@ -87,7 +87,7 @@ class _Loader:
             yield centre(block, mean)
 
     def _rows(self, further: Artifact) -> FileVectors:
-        return FileVectors(sorted(further.folder(self.workspace).glob("vectors-*.parquet")))
+        return open_file_vectors(self.workspace, further)
 
     def _further_rows(self, further: Artifact) -> Iterator[FloatArray]:
         """Without their own mean where fusion removes it; missing rows stay zero."""

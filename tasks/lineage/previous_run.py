@@ -17,7 +17,8 @@ from sortal.configs.lineage import LineageConfig
 from sortal.configs.schema import RunConfig
 from sortal.configs.section import Runtime, identity_of
 from sortal.storage.artifacts import Artifact, find
-from sortal.storage.lake.lake import Lake, series_of
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.run_row import series_of
 from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
 

@@ -106,7 +106,7 @@ def write_modality(folder: Path, name: str, keys: list[str], pieces: Pieces) -> 
     table = pa.table({"key": pa.array(keys, pa.string()), "present": present})
     pq.write_table(table, folder / PRESENT, compression="zstd")
     count = int(present.sum())
-    written = FileVectors(sorted(folder.glob("vectors-*.parquet")))
+    written = FileVectors.in_folder(folder)
     np.save(folder / "mean.npy", mean_of(written) * np.float32(len(keys) / count))
     facts = {"dim": written.shape[1], "n_present": count, "n_missing": len(keys) - count}
     return Written(rows=len(keys), facts={name: facts})

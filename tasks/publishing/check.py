@@ -1,17 +1,18 @@
 """A run's rows in the lake against the artifacts that they came from, and from them again.
 
-Artifacts carry hashes and the lake's files do not, so it is the artifacts that are believed.
+Artifacts carry hashes and the lake's files do not, so the artifacts are taken to be right.
 """
 
 import json
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, get_type_hints
 
 from sortal.storage.artifacts import Artifact, find
-from sortal.storage.lake.lake import SCAN_TABLES, Lake, RunRow
-from sortal.storage.lake.sql import Select, sql
+from sortal.storage.lake.lake import SCAN_TABLES, Lake
+from sortal.storage.lake.run_row import RunRow
+from sortal.storage.lake.sql import Select, one_row, sql
 from sortal.storage.maintenance.verify import Finding
 from sortal.storage.workspace import Workspace
 from sortal.tasks.publishing.rows import (
@@ -37,7 +38,7 @@ _OPTIONAL = ("lineage",)  # a collection's first run has none
 def check_run(lake: Lake, workspace: Workspace, run: RunRow) -> Iterator[Finding]:
     """The tables whose rows of a run are not what its artifacts hold, where those are sound.
 
-    Without sound artifacts only the numbers of rows are compared, and nothing can be mended.
+    Without sound artifacts only the numbers of rows are compared, and nothing can be repaired.
     """
     place = f"lake, run {run['run_id']}"
     wanted = _wanted(lake, workspace, run)
@@ -65,10 +66,15 @@ def lost_runs(lake: Lake, workspace: Workspace) -> Iterator[Finding]:
 
 def _restore_row(lake: Lake, run: dict[str, Any]) -> None:
     row: dict[str, Any] = {"protocol": "whole"}  # what runs had before there was another
-    row |= {key: value for key, value in run.items() if key in RunRow.__annotations__}
-    for key in ("started_at", "finished_at"):
-        row[key] = datetime.fromisoformat(row[key]).replace(tzinfo=None)
-    lake.execute(sql("commit/run"), row)
+    for name, kind in get_type_hints(RunRow).items():
+        if name in run:
+            row[name] = _naive(run[name]) if kind is datetime else run[name]
+    lake.append("runs", one_row(row))
+
+
+def _naive(text: str) -> datetime:
+    """A time with a zone, as the lake has it: UTC without one."""
+    return datetime.fromisoformat(text).replace(tzinfo=None)
 
 
 def _wanted(lake: Lake, workspace: Workspace, run: RunRow) -> dict[str, Select]:
@@ -83,18 +89,20 @@ def _wanted(lake: Lake, workspace: Workspace, run: RunRow) -> dict[str, Select]:
     needed = [role for role in _FILES if role in found or role not in _OPTIONAL]
     if not all(found.get(role) for role in needed):
         return {}
-    told = _told(workspace, places)
-    if not all(told.values()):
+    captioned = _captions(workspace, places)
+    if not all(captioned.values()):
         return {}
     parts = [found.get(role) for role in _FILES]
     files = files_of(workspace, RunParts(*parts))  # type: ignore[arg-type]
-    files |= caption_files(workspace, told)  # type: ignore[arg-type]
+    files |= caption_files(workspace, captioned)  # type: ignore[arg-type]
     tables = {**tables_of(run, files, {}), **lineage_of(run, files, found.get("lineage"))}
     tables |= captions_of(run, files)
     return {name: rows for name, rows in tables.items() if isinstance(rows, Select)}
 
 
-def _told(workspace: Workspace, places: list[tuple[str, str, str]]) -> dict[str, Artifact | None]:
+def _captions(
+    workspace: Workspace, places: list[tuple[str, str, str]]
+) -> dict[str, Artifact | None]:
     """By role, what the rows of a run's captions come from; nothing for a run without them."""
     roles = {role: (kind, key) for role, kind, key in places}
     parts = ("image_captions", "train.partition", "partition")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from sortal.storage.artifacts import Artifact
-from sortal.storage.lake.lake import RunRow, series_of
+from sortal.storage.lake.run_row import RunRow, series_of
 from sortal.storage.lake.sql import Select, sql
 from sortal.storage.workspace import Workspace
 from sortal.tasks.heads.outputs import PER_IMAGE

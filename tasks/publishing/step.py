@@ -19,8 +19,9 @@ from sortal.configs.section import Runtime, identity_of
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.atomic import write_json
 from sortal.storage.hashing import fingerprint
-from sortal.storage.lake.lake import Lake, RunRow
+from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.lease import fence
+from sortal.storage.lake.run_row import RunRow
 from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
 from sortal.tasks.publishing.rows import (

@@ -6,8 +6,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from sortal.storage.lake.catalogue import load_extension
-from sortal.storage.lake.lake import RUN_TABLES, SCAN_TABLES, Lake, RunRow
+from sortal.storage.lake.extensions import load_extension
+from sortal.storage.lake.lake import RUN_TABLES, SCAN_TABLES, Lake
+from sortal.storage.lake.run_row import RunRow
 from sortal.storage.workspace import Workspace
 
 EPOCH = datetime(2026, 1, 1)

@@ -139,9 +139,9 @@ def test_a_rebuilt_artifact_is_swapped_in_whole(base, run, undisturbed, tmp_path
 def test_captions_that_were_written_before_a_kill_are_not_written_again(base, run, tmp_path):
     coca = {"checkpoint": tiny_coca(tmp_path / "coca"), "beams": 1, "max_tokens": 6}
     coca |= {"device": "cpu", "batch_size": 2, "shard_size": 4}
-    told = {"method": "sac", "captioner": {"kind": "coca", "coca": coca}}
-    told |= {"head": {"trainer": {"epochs": 1}}, "workspace": tmp_path / "told"}
-    config = RunConfig(**{**base.model_dump(exclude_unset=True), **told})
+    settings = {"method": "sac", "captioner": {"kind": "coca", "coca": coca}}
+    settings |= {"head": {"trainer": {"epochs": 1}}, "workspace": tmp_path / "captioned"}
+    config = RunConfig(**{**base.model_dump(exclude_unset=True), **settings})
     assert run(config, r"KILL file.renamed /captions/\w+\.json$ 2") == -signal.SIGKILL
     workspace = Workspace(config.workspace)
     (store,) = workspace.vectors.glob("*/captions")

@@ -5,10 +5,10 @@ WITH weighed AS (
 )
 SELECT
     $run_id AS run_id,
-    told.key,
-    told.captioner,
-    told.text AS caption,
-    told.error_code,
+    captioned.key,
+    captioned.captioner,
+    captioned.text AS caption,
+    captioned.error_code,
     nullif(weighed.weight, 'nan'::FLOAT) AS weight
-FROM read_parquet($captions) AS told
+FROM read_parquet($captions) AS captioned
 LEFT JOIN weighed USING (key)

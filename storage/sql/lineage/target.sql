@@ -7,10 +7,5 @@ SELECT
     named.pinned
 FROM cluster_names AS named
 JOIN series AS member ON member.run_id = named.run_id
-WHERE named.run_id = coalesce($run, (
-    SELECT run_id
-    FROM runs
-    ORDER BY finished_at DESC, run_id DESC
-    LIMIT 1
-))
+WHERE named.run_id = $run
 ORDER BY named.cluster

@@ -1,9 +1,9 @@
 SELECT
-    told.key,
-    told.caption,
-    told.weight,
+    captioned.key,
+    captioned.caption,
+    captioned.weight,
     count(*) OVER () AS n_weighed
-FROM image_captions AS told
-WHERE told.run_id = $run AND told.weight IS NOT NULL
-ORDER BY told.weight, told.key
+FROM image_captions AS captioned
+WHERE captioned.run_id = $run AND captioned.weight IS NOT NULL
+ORDER BY captioned.weight, captioned.key
 LIMIT $count

@@ -85,7 +85,7 @@ def test_doctor_finds_what_would_keep_schedules_from_running(tmp_path: Path):
         "metadata.version = lambda name: '2.1.9' if name == 'sqlalchemy' else real(name)\n"
     )
     done = sortal("doctor", "-w", str(tmp_path / "workspace"), code=code + RUN)
-    *fine, mend = sorted(done.stdout.splitlines(), key=lambda line: line.startswith("MEND"))
+    *fine, fix = sorted(done.stdout.splitlines(), key=lambda line: line.startswith("FIX"))
     assert done.returncode == 1 and len(fine) == 7
     assert all(line.startswith("ok ") for line in fine)
-    assert "schedules need sqlalchemy 2.0, got 2.1.9; pip install 'sqlalchemy<2.1'" in mend
+    assert "schedules need sqlalchemy 2.0, got 2.1.9; pip install 'sqlalchemy<2.1'" in fix

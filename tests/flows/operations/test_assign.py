@@ -66,25 +66,25 @@ def world(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def room(world) -> Workspace:
+def workspace(world) -> Workspace:
     return Workspace(world / "workspace")
 
 
-def run_of(room: Workspace, method: str) -> str:
-    with Lake(room, read_only=True) as lake:
+def run_of(workspace: Workspace, method: str) -> str:
+    with Lake(workspace, read_only=True) as lake:
         query = "SELECT run_id FROM runs WHERE method = ?"
         return lake.query(query, [method])["run_id"][0].as_py()
 
 
-def placements(room: Workspace) -> list[dict]:
-    with Lake(room, read_only=True) as lake:
+def placements(workspace: Workspace) -> list[dict]:
+    with Lake(workspace, read_only=True) as lake:
         return lake.query("FROM placements ORDER BY run_id, source, path").to_pylist()
 
 
 @pytest.mark.parametrize("method", ["cae", "kmeans", "tac-free", "cae-concat", *HEADS])
-def test_an_image_of_the_run_keeps_its_cluster_and_distance(world, room, method):
-    stored, rows = assign(room, str(world / "in"), run=run_of(room, method), keep=False)
-    with Lake(room, read_only=True) as lake:
+def test_an_image_of_the_run_keeps_its_cluster_and_distance(world, workspace, method):
+    stored, rows = assign(workspace, str(world / "in"), run=run_of(workspace, method), keep=False)
+    with Lake(workspace, read_only=True) as lake:
         query = "SELECT key, cluster, distance FROM assignments WHERE run_id = ?"
         own = lake.query(query, [stored.run_id]).sort_by("key")
     rows = rows.sort_by("key")
@@ -96,81 +96,83 @@ def test_an_image_of_the_run_keeps_its_cluster_and_distance(world, room, method)
     assert 0 < sum(rows["unlike"].to_pylist()) <= 0.02 * N
 
 
-def test_new_images_go_to_their_kind_and_strange_ones_are_unlike(world, room, tmp_path):
-    _, old = assign(room, str(world / "in"), keep=False)
+def test_new_images_go_to_their_kind_and_strange_ones_are_unlike(world, workspace, tmp_path):
+    _, old = assign(workspace, str(world / "in"), keep=False)
     cluster_of = dict(zip(np.arange(N) % KINDS, old["cluster"].to_pylist(), strict=True))
     kinds = np.arange(100) % KINDS
-    _, rows = assign(room, str(write_images(tmp_path / "new", kinds, 5, "n")), keep=False)
+    _, rows = assign(workspace, str(write_images(tmp_path / "new", kinds, 5, "n")), keep=False)
     assert rows["cluster"].to_pylist() == [cluster_of[kind] for kind in kinds]
     assert None not in rows["name"].to_pylist()
     like = np.mean(rows["unlike"].to_pylist())
     odd = write_images(tmp_path / "odd", kinds, seed=6, noise=30.0)
-    unlike = np.mean(assign(room, str(odd), keep=False)[1]["unlike"].to_pylist())
+    unlike = np.mean(assign(workspace, str(odd), keep=False)[1]["unlike"].to_pylist())
     assert like < 0.06 and unlike > max(0.2, 5 * like)
 
 
-def test_what_others_are_placed_with_an_image_changes_nothing(room, tmp_path):
+def test_what_others_are_placed_with_an_image_changes_nothing(workspace, tmp_path):
     many = write_images(tmp_path / "many", np.zeros(50, int), seed=5)
     table = pq.read_table(many / "images.parquet").slice(7, 1)
     (tmp_path / "one").mkdir()
     pq.write_table(table, tmp_path / "one" / "images.parquet")
-    alone, among = (assign(room, str(tmp_path / n), keep=False)[1] for n in ("one", "many"))
+    alone, among = (assign(workspace, str(tmp_path / n), keep=False)[1] for n in ("one", "many"))
     assert alone["cluster"][0] == among["cluster"][7]
     assert alone["distance"][0].as_py() == pytest.approx(among["distance"][7].as_py(), abs=1e-5)
 
 
-def test_placements_are_recorded_once_however_often(room, tmp_path):
+def test_placements_are_recorded_once_however_often(workspace, tmp_path):
     source = write_images(tmp_path / "new", np.arange(8) % KINDS, seed=5, prefix="n")
-    runs = [run_of(room, method) for method in ("cae", "kmeans")]
-    before = len(placements(room))
-    assign(room, str(source), run=runs[0], keep=False)
-    assert len(placements(room)) == before
+    runs = [run_of(workspace, method) for method in ("cae", "kmeans")]
+    before = len(placements(workspace))
+    assign(workspace, str(source), run=runs[0], keep=False)
+    assert len(placements(workspace)) == before
     for run in (runs[0], runs[0], runs[1]):
-        stored, rows = assign(room, str(source), run=run)
-    mine = [row for row in placements(room) if row["source"] == str(source)]
+        stored, rows = assign(workspace, str(source), run=run)
+    mine = [row for row in placements(workspace) if row["source"] == str(source)]
     assert len(mine) == 16
     last = [row for row in mine if row["run_id"] == runs[1]]
     for name in ("path", "key", "cluster", "name", "distance", "threshold", "unlike", "status"):
         assert [row[name] for row in last] == rows[name].to_pylist()
 
 
-def test_the_newest_run_is_taken_unless_one_is_named(world, room):
-    newest = run_of(room, "cae")
-    assert load_run(room, None, None).run_id == load_run(room, None, "in").run_id == newest
+def test_the_newest_run_is_taken_unless_one_is_named(world, workspace):
+    newest = run_of(workspace, "cae")
+    assert (
+        load_run(workspace, None, None).run_id == load_run(workspace, None, "in").run_id == newest
+    )
     with pytest.raises(UsageError, match="no run 'nope' in .*`sortal runs` lists them"):
-        load_run(room, "nope", None)
+        load_run(workspace, "nope", None)
     with pytest.raises(UsageError, match="no run of collection 'cats'"):
-        load_run(room, None, "cats")
+        load_run(workspace, None, "cats")
 
 
-def test_a_source_that_cannot_fit_the_run_is_refused_in_one_line(room, tmp_path, photos):
+def test_a_source_that_cannot_fit_the_run_is_refused_in_one_line(workspace, tmp_path, photos):
     with pytest.raises(UsageError, match="must be a folder with .*images.*got"):
-        assign(room, str(photos))
+        assign(workspace, str(photos))
     other = tmp_path / "other"
     other.mkdir()
     short = pa.FixedSizeListArray.from_arrays(pa.array(np.ones(6, np.float32)), 3)
     pq.write_table(pa.table({"key": ["a", "b"], "vector": short}), other / "images.parquet")
     with pytest.raises(UsageError, match="must have the 16 dimensions of the run's .* got 3"):
-        assign(room, str(other))
+        assign(workspace, str(other))
 
 
 def test_an_artifact_that_is_gone_or_damaged_is_named_with_the_way_out(world, tmp_path):
     shutil.copytree(world / "workspace", tmp_path / "workspace")
-    room = Workspace(tmp_path / "workspace")
-    place = load_run(room, None, None).places["noun.transport"]
-    file = room.artifacts / place["kind"] / place["fingerprint"] / "potential.npz"
+    workspace = Workspace(tmp_path / "workspace")
+    place = load_run(workspace, None, None).places["noun.transport"]
+    file = workspace.artifacts / place["kind"] / place["fingerprint"] / "potential.npz"
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(RunError, match=r"artifact noun.transport .*`sortal cluster .* -k 4"):
-        assign(room, str(world / "in"))
+        assign(workspace, str(world / "in"))
     file.unlink()
     with pytest.raises(RunError, match=r"artifact noun.transport"):
-        assign(room, str(world / "in"))
+        assign(workspace, str(world / "in"))
 
 
-def test_the_command_writes_rows_to_stdout_and_what_they_mean_to_stderr(world, room, tmp_path):
+def test_the_command_writes_rows_to_stdout_and_what_they_mean_to_stderr(world, workspace, tmp_path):
     code = "import sys; from sortal.flows.cli.app import main; sys.argv[0] = 'sortal'; main()"
     source = write_images(tmp_path / "new", np.arange(8) % KINDS, seed=5, prefix="n")
-    arguments = ["assign", str(source), "-w", str(room.root), "--no-record", "--format"]
+    arguments = ["assign", str(source), "-w", str(workspace.root), "--no-record", "--format"]
     done = subprocess.run(
         [sys.executable, "-c", f"{code}", *arguments, "csv"],
         capture_output=True, text=True, timeout=120, check=False,

@@ -8,7 +8,8 @@ import pytest
 
 from grown import Collection
 from sortal.configs.errors import UsageError
-from sortal.flows.operations.lineage import rename, show_diff
+from sortal.flows.operations.lineage import rename
+from sortal.flows.terminal.lineage import show_diff
 
 
 @pytest.fixture
@@ -75,14 +76,18 @@ def test_a_full_run_starts_cold_keeps_ids_and_is_then_the_one_that_stays(pets):
     assert pets.rows(query, cold.run_id) == [(0,)]
 
 
-def test_a_new_kind_has_texts_chosen_anew_and_what_became_of_clusters_is_told(pets):
+def test_a_new_kind_has_texts_chosen_again_and_changes_say_what_became_of_clusters(pets):
     pets.run(4)
     pets.remove("tree")
     pets.add(frog=45)
     last = pets.run(4)
     events = pets.rows("SELECT name, event FROM changes WHERE run_id = ?", last.run_id)
-    told = dict(events)
-    assert told["tree"] == "vanished" and told["cat"] == "same" and told["frog"] in {"born"}
+    event_of = dict(events)
+    assert (
+        event_of["tree"] == "vanished"
+        and event_of["cat"] == "same"
+        and event_of["frog"] in {"born"}
+    )
     assert sum(event == "born" for _, event in events) == 1
     spaces = pets.rows("SELECT count(DISTINCT fingerprint) FROM artifacts WHERE kind = 'space'")
     assert spaces == [(4,)]
@@ -139,9 +144,9 @@ def test_without_lineage_a_run_stands_alone(pets):
 
 def test_a_pinned_name_shows_at_once_stays_and_is_nobody_elses(pets):
     first = pets.run(4)
-    room = pets.root / "workspace"
+    workspace = pets.root / "workspace"
     (old, other) = [name for (name,) in pets.rows("SELECT name FROM cluster_cards ORDER BY 1")][:2]
-    assert "is now Tibbles" in rename(room, old, " Tibbles ", None)
+    assert "is now Tibbles" in rename(workspace, old, " Tibbles ", None)
     shown = "SELECT name FROM latest_assignments GROUP BY 1"
     assert "Tibbles" in {name for (name,) in pets.rows(shown)}
     for cluster, name, words in [
@@ -151,7 +156,7 @@ def test_a_pinned_name_shows_at_once_stays_and_is_nobody_elses(pets):
         (other, None, "no pinned name"),
     ]:
         with pytest.raises(UsageError, match=words):
-            rename(room, cluster, name, None)
+            rename(workspace, cluster, name, None)
     again = pets.run(4)
     assert again.run_id == first.run_id
     assert "Tibbles" in Path(again.report).read_text("utf-8")
@@ -161,7 +166,7 @@ def test_a_pinned_name_shows_at_once_stays_and_is_nobody_elses(pets):
     assert "What changed" in page and "Tibbles" in page
     names = "SELECT name FROM cluster_cards WHERE run_id = ?"
     assert ("Tibbles",) in pets.rows(names, second.run_id)
-    assert "own name" in rename(room, "Tibbles", None, first.run_id)
+    assert "own name" in rename(workspace, "Tibbles", None, first.run_id)
     assert (old,) in pets.rows(names, second.run_id)
 
 
@@ -175,5 +180,5 @@ def test_diff_prints_what_moved_and_what_came(pets, capsys):
     rows = json.loads(capsys.readouterr().out)
     seen = {(row["from_name"], row["to_name"]): row["n_images"] for row in rows}
     assert seen == {("tree", None): 30, (None, "frog"): 30}
-    with pytest.raises(UsageError, match="no run nowhere"):
+    with pytest.raises(UsageError, match="no run 'nowhere'"):
         show_diff(pets.root / "workspace", first.run_id, "nowhere")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sortal.configs.errors import UsageError
-from sortal.flows.operations.query import list_runs, run_sql
+from sortal.flows.terminal.query import list_runs, run_sql
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.sql import Select
 from sortal.storage.workspace import Workspace
@@ -139,7 +139,7 @@ def test_a_workspace_without_runs_is_named(tmp_path):
 def test_an_answer_needs_no_heavy_import(root):
     heavy = "torch prefect sklearn pydantic pyarrow numpy pandas"
     code = (
-        "import sys; from pathlib import Path; from sortal.flows.operations.query import run_sql\n"
+        "import sys; from pathlib import Path; from sortal.flows.terminal.query import run_sql\n"
         f"run_sql(Path({str(root)!r}), 'FROM cluster_cards', 'json')\n"
         f"print([m for m in {heavy!r}.split() if m in sys.modules], file=sys.stderr)"
     )
@@ -149,7 +149,7 @@ def test_an_answer_needs_no_heavy_import(root):
 
 def test_a_reader_that_stops_early_is_no_error(root):
     code = (
-        "from pathlib import Path; from sortal.flows.operations.query import run_sql\n"
+        "from pathlib import Path; from sortal.flows.terminal.query import run_sql\n"
         f"run_sql(Path({str(root)!r}), 'FROM assignments, range(200)', 'csv')"
     )
     with subprocess.Popen(

@@ -42,7 +42,7 @@ def test_a_moved_workspace_reads_and_writes_on(quoted, tmp_path):
 
 def test_a_read_only_workspace_is_still_read(filled):
     code = (
-        "import sys; from pathlib import Path; from sortal.flows.operations.query import run_sql\n"
+        "import sys; from pathlib import Path; from sortal.flows.terminal.query import run_sql\n"
         "run_sql(Path(sys.argv[1]), 'SELECT count(*) AS n FROM assignments', 'csv')"
     )
     drop = "-dac_override,-dac_read_search"

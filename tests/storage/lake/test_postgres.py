@@ -23,7 +23,9 @@ def catalogue(server: str) -> Iterator[str]:
     yield server
     import duckdb
 
-    from sortal.storage.lake.catalogue import literal, load_extension, split_password
+    from sortal.storage.lake.catalogue import split_password
+    from sortal.storage.lake.extensions import load_extension
+    from sortal.storage.lake.sql import literal
 
     place, password = split_password(server)
     with duckdb.connect() as connection:

@@ -59,7 +59,7 @@ def content(workspace: Workspace, store: VectorStore, artifact: Artifact):
 def compact(workspace: Workspace, store: VectorStore, shard_rows: int) -> None:
     for group in compaction.small_groups(store, shard_rows):
         store.merge(group)
-    compaction.repoint(workspace, store)
+    compaction.update_references(workspace, store)
     for shard in compaction.removable(workspace, store, -1):
         compaction.remove_shard(shard)
 
@@ -106,7 +106,7 @@ def test_compaction_settles(workspace, store):
     assert merged != shard and not shard.exists() and digest != hash_file(merged)
 
 
-def test_a_shard_that_an_artifact_stands_on_stays_and_so_does_one_within_the_grace(
+def test_a_shard_that_an_artifact_refers_to_stays_and_so_does_one_within_the_grace(
     workspace, store
 ):
     keys = fill(store, 2)
@@ -117,7 +117,7 @@ def test_a_shard_that_an_artifact_stands_on_stays_and_so_does_one_within_the_gra
     late = publish(workspace, "image_vectors", "late", lambda folder: late_index(folder, store))
     stays = {workspace.root / name for name in manifest_shards(workspace, late)}
     assert stays and not stays & set(compaction.removable(workspace, store, -1))
-    assert compaction.repoint(workspace, store) == 1
+    assert compaction.update_references(workspace, store) == 1
     assert set(compaction.removable(workspace, store, -1)) >= stays
     assert find(workspace, "image_vectors", artifact.fingerprint)
 
@@ -153,14 +153,14 @@ def test_a_damaged_merged_shard_brings_the_old_ones_back_while_they_are_there(wo
 
 
 @pytest.mark.parametrize("cut", ["merged", "moved", "removing"])
-def test_a_kill_in_the_middle_is_mended_by_the_next_compaction(workspace, store, cut):
+def test_a_kill_in_the_middle_is_repaired_by_the_next_compaction(workspace, store, cut):
     keys = fill(store, 4)
     artifact = index_of(workspace, store, keys, "all")
     expected = content(workspace, store, artifact)
     for group in compaction.small_groups(store, 1000):
         store.merge(group)
     if cut != "merged":
-        compaction.repoint(workspace, store)
+        compaction.update_references(workspace, store)
     if cut == "removing":
         first, *_ = compaction.removable(workspace, store, -1)
         first.with_suffix(".json").unlink()
@@ -171,7 +171,7 @@ def test_a_kill_in_the_middle_is_mended_by_the_next_compaction(workspace, store,
     assert content(workspace, store, artifact) == expected
 
 
-def test_damage_is_never_sealed_by_moving_an_artifact(workspace, store):
+def test_damage_is_never_sealed_by_updating_an_artifact(workspace, store):
     keys = fill(store, 5)
     artifact = index_of(workspace, store, keys, "all")
     for group in compaction.small_groups(store, 1000):
@@ -179,5 +179,5 @@ def test_damage_is_never_sealed_by_moving_an_artifact(workspace, store):
     shutil.copy(os.devnull, artifact.file(workspace, "extra"))
     index = artifact.file(workspace, "index.parquet")
     index.write_bytes(index.read_bytes() + b"x")
-    assert compaction.repoint(workspace, store) == 0
+    assert compaction.update_references(workspace, store) == 0
     assert find(workspace, "image_vectors", "all") is None

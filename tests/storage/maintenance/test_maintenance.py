@@ -11,12 +11,12 @@ import pytest
 from lakes import assignments, counts, images, metrics, run_row, tables
 from sortal.configs.errors import UsageError
 from sortal.configs.maintenance import MaintenanceConfig
-from sortal.flows.operations.maintenance import Item, tend
+from sortal.flows.operations.maintenance import Item, maintain
 from sortal.storage.artifacts import Written, find, publish
 from sortal.storage.lake.lake import RUN_TABLES, SCAN_TABLES, VIEWS, Lake
 from sortal.storage.lake.lease import hold
 from sortal.storage.maintenance import lake_files, orphans
-from sortal.storage.maintenance.prune import Policy, prune
+from sortal.storage.maintenance.prune import PruneRules, prune
 from sortal.storage.workspace import Workspace
 
 HOUR = 3600.0
@@ -95,7 +95,7 @@ def test_artifacts_go_only_when_no_run_refers_to_them_and_they_are_old(workspace
     assert find(workspace, "fused", "again")  # a run that finds it makes use of it
     with Lake(workspace) as lake:
         assert set(orphans.unused_artifacts(workspace, lake, HOUR)) == {old, of_gone}
-        prune(lake, Policy(keep_last=1))
+        prune(lake, PruneRules(keep_last=1))
         assert set(orphans.unused_artifacts(workspace, lake, HOUR)) == {old, of_gone, used, of_run}
     assert young.exists()
 
@@ -111,20 +111,20 @@ def test_while_a_run_goes_on_shards_and_artifacts_are_left_alone(workspace):
     age(old)
     config = MaintenanceConfig(workspace=workspace.root, grace_days=0.5)
     with hold(workspace, "pets"):
-        assert total(tend(config), "runs going on") == 1
+        assert total(maintain(config), "runs going on") == 1
         assert old.exists()
-    assert total(tend(config), "artifacts") == 1
+    assert total(maintain(config), "artifacts") == 1
     assert not old.exists()
 
 
 def test_beside_a_collections_first_run_there_is_nothing_to_do_yet_and_no_error(quoted):
     with hold(quoted, "pets"):
-        assert total(tend(MaintenanceConfig(workspace=quoted.root)), "runs going on") == 1
+        assert total(maintain(MaintenanceConfig(workspace=quoted.root)), "runs going on") == 1
 
 
 def test_a_folder_in_which_no_run_ever_began_is_refused(quoted):
     with pytest.raises(UsageError, match="no runs in the workspace"):
-        tend(MaintenanceConfig(workspace=quoted.root))
+        maintain(MaintenanceConfig(workspace=quoted.root))
     assert not list(quoted.root.iterdir())
 
 
@@ -135,9 +135,9 @@ def test_a_dry_run_changes_nothing_and_says_what_a_real_one_does(workspace):
     age(stray)
     everything = {p: p.stat().st_mtime_ns for p in workspace.root.rglob("*.parquet")}
     settings = {"workspace": workspace.root, "grace_days": 0.5, "keep_snapshots_days": 0}
-    said = tend(MaintenanceConfig(**settings, dry_run=True))
+    said = maintain(MaintenanceConfig(**settings, dry_run=True))
     assert {p: p.stat().st_mtime_ns for p in workspace.root.rglob("*.parquet")} == everything
-    done = tend(MaintenanceConfig(**settings))
+    done = maintain(MaintenanceConfig(**settings))
     for what in ("artifacts", "unknown lake files", "lake snapshots"):
         assert total(said, what) == total(done, what) > 0, what
     assert not stray.exists()
@@ -172,8 +172,8 @@ def test_merged_runs_and_scans_lie_in_order_whatever_order_they_came_in(quoted):
             inputs = images(row, [str(path) for path in range(200)], [None] * 200)
             lake.publish(row, rows | {"images": inputs})
     before = answers(quoted)
-    tend(MaintenanceConfig(workspace=quoted.root, grace_days=0, keep_snapshots_days=0))
-    tend(MaintenanceConfig(workspace=quoted.root, grace_days=0, keep_snapshots_days=0))
+    maintain(MaintenanceConfig(workspace=quoted.root, grace_days=0, keep_snapshots_days=0))
+    maintain(MaintenanceConfig(workspace=quoted.root, grace_days=0, keep_snapshots_days=0))
     for table, column, name in (
         ("assignments", "run_id", "run-{:04}"),
         ("images", "scan", "scan-{}"),
@@ -189,10 +189,10 @@ def test_pruned_runs_leave_the_disk(workspace, merged):
         with Lake(workspace) as lake:
             lake_files.merge_files(lake)
     with Lake(workspace) as lake:
-        prune(lake, Policy(keep_last=1))
+        prune(lake, PruneRules(keep_last=1))
     settings = {"workspace": workspace.root, "grace_days": 0, "keep_snapshots_days": 0}
     for _ in range(2):
-        tend(MaintenanceConfig(**settings))
+        maintain(MaintenanceConfig(**settings))
     assert stored(workspace, "assignments", "run_id") == ["run-0003"] * 200
     assert counts(workspace)["assignments"] == 200
 
@@ -202,7 +202,7 @@ def test_a_reader_keeps_its_answers_through_maintenance(workspace):
         reader.execute("BEGIN")
         before = held(reader)
         assert before["assignments"] == 800 and before["runs"] == 4
-        tend(MaintenanceConfig(workspace=workspace.root))
+        maintain(MaintenanceConfig(workspace=workspace.root))
         assert held(reader) == before
         reader.execute("COMMIT")
         assert held(reader) == before

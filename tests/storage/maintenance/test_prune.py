@@ -1,4 +1,4 @@
-"""Pruning: what the policy lets go is gone whole, and what it keeps is untouched."""
+"""Pruning: what the rules delete is deleted whole, and what they keep is untouched."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +7,7 @@ import pytest
 from lakes import count, run_row, tables
 from sortal.configs.errors import UsageError
 from sortal.storage.lake.lake import RUN_TABLES, SCAN_TABLES, Lake
-from sortal.storage.maintenance.prune import Policy, prunable, prune
+from sortal.storage.maintenance.prune import PruneRules, prunable, prune
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def ids(lake: Lake, table: str = "runs") -> set[str]:
 
 def test_the_newest_of_each_series_stay_and_the_rest_go_whole(history):
     before = {table: count(history, table) for table in RUN_TABLES}
-    gone = prune(history, Policy(keep_last=2))
+    gone = prune(history, PruneRules(keep_last=2))
     assert {run["run_id"] for run in gone} == {f"run-{n:04}" for n in (0, 1, 2, 10, 11, 12)}
     kept = {f"run-{n:04}" for n in (3, 4, 13, 14, 99)}
     assert ids(history) == kept
@@ -46,15 +46,15 @@ def test_the_newest_of_each_series_stay_and_the_rest_go_whole(history):
 
 
 def test_scans_go_with_their_last_run_in_their_collection(history):
-    prune(history, Policy(keep_last=2))
+    prune(history, PruneRules(keep_last=2))
     for table in SCAN_TABLES:
         left = history.execute(f"SELECT DISTINCT collection, scan FROM {table}").fetchall()
         assert set(left) == {("pets", "scan-3"), ("pets", "scan-4"), ("birds", "scan-0")}
 
 
-def test_a_run_goes_only_if_every_rule_lets_it_go(history):
+def test_a_run_is_deleted_only_if_every_rule_allows_it(history):
     def chosen(**rules):
-        return {run["run_id"] for run in prunable(history, Policy(**rules))}
+        return {run["run_id"] for run in prunable(history, PruneRules(**rules))}
 
     assert chosen(older_than=7.5) == {f"run-{n:04}" for n in (0, 1, 10, 11)}
     assert chosen(older_than=7.5, keep_last=4) == {"run-0000", "run-0010"}
@@ -70,7 +70,7 @@ def test_what_a_kept_run_was_compared_with_stays(history):
             " 1 AS stable_id, 'same' AS event",
             {"r": f"run-{night:04}", "p": f"run-{night - 1:04}"},
         )
-    gone = prune(history, Policy(keep_last=2))
+    gone = prune(history, PruneRules(keep_last=2))
     assert [run["run_id"] for run in gone if run["method"] == "cae"] == ["run-0000", "run-0001"]
     assert not {"run-0000", "run-0001"} & ids(history, "lineage")
 
@@ -81,14 +81,14 @@ def test_what_is_kept_answers_as_before_and_pruning_again_does_nothing(history):
         return history.query(query).to_pylist(), history.query("FROM leaderboard").to_pylist()
 
     before = shown()
-    assert prune(history, Policy(keep_last=1))
+    assert prune(history, PruneRules(keep_last=1))
     assert shown() == before
-    assert prune(history, Policy(keep_last=1)) == []
+    assert prune(history, PruneRules(keep_last=1)) == []
 
 
 @pytest.mark.parametrize(
     "rules", [{}, {"keep_last": 0}, {"older_than": -1.0}, {"older_than": float("nan")}]
 )
-def test_a_policy_without_a_sound_rule_is_refused(rules):
+def test_pruning_without_a_sound_rule_is_refused(rules):
     with pytest.raises(UsageError):
-        Policy(**rules)
+        PruneRules(**rules)

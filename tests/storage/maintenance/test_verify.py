@@ -1,4 +1,4 @@
-"""Verification: damage of every kind is found, and mending leaves the rest alone (R15)."""
+"""Verification: damage of every kind is found, and repair leaves the rest alone (R15)."""
 
 import shutil
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 from crash import final_tables
 from sortal.configs.errors import RunError
 from sortal.configs.schema import RunConfig
-from sortal.flows.operations.verify import verify
 from sortal.flows.recluster import recluster
+from sortal.flows.terminal.verify import verify
 from sortal.storage.atomic import temporary
 from sortal.storage.lake.catalogue import CATALOGUE_VARIABLE
 from sortal.storage.lake.lake import Lake
@@ -77,7 +77,7 @@ def test_damaged_shards_are_found_and_only_they_are_rebuilt(config, place, damag
     broken = damage(place)
     assert not verify(place.root, repair=False)
     said = capsys.readouterr().out
-    assert all(path.name in said for path in broken) and "mend them with --repair" in said
+    assert all(path.name in said for path in broken) and "repair them with --repair" in said
     if repair:
         assert verify(place.root, repair=True)
         assert "run the same" in capsys.readouterr().out
@@ -137,7 +137,7 @@ def test_on_postgresql_too_what_was_damaged_is_written_again_from_artifacts(
     tmp_path,
     monkeypatch,
     capsys,
-    server,  # noqa: F811
+    server,
 ):
     monkeypatch.setenv(CATALOGUE_VARIABLE, server)
     place = Workspace(tmp_path / "workspace")
@@ -165,7 +165,7 @@ def test_left_over_files_and_shards_that_never_counted_are_found_and_removed(pla
     assert len(shards(place)) == 3
 
 
-def test_nothing_is_repaired_beside_a_run(place):
+def test_nothing_is_repaired_while_a_run_goes_on(place):
     with hold(place, "in"), pytest.raises(RunError, match="in is being sorted by"):
         verify(place.root, repair=True)
     assert verify(place.root, repair=False)

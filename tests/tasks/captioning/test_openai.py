@@ -11,7 +11,7 @@ from captioned import Captioned
 from chat_server import ChatServer, good
 from image_files import write
 from sortal.configs.captioning import OpenAiConfig
-from sortal.configs.errors import PassingError, RunError, UsageError
+from sortal.configs.errors import RunError, TransientError, UsageError
 
 KEY = "sk-very-secret-0123456789"
 QUICK = {"model": "tiny", "backoff": 0.001, "timeout": 5.0, "retries": 2, "concurrency": 4}
@@ -151,7 +151,7 @@ def test_a_server_that_is_not_there_is_one_line(workspace, source, config, monke
     with ChatServer(str) as server:
         url = server.url
     monkeypatch.setenv("OPENAI_BASE_URL", url.replace("//", f"//me:{KEY}@"))
-    with pytest.raises(PassingError, match="must answer.*run again to go on") as error:
+    with pytest.raises(TransientError, match="must answer.*run again to go on") as error:
         Captioned(workspace, source, config, OpenAiConfig(**QUICK))
     assert KEY not in str(error.value)
 
@@ -160,7 +160,7 @@ def test_a_server_that_dies_stops_the_run_and_what_it_said_is_kept(ask):
     def dying(number, _):
         return "still well" if number <= 6 else (503, b"", {})
 
-    with pytest.raises(PassingError, match="HTTP 503"):
+    with pytest.raises(TransientError, match="HTTP 503"):
         ask(dying, concurrency=1, retries=0, give_up_after=3, shard_size=2)
     found = ask(lambda number, _: "well again", shard_size=2)
     assert len(ask.server.asked) == 8

@@ -1,8 +1,8 @@
-"""What killed processes left in a workspace: temporary files, and shards that never counted."""
+"""Temporary files that killed processes left in a workspace."""
 
 from pathlib import Path
 
-from sortal.storage.atomic import left_over, remove
+from sortal.storage.atomic import abandoned, remove
 from sortal.storage.workspace import Workspace
 
 _PLACES = (
@@ -18,15 +18,15 @@ _PLACES = (
 )
 
 
-def sweep(workspace: Workspace) -> int:
+def remove_abandoned(workspace: Workspace) -> int:
     """Delete the temporary files and folders of processes that are gone; returns how many."""
-    found = temporaries(workspace)
+    found = abandoned_files(workspace)
     for path in found:
         remove(path)
     return len(found)
 
 
-def temporaries(workspace: Workspace) -> list[Path]:
+def abandoned_files(workspace: Workspace) -> list[Path]:
     """The temporary files and folders of processes that are gone."""
     folders = [workspace.root, *(it for place in _PLACES for it in workspace.root.glob(place))]
-    return [path for folder in folders if folder.is_dir() for path in left_over(folder)]
+    return [path for folder in folders if folder.is_dir() for path in abandoned(folder)]

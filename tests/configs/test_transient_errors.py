@@ -1,4 +1,4 @@
-"""Which errors are worth a retry."""
+"""Which errors are transient: a step that ends in one is tried again."""
 
 import errno
 import urllib.error
@@ -6,7 +6,7 @@ import urllib.error
 import httpx
 import pytest
 
-from sortal.configs.errors import PassingError, RunError, UsageError, may_pass
+from sortal.configs.errors import RunError, TransientError, UsageError, is_transient
 
 
 def caused(error: Exception, by: BaseException) -> Exception:
@@ -19,7 +19,7 @@ def caused(error: Exception, by: BaseException) -> Exception:
 @pytest.mark.parametrize(
     "error",
     [
-        PassingError("the lake stayed busy"),
+        TransientError("the lake stayed busy"),
         ConnectionResetError(),
         TimeoutError(),
         OSError(errno.ESTALE, "stale file handle"),
@@ -30,7 +30,7 @@ def caused(error: Exception, by: BaseException) -> Exception:
     ],
 )
 def test_disks_networks_and_catalogues_recover(error):
-    assert may_pass(error)
+    assert is_transient(error)
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_disks_networks_and_catalogues_recover(error):
     ],
 )
 def test_mistakes_full_disks_and_bugs_do_not(error):
-    assert not may_pass(error)
+    assert not is_transient(error)

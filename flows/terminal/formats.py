@@ -1,0 +1,161 @@
+"""Rows as people and programs want them: a table, CSV, JSON or Parquet, streamed but for tables.
+
+A table is drawn by rich on a terminal. Piped it has a plain layout that stays, which programs and
+the documentation read.
+"""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import duckdb
+
+from sortal.configs.errors import UsageError
+
+FORMATS = ("table", "csv", "json", "parquet")
+ROWS_SHOWN = 100
+_BATCH = 10_000
+
+
+def check_format(output: str, file: Path | None) -> None:
+    """Refuse an unknown format, and Parquet without a file, before any work."""
+    if output not in FORMATS:
+        raise UsageError(f"--format must be one of {', '.join(FORMATS)}, got {output}")
+    if output == "parquet" and file is None:
+        raise UsageError("--format parquet needs --output FILE")
+
+
+def write(answer: duckdb.DuckDBPyConnection, output: str, file: Path | None) -> None:
+    """Write an answer in one of FORMATS to `file`, or to stdout; streams all but a table."""
+    check_format(output, file)
+    if output == "parquet" and file is not None:
+        _write_parquet(answer, file)
+    elif file is None:
+        with ignore_closed_pipe():
+            _write_text(answer, output, sys.stdout)
+    else:
+        with _opened(file) as stream:
+            _write_text(answer, output, stream)
+
+
+@contextmanager
+def ignore_closed_pipe() -> Iterator[None]:
+    """Stop quietly when the reader of stdout closes it early, as `head` does."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes stdout once more on its way out: give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _opened(file: Path) -> IO[str]:
+    try:
+        return file.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise UsageError(f"--output must be a file that can be written: {error}") from error
+
+
+def _write_text(answer: duckdb.DuckDBPyConnection, output: str, stream: IO[str]) -> None:
+    {"table": write_table, "csv": _csv, "json": _json}[output](answer, stream)
+
+
+def _rows(answer: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    while batch := answer.fetchmany(_BATCH):
+        yield from batch
+
+
+def _names(answer: duckdb.DuckDBPyConnection) -> list[str]:
+    return [column[0] for column in answer.description or []]
+
+
+def _csv(answer: duckdb.DuckDBPyConnection, stream: IO[str]) -> None:
+    """Lists and structs as JSON; pyarrow's writer refuses them, and takes 0.2 s to import."""
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(_names(answer))
+    for row in _rows(answer):
+        writer.writerow(_plain(value) for value in row)
+
+
+def _json(answer: duckdb.DuckDBPyConnection, stream: IO[str]) -> None:
+    names = _names(answer)
+    separator = "["
+    for row in _rows(answer):
+        record = json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=False)
+        stream.write(f"{separator}\n{record}")
+        separator = ","
+    stream.write("[]\n" if separator == "[" else "\n]\n")
+
+
+def _plain(value: Any) -> Any:
+    nested = isinstance(value, list | dict)
+    return json.dumps(value, default=str, ensure_ascii=False) if nested else value
+
+
+def _write_parquet(answer: duckdb.DuckDBPyConnection, file: Path) -> None:
+    import pyarrow.parquet as pq
+
+    batches = answer.to_arrow_reader(_BATCH)
+    try:
+        with pq.ParquetWriter(file, batches.schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+    except OSError as error:
+        raise UsageError(f"--output must be a file that can be written: {error}") from error
+
+
+def write_table(answer: duckdb.DuckDBPyConnection, stream: IO[str]) -> None:
+    """Write the first rows of an answer in columns, numbers to the right."""
+    rows = answer.fetchmany(ROWS_SHOWN + 1)
+    names = _names(answer)
+    cells = [[_cell(value) for value in row] for row in rows[:ROWS_SHOWN]]
+    right = [bool(rows) and all(_is_number(row[i]) for row in rows) for i in range(len(names))]
+    draw = _drawn if stream.isatty() else _in_columns
+    draw(names, cells, right, stream)
+    if len(rows) > ROWS_SHOWN:
+        stream.write(f"... only {ROWS_SHOWN} rows are shown; take all with --format csv\n")
+
+
+def _drawn(names: list[str], cells: list[list[str]], right: list[bool], stream: IO[str]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, number in zip(names, right, strict=True):
+        table.add_column(Text(name), justify="right" if number else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(file=stream).print(table)
+
+
+def _in_columns(
+    names: list[str], cells: list[list[str]], right: list[bool], stream: IO[str]
+) -> None:
+    widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
+    for row in (names, ["-" * width for width in widths], *cells):
+        aligned = (
+            text.rjust(width) if number else text.ljust(width)
+            for text, width, number in zip(row, widths, right, strict=True)
+        )
+        stream.write("  ".join(aligned).rstrip() + "\n")
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or isinstance(value, int | float)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:.1f}"
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    printable = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return printable if len(printable) <= 60 else printable[:59] + "…"

@@ -1,0 +1,77 @@
+"""What `sortal maintain`, `sortal backup` and `sortal runs --prune` print."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sortal.configs.load import checked
+from sortal.configs.maintenance import MaintenanceConfig
+from sortal.flows.operations import prune
+from sortal.flows.operations.maintenance import Item, backup, maintain
+from sortal.storage.lake.catalogue import Catalogue
+from sortal.storage.maintenance.prune import PruneRules
+from sortal.storage.workspace import Workspace
+
+_SHOWN = 20  # runs
+
+
+def run_maintain(values: Mapping[str, Any], as_json: bool) -> None:
+    """`sortal maintain`: do it without Prefect, and print what was done."""
+    config = checked(MaintenanceConfig, values)
+    items = maintain(config)
+    if as_json:
+        shown = {"dry_run": config.dry_run, "items": [item.model_dump() for item in items]}
+        sys.stdout.write(f"{json.dumps(shown)}\n")
+        return
+    done = [item for item in items if item.count]
+    _show_items(done)
+    note = "nothing was changed; leave out --dry-run to do it" if done else "nothing to do"
+    if config.dry_run or not done:
+        sys.stdout.write(f"{note}\n")
+
+
+def _show_items(items: list[Item]) -> None:
+    width = max((len(item.what) for item in items), default=0)
+    for item in items:
+        size = f"{item.bytes / 1e6:>10,.1f} MB" if item.bytes else ""
+        sys.stdout.write(f"{item.what:{width}}  {item.count:>8,}{size}\n")
+
+
+def run_backup(workspace: Path, target: Path) -> None:
+    """`sortal backup`: copy what is new, and say how much that was."""
+    count, size = backup(workspace, target)
+    sys.stdout.write(f"{count:,} files copied to {target}, {size / 1e6:,.1f} MB\n")
+    if Catalogue.configured(Workspace(workspace)).is_postgres:
+        sys.stdout.write(
+            "the catalogue is in PostgreSQL: pg_dump it before this; see docs/operations.md\n"
+        )
+
+
+def prune_runs(
+    workspace: Path,
+    keep_last: int | None,
+    older_than: float | None,
+    collection: str | None,
+    yes: bool,
+) -> None:
+    """Print the runs that the rules would delete; with `yes`, delete them and their reports."""
+    rules = PruneRules(keep_last, older_than, collection)
+    runs = prune.prune_runs(workspace, rules, yes)
+    for run in runs[:_SHOWN]:
+        finished = f"{run['finished_at']:%Y-%m-%d %H:%M}"
+        what = f"{run['collection']}  {run['method']}  {run['n_images']:,} images"
+        sys.stdout.write(f"{run['run_id']}  {finished}  {what}\n")
+    if len(runs) > _SHOWN:
+        sys.stdout.write(f"... and {len(runs) - _SHOWN:,} more\n")
+    sys.stdout.write(f"{_outcome(len(runs), yes)}\n")
+
+
+def _outcome(count: int, deleted: bool) -> str:
+    runs = f"{count:,} run{'' if count == 1 else 's'}"
+    if not count:
+        return "no run is to be deleted by these rules"
+    if not deleted:
+        return f"{runs} would be deleted; add --yes to delete them"
+    return f"{runs} deleted; `sortal maintain` frees the disk once old snapshots expire"

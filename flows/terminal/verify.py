@@ -1,0 +1,33 @@
+"""What `sortal verify` prints: a line a problem, then what to do next."""
+
+import sys
+from pathlib import Path
+
+from sortal.flows.operations import verify as operations
+from sortal.flows.operations.verify import Problem, Verification
+
+_NEXT = "run the same `sortal cluster` again: only what was removed is made again"
+
+
+def verify(root: Path, repair: bool) -> bool:
+    """Print one line a problem; with `repair`, repair what is possible. Whether all ends well."""
+    result = operations.verify(root, repair, _show)
+    if result.rows_skipped:
+        print("the lake's rows are not compared while files of it are damaged", file=sys.stderr)
+    print(_summary(result))
+    return result.remaining == 0
+
+
+def _show(problem: Problem) -> None:
+    finding, done = problem
+    print(f"{done}: {finding.place}: {finding.what}")
+
+
+def _summary(result: Verification) -> str:
+    counts = f"{result.repaired:,} repaired, {result.remaining:,} not"
+    if not result.repaired and not result.remaining:
+        return f"{result.checked:,} things checked, all sound"
+    head = f"{result.checked:,} things checked, {counts}"
+    if result.remaining and not result.repair:
+        return f"{head}; repair them with --repair"
+    return f"{head}; {_NEXT}" if result.needs_run else head

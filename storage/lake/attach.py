@@ -1,0 +1,155 @@
+"""How DuckDB attaches a lake and its leases, on either kind of catalogue."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import duckdb
+
+from sortal.configs.errors import UsageError
+from sortal.storage.lake.catalogue import (
+    DATA_VARIABLE,
+    Catalogue,
+    libpq_word,
+    split_password,
+)
+from sortal.storage.lake.extensions import load_extension
+from sortal.storage.lake.sql import literal
+
+LAKE = "lake"
+_SECRET = "sortal_catalogue"
+_BUSY_MS = 10_000
+_LOCKS = "-c lock_timeout=1000"  # ms; a lease that is locked for longer is asked for again
+
+
+def attach(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, read_only: bool) -> None:
+    """Attach the lake as `lake` and make it the default database."""
+    if catalogue.url is None:
+        _attach_sqlite(connection, catalogue, read_only)
+    else:
+        _attach_postgres(connection, catalogue, catalogue.url, read_only)
+    connection.execute(f"USE {LAKE}")
+
+
+def attach_leases(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
+    """Attach the database of the leases as `leases`: PostgreSQL's own, else a file of its own.
+
+    SQLite has one writer a file: renewals in the catalogue's would undo commits under way.
+    """
+    if catalogue.url is None:
+        _load_sqlite(connection)
+        catalogue.leases.parent.mkdir(parents=True, exist_ok=True)
+        place, options = str(catalogue.leases), "TYPE sqlite"
+    else:
+        load_extension(connection, "postgres_scanner")
+        place, secret = _postgres(connection, catalogue.url)
+        place += f" options={libpq_word(_LOCKS)}" if " options=" not in place else ""
+        options = f"TYPE postgres{f', SECRET {secret}' if secret else ''}"
+    connection.execute(f"ATTACH {literal(place)} AS leases ({options})")
+
+
+def data_folder(connection: duckdb.DuckDBPyConnection) -> str:
+    """Where the attached lake keeps its data files, with a slash at the end."""
+    found = connection.execute(f"SELECT data_path FROM ducklake_settings('{LAKE}')").fetchone()
+    return f"{str((found or ('',))[0]).rstrip('/')}/"
+
+
+def _attach_sqlite(
+    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, read_only: bool
+) -> None:
+    if read_only and not catalogue.exists():
+        raise UsageError(
+            f"no runs in the workspace {catalogue.workspace.root}; make one with `sortal cluster`"
+        )
+    catalogue.file.parent.mkdir(parents=True, exist_ok=True)
+    _load_sqlite(connection)
+    load_extension(connection, "ducklake")
+    # WAL: without it a reader's open transaction keeps writers from committing.
+    journal = "" if read_only else ", META_JOURNAL_MODE 'WAL'"
+    options = f"OVERRIDE_DATA_PATH true, META_BUSY_TIMEOUT {_BUSY_MS}{journal}"
+    place = _readable(catalogue.file) if read_only else catalogue.file
+    _attach(connection, f"sqlite:{place}", catalogue.data, options, read_only)
+
+
+def _load_sqlite(connection: duckdb.DuckDBPyConnection) -> None:
+    """Load the extension; a table is read in one piece, by the transaction's own connection.
+
+    Its threads each open another, which sees what others have committed since: a transaction
+    would find rows by places that are no longer theirs, and see none. It is faster, too.
+    """
+    load_extension(connection, "sqlite_scanner")
+    connection.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
+
+
+def _readable(catalog: Path) -> Path:
+    """The catalogue, or a copy of it when its folder is read-only: a WAL needs files next to it."""
+    if os.access(catalog.parent, os.W_OK):
+        return catalog
+    folder = Path(tempfile.mkdtemp(prefix="sortal-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for file in (catalog, catalog.with_name(f"{catalog.name}-wal")):
+        if file.exists():
+            shutil.copy(file, folder)
+    return folder / catalog.name
+
+
+def _attach_postgres(
+    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, url: str, read_only: bool
+) -> None:
+    load_extension(connection, "postgres_scanner")
+    load_extension(connection, "ducklake")
+    place, secret = _postgres(connection, url)
+    given = catalogue.given_data
+    if given and not Path(given).is_dir():
+        raise UsageError(f"{DATA_VARIABLE} must be a folder that exists, got {given}; mount it")
+    parts = ["OVERRIDE_DATA_PATH true" if given else "", f"META_SECRET {literal(secret)}"]
+    options = ", ".join(filter(None, parts if secret else parts[:1]))
+    _attach(connection, f"postgres:{place}", catalogue.data, options, read_only)
+    _check_data(connection)
+
+
+def _check_data(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse a folder that is not where the files are: a share that is not mounted, another one."""
+    folder = data_folder(connection)
+    first = f"SELECT 1 FROM __ducklake_metadata_{LAKE}.ducklake_data_file LIMIT 1"
+    if (Path(folder) / "main").is_dir() or not connection.execute(first).fetchone():
+        return
+    raise UsageError(
+        f"the lake's data files must be in {folder}, which has none; mount the folder there, or "
+        f"set {DATA_VARIABLE} to where this machine sees it"
+    )
+
+
+def _postgres(connection: duckdb.DuckDBPyConnection, url: str) -> tuple[str, str]:
+    """libpq's words for a URL, and the name of the secret that holds its password, if any."""
+    place, password = split_password(url)
+    if not password:
+        return place, ""
+    connection.execute(f"CREATE SECRET {_SECRET} (TYPE postgres, PASSWORD {literal(password)})")
+    return place, _SECRET
+
+
+def _attach(
+    connection: duckdb.DuckDBPyConnection,
+    target: str,
+    folder: str,
+    options: str,
+    read_only: bool,
+) -> None:
+    data = f"DATA_PATH {literal(folder)}"
+    mode = "READ_ONLY" if read_only else ""
+    clause = ", ".join(option for option in (data, options, mode) if option)
+    try:
+        connection.execute(f"ATTACH {literal(f'ducklake:{target}')} AS {LAKE} ({clause})")
+    except duckdb.Error as error:
+        if read_only and "creating a new DuckLake is explicitly disabled" in str(error):
+            raise UsageError(
+                "the lake is being made and holds no runs yet; try again in a moment"
+            ) from error
+        if "does not match existing data path" not in str(error):
+            raise
+        clause = clause.removeprefix(data).removeprefix(", ")
+        options = f" ({clause})" if clause else ""
+        connection.execute(f"ATTACH {literal(f'ducklake:{target}')} AS {LAKE}{options}")

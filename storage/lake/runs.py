@@ -1,0 +1,22 @@
+"""Which run is meant: one of an id, or the newest, by which all commands go."""
+
+from sortal.configs.errors import UsageError
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.run_row import RunRow
+from sortal.storage.lake.sql import sql
+
+
+def newest_run(lake: Lake, run: str | None = None, collection: str | None = None) -> RunRow:
+    """The row of the run that finished last (of a collection, where one is given).
+
+    Of two that finished at the same time, the one with the greater run id. With `run`, the run of
+    that id. Raises UsageError where there is none; users' SQL has the view `newest_run`.
+    """
+    rows = lake.query(sql("runs/newest"), {"run": run, "collection": collection}).to_pylist()
+    if not rows:
+        wanted = f"run {run!r}" if run else "run"
+        of = f" of collection {collection!r}" if collection else ""
+        way_out = "`sortal runs` lists them" if run or collection else "make one: `sortal cluster`"
+        raise UsageError(f"no {wanted}{of} in the lake; {way_out}")
+    row: RunRow = rows[0]
+    return row

@@ -1,0 +1,80 @@
+"""What docs/sql.md and README.md print is what their script makes, on the same vectors here."""
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from sortal.flows.operations.query import reading
+from sortal.storage.lake.lake import Lake
+
+ROOT = Path(__file__).parents[3]
+# Time and memory are a machine's own: of their answer only the header is compared.
+OF_A_MACHINE = {"seconds", "cpu_seconds", "peak_mb", "images_per_second"}
+
+
+@pytest.fixture(scope="module")
+def cookbook() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("cookbook", ROOT / "benchmarks" / "cookbook.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def lines_of(answer: str) -> list[list[str]]:
+    """The cells of an answer, without its rule; the cells of another machine's figures left out."""
+    header, _, *rows = (re.split(r" {2,}", line.strip()) for line in answer.splitlines())
+    return [header] if OF_A_MACHINE & set(header) else [header, *rows]
+
+
+def same(printed: str, made: str) -> bool:
+    """Equal words, and numbers within 2 %: another processor rounds otherwise."""
+    try:
+        return abs(float(printed) - float(made)) <= 0.02 * abs(float(made)) + 1e-9
+    except ValueError:
+        return printed == made
+
+
+def agreement(printed: str, made: str) -> float:
+    """The share of cells that are the same in two answers; 0 where their columns differ."""
+    old, new = lines_of(printed), lines_of(made)
+    if old[0] != new[0]:
+        return 0.0
+    pairs = [
+        (a, b)
+        for one, other in zip(old, new, strict=False)
+        for a, b in zip(one, other, strict=False)
+    ]
+    total = max(sum(map(len, old)), sum(map(len, new)))
+    return sum(same(a, b) for a, b in pairs) / total
+
+
+def test_an_answer_that_changed_is_noticed_and_rounding_is_not():
+    printed = "name  size\n----  ----\ncat     60\ndog     40"
+    assert agreement(printed, printed.replace("60", "61")) == 1
+    assert agreement(printed, printed.replace("cat", "owl")) == 5 / 6
+    assert agreement(printed, printed.replace("dog     40", "")) < 0.7
+    assert agreement(printed, printed.replace("size", "n   ")) == 0
+
+
+@pytest.fixture(scope="module")
+def lake(cookbook, shared, tmp_path_factory) -> Iterator[Lake]:
+    with reading(cookbook.make_lake(shared, tmp_path_factory.mktemp("answers"))) as lake:
+        yield lake
+
+
+def test_the_answers_of_the_sql_page_are_those_of_its_script(cookbook, lake):
+    page = cookbook.PAGE.read_text("utf-8")
+    made = cookbook.PAIR.findall(cookbook.answered(page, lake))
+    pairs = list(zip(cookbook.PAIR.findall(page), made, strict=True))
+    assert len(pairs) == 15
+    stale = [old[0] for old, new in pairs if agreement(old[1], new[1]) < 0.9]
+    assert not stale, "run benchmarks/cookbook.py"
+
+
+def test_the_names_in_the_readme_are_those_of_its_script(cookbook, lake):
+    (printed,) = cookbook.KINDS_FOUND.findall(cookbook.README.read_text("utf-8"))
+    assert cookbook.kinds_found(lake) == printed
