@@ -69,7 +69,7 @@ CaptionerSettings = NearestConfig | CocaConfig | OpenAiConfig | GivenConfig
 
 
 class CaptionerConfig(Section):
-    """One caption for every image (METHODS.md 5.1)."""
+    """One caption for every image (docs/methods.md#sac-captions)."""
 
     kind: Literal["nearest", "coca", "openai", "given"] = "nearest"
     nearest: NearestConfig = NearestConfig()

@@ -15,12 +15,12 @@ IMAGES_PER_CLUSTER = 4  # in a batch that is made smaller to fit a collection [i
 
 
 class TrainerConfig(Section):
-    """How a head is trained, whatever the method (TAC's values, METHODS.md 2.4)."""
+    """How a head is trained, whatever the method (TAC's values, docs/methods.md#tac-training)."""
 
     epochs: int = Field(20, ge=1, le=10_000)
     batch_size: int = Field(512, ge=2)  # at most; the last, smaller batch of an epoch is dropped
     # A collection too small for so many steps an epoch gets smaller batches; TAC's smallest has 7
-    # (DTD, METHODS.md 2.4) [infer].
+    # (DTD, docs/methods.md#trained-heads) [infer].
     min_steps: int = Field(7, ge=1)
     n_neighbours: int = Field(50, ge=1, le=1000)
     optimiser: Literal["adam", "adamw"] = "adam"
@@ -59,7 +59,7 @@ class Reads(NamedTuple):
 
 
 class TacConfig(Section):
-    """TAC's losses (METHODS.md 2.4); switches for its ablations."""
+    """TAC's losses (docs/methods.md#tac-losses); switches for its ablations."""
 
     distillation: Literal["both", "text_to_image", "image_to_text", "none"] = "both"
     temperature: float = Field(0.5, gt=0.0)  # 5.0 for UCF-101 and ImageNet
@@ -74,7 +74,7 @@ class TacConfig(Section):
 
 
 class SicConfig(Section):
-    """SIC's losses and its semantic space (METHODS.md 7); switches for its ablations."""
+    """SIC's losses and its semantic space (docs/methods.md#sic); switches for its ablations."""
 
     consistency: bool = True
     balance: float = Field(5.0, ge=0.0)  # lambda; 0 = off
@@ -95,7 +95,9 @@ class SicConfig(Section):
 
 
 class McaConfig(SicConfig):
-    """MCA's three alignments and its semantic space over SIC's terms (METHODS.md 4).
+    """MCA's three alignments and its semantic space over SIC's terms.
+
+    See docs/methods.md#mca-equations.
 
     No equation and no value of the paper is known beyond SIC's: all that follows is [infer], and
     a weight of 0 switches its level off. Of SIC's settings, `pseudo_labels` is the weight of the
@@ -114,7 +116,9 @@ class McaConfig(SicConfig):
 
 
 class GladConfig(Section):
-    """GLAD's alignments over any two or more modalities (METHODS.md 6); switches for its ablations.
+    """GLAD's alignments over two or more modalities; switches for its ablations.
+
+    See docs/methods.md#glad-settings.
 
     The paper states the weights, the temperature and the number of centres; all else is [infer].
     """
@@ -156,7 +160,7 @@ class GladConfig(Section):
 
 
 class SacConfig(Section):
-    """SAC's losses (METHODS.md 5.4); switches for its ablations.
+    """SAC's losses (docs/methods.md#sac-losses); switches for its ablations.
 
     Values are those of the published script where it has one; the others are [infer].
     """

@@ -47,7 +47,7 @@ class NounsConfig(Section):
 
     fuse: bool = True  # False: the nouns only name the clusters
     source: Literal["auto", "nltk", "embedded", "vectors", "none"] = "auto"  # none: no names
-    names: Literal["lemmas", "tac", "sic", "sic-literal"] = "lemmas"  # METHODS.md 1.4
+    names: Literal["lemmas", "tac", "sic", "sic-literal"] = "lemmas"  # docs/methods.md#noun-lists
     lexnames: tuple[str, ...] = PHOTOGRAPHABLE  # lexicographer files kept; () = all 26 [infer]
     min_depth: int = Field(0, ge=0, le=20)  # shortest hypernym path to entity, in edges
     max_depth: int = Field(20, ge=0, le=20)
@@ -86,7 +86,8 @@ class TransportConfig(Section):
         0.02, gt=0.0, le=10.0
     )  # entropic regularisation; a softmax's temperature
     balance: float = Field(0.5, ge=0.0, le=1.0)  # 0 softmax retrieval, 1 balanced [infer]
-    weighting: Literal["plan", "plan_times_similarity"] = "plan"  # METHODS.md 3.1 B; [infer]
+    # docs/methods.md#counterparts [infer]
+    weighting: Literal["plan", "plan_times_similarity"] = "plan"
     centred: bool = True
     max_iter: int = Field(500, ge=0)
     tol: float = Field(1e-4, gt=0.0)  # total error of the column marginal

@@ -1,4 +1,6 @@
-"""Subsets of ImageNet by their WordNet ids (METHODS.md 1.1), from a folder that the user has.
+"""Subsets of ImageNet by their WordNet ids, from a folder that the user has.
+
+Which: docs/methods.md#datasets-and-protocol.
 
 The folder is ILSVRC's as torchvision and most people lay it out: `train/<id>/` and `val/<id>/`.
 """

@@ -57,7 +57,7 @@ def _split(*names: str) -> tuple[dict[str, Any], ...]:
     return tuple({"split": name} for name in names)
 
 
-# Train and validation parts together are the train split, as in METHODS.md 1.1.
+# Train and validation parts together are the train split (docs/methods.md#datasets-and-protocol).
 SETS = {
     "cifar10": Known("CIFAR10", ({"train": True},), ({"train": False},)),
     "cifar20": Known("CIFAR100", ({"train": True},), ({"train": False},), superclass),

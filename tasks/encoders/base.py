@@ -12,7 +12,7 @@ from sortal.storage.rows import FloatArray
 
 PLAIN = ("{}",)
 SIC_TEMPLATES = ("a photo of a {}.",)
-TAC_TEMPLATES = (  # METHODS.md 1.5, the ensemble of CLIP's own zero-shot notebook
+TAC_TEMPLATES = (  # docs/methods.md#prompt-templates, the ensemble of CLIP's own zero-shot notebook
     "itap of a {}.",
     "a bad photo of the {}.",
     "a origami {}.",

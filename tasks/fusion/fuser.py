@@ -20,7 +20,7 @@ def adaptive_weights(modalities: FloatArray, gamma: float) -> FloatArray:
     """Weights of shape (b, m) for unit vectors of shape (m, b, d).
 
     w_i^m = softmax_m(cos(x_i^m, p_i) / gamma) with the prototype p_i = mean_m x_i^m
-    (CAE, METHODS.md 3.1 C).
+    (CAE, docs/methods.md#fusion).
     """
     prototype = normalise(modalities.mean(axis=0))
     logits = np.einsum("mbd,bd->bm", modalities, prototype) / gamma
@@ -33,9 +33,10 @@ def fuse_block(
 ) -> tuple[FloatArray, FloatArray]:
     """Fused unit vectors (b, d') and weights (b, m) of `image` (b, d) and m - 1 counterparts.
 
-    "sum": normalise(sum_m w^m x^m), d' = d (CAE, METHODS.md 3.1 C). "concat":
+    "sum": normalise(sum_m w^m x^m), d' = d (CAE, docs/methods.md#fusion). "concat":
     normalise([w^1 x^1; w^2 x^2; ...]), d' = m d; with equal weights this is TAC's plain
-    concatenation (METHODS.md 2.3). "equal": w^m = 1 / m. Without counterparts it is the image.
+    concatenation (docs/methods.md#tac-without-training). "equal": w^m = 1 / m. Without
+    counterparts it is the image.
     """
     modalities = np.stack([image, *counterparts]).astype(np.float32, copy=False)
     count, rows, dim = modalities.shape

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 def mlp_head(dim: int, n_clusters: int, generator: torch.Generator, width: int) -> nn.Sequential:
     """TAC's head: Linear - BatchNorm - ReLU - Linear - softmax, rows (b, dim) -> (b, n_clusters).
 
-    Weights are drawn from a truncated normal of deviation 0.02 (METHODS.md 2.4); biases are 0
-    [infer].
+    Weights are drawn from a truncated normal of deviation 0.02 (docs/methods.md#tac-heads);
+    biases are 0 [infer].
     """
     first, last = nn.Linear(dim, width), nn.Linear(width, n_clusters)
     for layer in (first, last):
@@ -40,7 +40,7 @@ def linear_head(dim: int, n_clusters: int, generator: torch.Generator) -> nn.Seq
 def linear_head_at(centres: Tensor, sharpness: float) -> nn.Sequential:
     """SIC's head that starts at `centres` mu (n_clusters, dim) as softmax_l(-a |x - mu_l|^2).
 
-    a = `sharpness`: weight 2 a mu, bias -a |mu|^2 (METHODS.md 7.3).
+    a = `sharpness`: weight 2 a mu, bias -a |mu|^2 (docs/methods.md#sic-head).
     """
     layer = nn.Linear(centres.shape[1], len(centres))
     with torch.no_grad():

@@ -10,7 +10,8 @@ EPSILON = 1e-12  # under the logarithm: two sure and opposite rows must not give
 def consistency(p: Tensor, q: Tensor) -> Tensor:
     """-mean_i log(p_i . q_i): both name the same cluster, and surely.
 
-    TAC's L_con between the two heads (METHODS.md 2.4), SIC's between neighbours (7.5).
+    TAC's L_con between the two heads (docs/methods.md#tac-losses), SIC's between neighbours
+    (docs/methods.md#sic-losses).
     """
     return -(p * q).sum(dim=1).clamp_min(EPSILON).log().mean()
 
@@ -22,7 +23,7 @@ def entropy(p: Tensor) -> Tensor:
 
 
 def distillation(a: Tensor, b: Tensor, temperature: float) -> Tensor:
-    """TAC's cluster-level InfoNCE between a and b (METHODS.md 2.4).
+    """TAC's cluster-level InfoNCE between a and b (docs/methods.md#tac-losses).
 
     Columns of both are 2C unit vectors z. D = mean_k -log(exp(z_k . z_k+ / T) /
     sum_{l != k} exp(z_k . z_l / T)), where z_k+ is the same column of the other matrix.
@@ -36,7 +37,7 @@ def distillation(a: Tensor, b: Tensor, temperature: float) -> Tensor:
 
 
 def cross_entropy(q: Tensor, labels: Tensor) -> Tensor:
-    """-mean_i log q_i,label(i): SIC's term on semantic pseudo-labels (METHODS.md 7.5).
+    """-mean_i log q_i,label(i): SIC's term on semantic pseudo-labels (docs/methods.md#sic-losses).
 
     `labels` of shape (b,) are int64.
     """

@@ -1,4 +1,4 @@
-"""GLAD's losses (METHODS.md 6): pure functions on the rows of one mini-batch, of size B at most.
+"""GLAD's losses (docs/methods.md#glad-losses): functions on one mini-batch, of size B at most.
 
 Representations h (b, d) have unit rows, so that products are cosines.
 """

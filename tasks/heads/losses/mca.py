@@ -1,4 +1,4 @@
-"""MCA's three alignments of images and nouns, as functions of tensors (METHODS.md 4.2).
+"""MCA's three alignments of images and nouns (docs/methods.md#mca-equations).
 
 Symbols: images u (B, d) and nouns v (M, d), unit rows; probabilities q (B, C) of images and
 p (M, C) of nouns, rows sum to 1. What MCA shares with SIC is in `losses.py`: L_I and the

@@ -23,7 +23,7 @@ def agreement(pair: Pair, temperature: float, scale: float) -> Tensor:
 
 
 def weights(own: Pair, other: Pair, *, alpha: float, temperature: float, scale: float) -> Tensor:
-    """The uncertainty weights w (b,) of METHODS.md 5.4.
+    """The uncertainty weights w (b,) of docs/methods.md#sac-losses.
 
     w = alpha agreement(own) + (1 - alpha) agreement(other), where `own` is the pair that is
     contrasted and `other` the one of the other modality.
@@ -33,7 +33,7 @@ def weights(own: Pair, other: Pair, *, alpha: float, temperature: float, scale: 
 
 
 def contrast(pair: Pair, w: Tensor, temperature: float, *, mask_self: bool) -> Tensor:
-    """D(a, b | w): weighted InfoNCE over the 2b rows of both (METHODS.md 5.4).
+    """D(a, b | w): weighted InfoNCE over the 2b rows of both (docs/methods.md#sac-losses).
 
     A row's positive is its partner in the other matrix; all 2b rows are in the denominator, the
     row itself too unless `mask_self`. The mean over rows is weighted by w, the same for both rows

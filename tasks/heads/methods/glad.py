@@ -1,6 +1,7 @@
 """GLAD (Zhu et al., AAAI 2026): modalities of an image meet in a common space, at two levels.
 
-METHODS.md 6. Clusters are the argmax of the predicted labels, averaged over an image's modalities.
+docs/methods.md#glad. Clusters are the argmax of the predicted labels, averaged over an image's
+modalities.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """MCA (Qiu et al., AAAI 2024): SIC's head and a head on nouns, aligned on three levels.
 
-METHODS.md 4, by the reading in 4.2: the paper's equations are not public.
+docs/methods.md#mca-equations: the paper's equations are not public.
 """
 
 import logging

@@ -1,6 +1,6 @@
 """The semantic space of a head: the nouns near the collection's C centres, not too general.
 
-MCA's filter by WordNet's hierarchy (METHODS.md 4.1, read as in 4.2) on top of SIC's space.
+MCA's filter by WordNet's hierarchy (docs/methods.md#mca-semantic-space) on top of SIC's space.
 """
 
 import logging

@@ -1,6 +1,6 @@
 """SAC (Zhang et al., AAAI 2026): heads on images and captions; pairs count as far as they agree.
 
-METHODS.md 5. Clusters are the argmax of the image head after the last epoch.
+docs/methods.md#sac. Clusters are the argmax of the image head after the last epoch.
 """
 
 from collections.abc import Iterator

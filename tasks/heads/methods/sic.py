@@ -1,6 +1,6 @@
 """SIC (Cai et al., AAAI 2023): a linear head taught by neighbours and by semantic centres.
 
-METHODS.md 7. The nearest nouns of each image centre (7.2 a) are chosen by the step `select`.
+docs/methods.md#sic. The nearest nouns of each image centre are chosen by the step `select`.
 """
 
 from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ class Sic(Method):
         return linear_head(self.images.shape[1], self.n_clusters, data.torch_generator(purpose))
 
     def _centres(self, data: Data) -> FloatArray:
-        """Centres (C, dim) of the images by plain k-means (7.1)."""
+        """Centres (C, dim) of the images by plain k-means (docs/methods.md#sic-image-centres)."""
         seed = int(data.generator(KMEANS).integers(2**32))
         config = PartitionConfig(spherical=False, n_init=self.config.n_init)
 
@@ -67,7 +67,10 @@ class Sic(Method):
         return self._relabel(self._near(), epoch) if self.config.pseudo_labels else {}
 
     def _near(self) -> Tensor:
-        """Numbers (C, top_nouns) of the nouns nearest to each cluster's image prototype (7.4)."""
+        """Numbers (C, top_nouns) of the nouns nearest to each cluster's image prototype.
+
+        See docs/methods.md#sic-pseudo-labels.
+        """
         count = max(int(len(self.pseudo) / self.n_clusters * self.config.top_images), 1)
         images = prototypes(self.images, top_rows(self._scores, self.images, count))
         return nearest_texts(images, self.texts, self.config.top_nouns)
@@ -116,7 +119,9 @@ class Sic(Method):
 
 
 def specific_texts(space: TextSpace, uniqueness: float) -> NDArray[np.int64]:
-    """Numbers (m,) of texts whose cosine with the corpus's mean is below 1 - `uniqueness` (7.2 b).
+    """Numbers (m,) of texts whose cosine with the corpus's mean is below 1 - `uniqueness`.
+
+    See docs/methods.md#sic-semantic-space.
 
     Raises `UsageError` when that is none.
     """
@@ -151,7 +156,7 @@ def top_rows(scores: Callable[[Tensor], Tensor], rows: Matrix, count: int) -> Te
 
 
 def prototypes(rows: Matrix, numbers: Tensor) -> Tensor:
-    """Unit means (C, dim) of the rows `numbers` (C, count) (7.4)."""
+    """Unit means (C, dim) of the rows `numbers` (C, count) (docs/methods.md#sic-pseudo-labels)."""
     means = torch.stack([rows.take(chosen.cpu()).mean(dim=0) for chosen in numbers])
     return torch.nn.functional.normalize(means, dim=1)
 
@@ -165,5 +170,5 @@ def nearest_texts(queries: Tensor, texts: Tensor, count: int) -> Tensor:
 
 
 def semantic_centres(texts: Tensor, near: Tensor) -> Tensor:
-    """Unit means (C, dim) of the texts `near` (C, count) each cluster (7.4)."""
+    """Unit means (C, dim) of the texts `near` (C, count) (docs/methods.md#sic-pseudo-labels)."""
     return torch.nn.functional.normalize(texts[near].mean(dim=1), dim=1)

@@ -1,6 +1,6 @@
 """TAC (Li et al., ICML 2024): heads on images and on noun counterparts teach each other.
 
-METHODS.md 2.4. Clusters are the argmax of the image head after the last epoch.
+docs/methods.md#tac-losses. Clusters are the argmax of the image head after the last epoch.
 """
 
 import numpy as np
