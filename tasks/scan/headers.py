@@ -22,6 +22,7 @@ import xxhash
 
 from sortal.configs.schema import ImagesConfig
 from sortal.storage.atomic import atomic_file
+from sortal.tasks.processes import without_main
 from sortal.tasks.progress import progress
 from sortal.tasks.sources.base import ImageSource
 from sortal.tasks.sources.decode import Code, ImageError, read_header
@@ -228,7 +229,9 @@ def _spread(
         return
     # Spawned, not forked: the caller may hold threads (Prefect's, BLAS's) that a fork would freeze.
     with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(work, batches)
+        with without_main():
+            tables = pool.map(work, batches)  # starts the processes
+        yield from tables
 
 
 def probe_batch(source: ImageSource, config: ImagesConfig, batch: pa.RecordBatch) -> pa.Table:
