@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from sortal.configs import defaults
 from sortal.configs.section import Runtime, Section
 
 
@@ -34,7 +35,7 @@ class EncoderSpec(NamedTuple):
 class EncoderConfig(Section):
     """Which encoder, and how it is run."""
 
-    spec: str = "conse"  # conse | open_clip:MODEL/PRETRAINED | vectors:DIR
+    spec: str = defaults.ENCODER  # conse | open_clip:MODEL/PRETRAINED | vectors:DIR
     device: Literal["auto", "cpu", "cuda", "mps"] = Runtime("auto")
     batch_size: int = Runtime(64, ge=1, le=65536)  # halved when the GPU runs out of memory
     num_workers: int = Runtime(2, ge=0, le=64)  # processes that decode images

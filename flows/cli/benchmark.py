@@ -5,12 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from sortal.flows.cli.app import DEFAULT_WORKSPACE, WorkspaceOption
-
-
-def register(app: typer.Typer) -> None:
-    """Add this area's command."""
-    app.command()(benchmark)
+from sortal.configs import defaults
+from sortal.flows.cli.options import CaptionsOption, JsonOption, SettingsOption, WorkspaceOption
 
 
 def benchmark(
@@ -22,38 +18,45 @@ def benchmark(
         ),
     ],
     methods: Annotated[
-        str | None, typer.Option(help="Presets or YAML files, with commas; default: all papers'.")
+        str | None,
+        typer.Option(help="Presets or YAML files, comma-separated. Default: the main methods."),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Seeds of each method: 0, 1, ...")] = 5,
+    seeds: Annotated[
+        int, typer.Option(help="Number of random seeds of each method: 0, 1, ...")
+    ] = defaults.SEEDS,
     encoders: Annotated[
-        str, typer.Option(help="Encoders of images, with commas (`sortal encoders`).")
-    ] = "conse",
+        str, typer.Option(help="Image encoders, comma-separated (see `sortal encoders`).")
+    ] = defaults.ENCODER,
     protocol: Annotated[
         str,
-        typer.Option(help="whole: fit and measure on all; split: learn on train."),
-    ] = "whole",
+        typer.Option(help="whole: fit and evaluate on all images; split: fit on the train split."),
+    ] = defaults.PROTOCOL,
     train: Annotated[
-        list[str] | None, typer.Option(help="Split: the train split of each source, in order.")
+        list[str] | None,
+        typer.Option(help="With split: the train split of each source, in order. Repeatable."),
     ] = None,
     clusters: Annotated[
-        int | None, typer.Option("--clusters", "-k", help="Default: the number of classes.")
+        int | None,
+        typer.Option(
+            "--clusters",
+            "-k",
+            metavar="K",
+            help="Number of clusters. Default: the number of classes.",
+        ),
     ] = None,
-    captions: Annotated[
-        str | None, typer.Option(help="A captions file, or `starter` for the embedded corpus.")
-    ] = None,
-    jobs: Annotated[int, typer.Option(help="Worker processes; 0: one a core.")] = 0,
+    captions: CaptionsOption = None,
+    jobs: Annotated[
+        int, typer.Option(help="Worker processes; 0: one for each core.")
+    ] = defaults.JOBS,
     imagenet: Annotated[
         Path | None,
-        typer.Option(envvar="SORTAL_IMAGENET", help="ImageNet's folder, with train/ and val/."),
+        typer.Option(envvar="SORTAL_IMAGENET", help="ImageNet folder with train/ and val/."),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any setting, for every method."),
-    ] = None,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+    settings: SettingsOption = None,
+    workspace: WorkspaceOption = defaults.WORKSPACE,
+    as_json: JsonOption = False,
 ) -> None:
-    """Run every method with every seed on every collection; only what is missing is run."""
+    """Run every method with every seed on every collection; finished cells are not run again."""
     from sortal.configs.benchmark import BenchmarkConfig
     from sortal.configs.load import checked
     from sortal.flows.terminal.benchmark import run_benchmark

@@ -1,0 +1,14 @@
+"""`sortal doctor`: whether everything needed is installed and works."""
+
+import typer
+
+from sortal.configs import defaults
+from sortal.flows.cli.options import WorkspaceOption
+
+
+def doctor(workspace: WorkspaceOption = defaults.WORKSPACE) -> None:
+    """Check the environment and print how to fix what is wrong."""
+    from sortal.flows.operations.doctor import examine
+
+    if not examine(workspace):
+        raise typer.Exit(1)
