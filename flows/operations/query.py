@@ -7,11 +7,11 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import fill, indent
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import duckdb
 
@@ -20,6 +20,9 @@ from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.retry import one_line
 from sortal.storage.workspace import Workspace
 from sortal.tasks.evaluation.metrics import METRICS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FORMATS = ("table", "csv", "json", "parquet")
 ROWS_SHOWN = 100
@@ -100,11 +103,27 @@ def run_sql(
             answer = lake.execute(_MEANINGS, [list(METRICS), list(METRICS.values())])
             _show_lines(answer, "{}: {}\n", output, file)
             return
-        try:
-            _check(lake, query)
+        with _clear_errors():
+            check_reads(lake, query)
             write(lake.execute(query), output, file)
-        except duckdb.Error as error:
-            raise UsageError(f"SQL: {one_line(error)}") from error
+
+
+def ask(
+    workspace: Path, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+) -> "pa.Table":
+    """The answer to one reading statement with bound parameters; raises UsageError as `run_sql`."""
+    values = dict(parameters) if isinstance(parameters, Mapping) else list(parameters or ())
+    with reading(workspace) as lake, _clear_errors():
+        check_reads(lake, query)
+        return lake.query(query, values or None)
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise UsageError(f"SQL: {one_line(error)}") from error
 
 
 def _show_lines(
@@ -114,7 +133,7 @@ def _show_lines(
     if output != "table" or file is not None:
         write(answer, output, file)
         return
-    with _whole_or_cut():
+    with _pipe_may_close():
         for first, *rest, last in answer.fetchall():
             wrapped = indent(fill(last, 92), "    ") if rest else last
             sys.stdout.write(layout.format(first, *rest, wrapped))
@@ -128,13 +147,14 @@ def reading(workspace: Path) -> Iterator[Lake]:
         yield lake
 
 
-def _check(lake: Lake, query: str) -> None:
+def check_reads(lake: Lake, query: str) -> None:
+    """Raises UsageError unless `query` is one statement that only reads."""
     statements = lake.statements(query)
     if len(statements) != 1:
-        raise UsageError(f"sortal sql takes one statement, got {len(statements)}")
+        raise UsageError(f"sql takes one statement, got {len(statements)}")
     kind = statements[0].type.name
     if kind not in _READING:
-        raise UsageError(f"sortal sql only reads: SELECT, FROM, DESCRIBE or EXPLAIN, got {kind}")
+        raise UsageError(f"sql only reads: SELECT, FROM, DESCRIBE or EXPLAIN, got {kind}")
 
 
 def write(answer: duckdb.DuckDBPyConnection, output: str, file: Path | None) -> None:
@@ -144,7 +164,7 @@ def write(answer: duckdb.DuckDBPyConnection, output: str, file: Path | None) -> 
     if output == "parquet":
         _write_parquet(answer, file)
     elif file is None:
-        with _whole_or_cut():
+        with _pipe_may_close():
             _write_text(answer, output, sys.stdout)
     else:
         with _opened(file) as stream:
@@ -152,8 +172,8 @@ def write(answer: duckdb.DuckDBPyConnection, output: str, file: Path | None) -> 
 
 
 @contextmanager
-def _whole_or_cut() -> Iterator[None]:
-    """Bear a reader that has had enough, such as `head`."""
+def _pipe_may_close() -> Iterator[None]:
+    """Ignore a closed pipe, as `head` closes it."""
     try:
         yield
         sys.stdout.flush()
