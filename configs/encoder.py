@@ -1,35 +1,11 @@
-"""Which encoder makes vectors, and how it is run. The one place that parses an encoder's spec."""
+"""Which encoder makes vectors, and how it is run."""
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from sortal.configs import defaults
+from sortal.configs.encoder_spec import EncoderSpec
 from sortal.configs.section import Runtime, Section
-
-
-class EncoderSpec(NamedTuple):
-    """A parsed spec: `conse`, `minilm`, `open_clip:MODEL/PRETRAINED` or `vectors:DIR`.
-
-    `model` is what follows the colon of a model's spec; `where` is DIR, for ready-made vectors
-    alone. A kind that no encoder has is refused where encoders are looked up, not here.
-    """
-
-    kind: str
-    model: str = ""
-    where: Path | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> "EncoderSpec":
-        """The spec that `text` writes."""
-        kind, _, rest = text.partition(":")
-        if kind == "vectors" and rest:
-            return cls(kind, where=Path(rest).expanduser())
-        return cls(kind, rest)
-
-    @classmethod
-    def of_vectors(cls, folder: Path) -> str:
-        """The text of the spec of ready-made vectors in `folder`."""
-        return f"vectors:{folder}"
 
 
 class EncoderConfig(Section):

@@ -11,7 +11,8 @@ from pydantic import Field, field_validator, model_validator
 
 from sortal.configs import defaults
 from sortal.configs.captioning import CaptionerConfig
-from sortal.configs.encoder import EncoderConfig, EncoderSpec
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.encoder_spec import EncoderSpec
 from sortal.configs.errors import UsageError
 from sortal.configs.evaluation import EvaluationConfig
 from sortal.configs.heads import HeadConfig
@@ -170,8 +171,8 @@ class RunConfig(Section):
         return "split" if self.train else "whole"
 
     @property
-    def goes_on(self) -> bool:
-        """Whether the run goes on from earlier ones; one with a train split stands alone."""
+    def continues(self) -> bool:
+        """Whether the run continues from earlier ones; one with a train split stands alone."""
         return self.lineage.enabled and self.train is None
 
     @property

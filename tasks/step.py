@@ -91,10 +91,6 @@ class Step(Generic[P, InputsT]):
         self._check = check
         functools.update_wrapper(self, body)
 
-    def state(self, workspace: Workspace, *args: P.args, **inputs: P.kwargs) -> Any:
-        """What decides the result beside the inputs; None for most steps."""
-        return self._state(workspace, self._inputs(*args, **inputs)) if self._state else None
-
     def fingerprint(self, workspace: Workspace, *args: P.args, **inputs: P.kwargs) -> str:
         """Hash of kind, version, inputs (artifacts by identity) and state."""
         return self.key(workspace, self._inputs(*args, **inputs))

@@ -18,10 +18,11 @@ from sortal.configs.errors import RunError
 from sortal.flows.benchmark.eta import Remaining, watching
 from sortal.flows.benchmark.grid import Cell, cells_of, missing
 from sortal.flows.benchmark.workers import Outcome, Task, run_groups
-from sortal.flows.recluster import gather
-from sortal.flows.run.context import Steps
+from sortal.flows.run.context import Run, Steps
 from sortal.flows.run.guard import clear_disk_errors
+from sortal.flows.run.images import read_images
 from sortal.flows.run.result import post
+from sortal.flows.run.spaces import corpora, embed_corpus
 from sortal.storage.lake.cells import record, seconds_by_method, summary
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.lease import hold
@@ -52,7 +53,7 @@ def benchmark(config: BenchmarkConfig) -> BenchmarkResult:
         todo = missing(workspace, cells)
         with held(workspace, config, todo):
             sweep(workspace)
-            embed(Steps(workspace), todo)
+            embed_all(Steps(workspace), todo)
             run_cells(workspace, config, todo)
         result = summed_up(workspace, cells)
     post("benchmark", markdown(result), f"{result.n_cells} cells, protocol {config.protocol}")
@@ -72,8 +73,17 @@ def held(workspace: Workspace, config: BenchmarkConfig, cells: Sequence[Cell]) -
         yield
 
 
-def embed(do: Steps, cells: Sequence[Cell]) -> None:
-    """Have all vectors in place before cells run side by side, each made once.
+def embed(run: Run) -> None:
+    """Embed the images and texts of a run, and nothing else."""
+    for part, source in (("", run.config.source), ("train.", run.config.train)):
+        if source:
+            read_images(run, source, part)
+    for name, corpus in corpora(run).items():
+        embed_corpus(run, name, corpus)
+
+
+def embed_all(do: Steps, cells: Sequence[Cell]) -> None:
+    """Embed what all cells need before they run side by side, each once.
 
     What fails here fails again, and is told, in the cells that need it.
     """
@@ -87,7 +97,7 @@ def embed(do: Steps, cells: Sequence[Cell]) -> None:
             continue
         done.add(kind)
         try:
-            gather(do, config)
+            embed(Run.begin(config, do))
         except Exception as error:
             log.warning("%s: %s", config.collection_name, error)
 

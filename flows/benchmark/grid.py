@@ -5,14 +5,13 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from sortal.configs.benchmark import BenchmarkConfig
-from sortal.configs.encoder import EncoderSpec
+from sortal.configs.encoder_spec import EncoderSpec
 from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config
 from sortal.configs.schema import RunConfig
 from sortal.configs.section import identity_of
-from sortal.flows import recluster
-from sortal.flows.run import judge as judging
 from sortal.flows.run.check import check_size
+from sortal.flows.run.modalities import contents
 from sortal.storage.artifacts import Artifact
 from sortal.storage.hashing import fingerprint
 from sortal.storage.lake.cells import known_runs
@@ -22,8 +21,8 @@ from sortal.tasks.corpora.step import load_captions, load_nouns
 from sortal.tasks.datasets.collections import Collection, find_collection
 from sortal.tasks.encoders.base import EncoderInfo
 from sortal.tasks.encoders.registry import describe
+from sortal.tasks.registry import versions
 from sortal.tasks.scan.step import scan
-from sortal.tasks.step import Step
 
 
 class Cell(NamedTuple):
@@ -126,16 +125,16 @@ def _cells(
     if first.train:
         scans.append(scan(workspace, source=first.train, config=first.images))
     n_clusters = config.n_clusters or _n_classes(collection, scans[0])
-    state = [encoder.fingerprint, [part.identity for part in scans], _versions()]
-    corpora: dict[str, list[str]] = {}
+    state = [encoder.fingerprint, [part.identity for part in scans], versions()]
+    content: dict[str, list[Any]] = {}
     for seed, method in product(range(config.seeds), config.methods):
         cell = _run_config(config, collection, encoder.spec, method, seed, n_clusters)
         for part, source in zip(scans, (cell.source, cell.train), strict=False):
             check_size(cell, part, str(source))
-        if method not in corpora:  # a seed changes nothing of them
-            corpora[method] = _corpora(workspace, cell, encoder)
+        if method not in content:  # a seed changes nothing of it
+            content[method] = [_corpora(workspace, cell, encoder), contents(cell)]
         yield Cell(
-            key=fingerprint("cell", identity_of(cell), corpora[method], state),
+            key=fingerprint("cell", identity_of(cell), content[method], state),
             group=fingerprint(collection, encoder.spec, seed, *_texts(cell)),
             config=cell,
         )
@@ -143,12 +142,12 @@ def _cells(
 
 def _corpora(workspace: Workspace, cell: RunConfig, encoder: EncoderInfo) -> list[str]:
     """What the texts are that the cell reads: files may change under settings that do not."""
-    loads: list[tuple[Step, Any]] = [(load_nouns, cell.nouns), (load_captions, cell.captions)]
-    return [
-        load.fingerprint(workspace, config=section, encoder=encoder.spec)
-        for load, section in loads
-        if section.source != "none"
-    ]
+    spec, found = encoder.spec, []
+    if cell.nouns.source != "none":
+        found.append(load_nouns.fingerprint(workspace, config=cell.nouns, encoder=spec))
+    if cell.captions.source != "none":
+        found.append(load_captions.fingerprint(workspace, config=cell.captions, encoder=spec))
+    return found
 
 
 def _texts(cell: RunConfig) -> list[Any]:
@@ -165,10 +164,3 @@ def _n_classes(collection: Collection, found: Artifact) -> int:
             f"{collection.source}; put images into class folders or add a metadata file"
         )
     return n_classes
-
-
-def _versions() -> dict[str, int]:
-    """The versions of all steps of a run: a cell made by other code is made again."""
-    names = {**vars(judging), **vars(recluster)}.values()
-    steps = [value for value in names if isinstance(value, Step)]
-    return {step.kind: step.version for step in steps}

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.schema import RunConfig
-from sortal.flows.recluster import settle
-from sortal.flows.run.context import Steps
+from sortal.flows.recluster import cluster_images
+from sortal.flows.run.context import Run, Steps
 from sortal.flows.run.guard import clear_disk_errors
 from sortal.storage.lake.retry import one_line
 from sortal.storage.workspace import Workspace
@@ -176,13 +176,14 @@ def _run(task: Task) -> tuple[str | None, str | None]:
         workspace = Workspace(task.config.workspace).create()
         with clear_disk_errors(task.config.workspace):
             clock = Clock(started_at=datetime.now(UTC))
-            run, _ = settle(task.config, Steps(workspace), clock)
+            run = Run.begin(task.config, Steps(workspace))
+            _, published = cluster_images(run, clock)
     except (UsageError, RunError) as error:
         return None, one_line(error)
     except Exception as error:  # whatever it is, the other cells go on
         logging.getLogger("sortal").exception("cell %s", task.cell)
         return None, f"{type(error).__name__}: {one_line(error)}"
-    return run.facts["run_id"], None
+    return published.facts["run_id"], None
 
 
 def _follow(parent: int) -> None:

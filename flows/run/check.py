@@ -2,7 +2,7 @@
 
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.schema import RunConfig
-from sortal.flows.run.modalities import check_views
+from sortal.flows.run.modalities import check_modalities
 from sortal.storage.artifacts import Artifact
 from sortal.tasks.encoders.base import EncoderInfo
 from sortal.tasks.encoders.registry import describe
@@ -12,7 +12,7 @@ from sortal.tasks.sources.registry import open_source
 def check(config: RunConfig) -> EncoderInfo:
     """Describe the run's encoder; raises UsageError for what cannot work."""
     open_source(config.source)
-    check_views(config)
+    check_modalities(config)
     return describe(config.encoder.spec)
 
 

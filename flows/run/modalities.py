@@ -1,27 +1,23 @@
-"""Further views of a run's images: which of them its method reads, and the steps that make them."""
-
-from typing import Any, NamedTuple, Protocol
+"""Further modalities of a run's images: which of them its method reads, and how they are made."""
 
 from sortal.configs.errors import UsageError
 from sortal.configs.modalities import BUILT_IN, ViewConfig
 from sortal.configs.schema import RunConfig
-from sortal.flows.run.context import Space
+from sortal.flows.run.context import Images, Run, Space
 from sortal.storage.artifacts import Artifact
-from sortal.tasks.captioning.step import caption_images, captioning, check_captioner
+from sortal.tasks.captioning.step import caption_images, captioner_state, check_captioner
 from sortal.tasks.encoders.registry import describe_text
-from sortal.tasks.modalities.step import column_texts, copy_view, embed_view
-from sortal.tasks.step import Step
-
-
-class Do(Protocol):
-    """What runs a step and notes its artifact under a role."""
-
-    def __call__(self, step: Step, role: str | None = None, **arguments: Any) -> Artifact:
-        """The step's artifact."""
+from sortal.tasks.modalities.step import (
+    column_content,
+    column_texts,
+    copy_view,
+    embed_view,
+    vectors_content,
+)
 
 
 def further(config: RunConfig) -> dict[str, ViewConfig]:
-    """The configured views that the run's method reads; raises UsageError for one it lacks."""
+    """The configured modalities that the method reads; raises UsageError for one it lacks."""
     names = [name for name in config.head.reads.views if name not in BUILT_IN]
     lacking = [name for name in names if name not in config.views]
     if lacking:
@@ -33,59 +29,99 @@ def further(config: RunConfig) -> dict[str, ViewConfig]:
     return {name: config.views[name] for name in names}
 
 
-def check_views(config: RunConfig) -> None:
-    """Refuse views and texts that the method lacks, and encoders of texts that cannot be used."""
+def check_modalities(config: RunConfig) -> None:
+    """Raise UsageError for modalities and texts that the method lacks, or encoders of no use."""
     for name, source in (("noun", config.nouns.source), ("caption", config.captions.source)):
         if source == "none" and name in config.head.reads.texts:
             raise UsageError(
                 f"{name}s.source must not be none, since the method {config.method_name} reads "
                 f"{name}s; take another source, or a method without them"
             )
-    for view in further(config).values():
-        if view.kind != "vectors":
-            describe_text(view.encoder)
-        if view.kind == "captions":
+    for modality in further(config).values():
+        if modality.kind != "vectors":
+            describe_text(modality.encoder)
+        if modality.kind == "captions":
             check_captioner(config.captioner, config.captions)
 
 
-class Seen(NamedTuple):
-    """The images and their scan, and the captions corpus, where the run has one."""
+def make_modalities(run: Run, images: Images, captions: Space | None) -> dict[str, Artifact]:
+    """The modalities of `images` that the method reads beyond the built-in ones, by name.
 
-    found: Artifact
-    images: Artifact
-    captions: Space | None
-
-
-def make_views(do: Do, config: RunConfig, seen: Seen) -> dict[str, Artifact]:
-    """The views that the method reads beyond the built-in ones, by name."""
-    return {name: _made(do, name, view, config, seen) for name, view in further(config).items()}
+    `captions` is the run's captions corpus, where it has one.
+    """
+    return {
+        name: _make(run, name, modality, images, captions)
+        for name, modality in further(run.config).items()
+    }
 
 
-def _made(do: Do, name: str, view: ViewConfig, config: RunConfig, seen: Seen) -> Artifact:
-    about: dict[str, Any] = {"role": f"view.{name}", "name": name, "images": seen.images}
-    if view.kind == "vectors":
-        return do(copy_view, scan=seen.found, source=view.source, **about)
-    return do(
+def contents(config: RunConfig) -> list[str | None]:
+    """Hashes of what the modalities are made of, which may change under settings that do not."""
+    return [_content(name, modality, config) for name, modality in further(config).items()]
+
+
+def _content(name: str, modality: ViewConfig, config: RunConfig) -> str | None:
+    if modality.kind == "captions":
+        return captioner_state(config.captioner.chosen)
+    if modality.kind == "column":
+        return column_content(config.train or config.source, modality.column or name)
+    assert modality.source is not None
+    return vectors_content(modality.source)
+
+
+def _make(
+    run: Run, name: str, modality: ViewConfig, images: Images, captions: Space | None
+) -> Artifact:
+    role = f"view.{name}"
+    if modality.kind == "vectors":
+        assert modality.source is not None
+        return run.do(
+            copy_view,
+            role,
+            name=name,
+            images=images.vectors,
+            scan=images.scan,
+            source=modality.source,
+        )
+    texts = (
+        _captions(run, images, captions)
+        if modality.kind == "captions"
+        else run.do(
+            column_texts,
+            f"{role}.texts",
+            scan=images.scan,
+            source=_source(run),
+            column=modality.column or name,
+        )
+    )
+    return run.do(
         embed_view,
-        texts=_texts(do, name, view, config, seen),
-        encoder=config.encoder.model_copy(update={"spec": view.encoder}),
-        encoder_fingerprint=describe_text(view.encoder).fingerprint,
-        **about,
+        role,
+        name=name,
+        images=images.vectors,
+        texts=texts,
+        encoder=run.config.encoder.model_copy(update={"spec": modality.encoder}),
+        encoder_fingerprint=describe_text(modality.encoder).fingerprint,
     )
 
 
-def _texts(do: Do, name: str, view: ViewConfig, config: RunConfig, seen: Seen) -> Artifact:
-    """An artifact with the text of every image."""
-    if view.kind == "captions":
-        about = captioning(
-            config.captioner,
-            scan=seen.found,
-            images=seen.images,
-            source=config.source,
-            reading=config.images,
-            corpus=seen.captions and seen.captions.corpus,
-            text_vectors=seen.captions and seen.captions.vectors,
-        )
-        return do(caption_images, **about)
-    column = {"source": config.source, "column": view.column or name}
-    return do(column_texts, f"view.{name}.texts", scan=seen.found, **column)
+def _captions(run: Run, images: Images, captions: Space | None) -> Artifact:
+    """A caption of every image: of its inputs those that matter to the captioner, no others."""
+    config = run.config
+    by_texts = config.captioner.kind == "nearest"
+    return run.do(
+        caption_images,
+        "image_captions",
+        config=config.captioner.chosen,
+        images=images.vectors,
+        source=_source(run),
+        scan=None if by_texts else images.scan,
+        reading=None if by_texts else config.images,
+        corpus=captions.corpus if by_texts and captions else None,
+        text_vectors=captions.vectors if by_texts and captions else None,
+    )
+
+
+def _source(run: Run) -> str:
+    """Where the images lie that a head is trained on."""
+    return run.config.train or run.config.source

@@ -7,9 +7,8 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.context import FlowRunContext
 from pydantic import BaseModel
 
-from sortal.configs.schema import RunConfig
+from sortal.flows.run.context import Run
 from sortal.storage.artifacts import Artifact
-from sortal.storage.workspace import Workspace
 from sortal.tasks.report.page import place_report, summary
 
 log = logging.getLogger("sortal")
@@ -34,9 +33,10 @@ def post(name: str, markdown: str, description: str) -> None:
         create_markdown_artifact(key=key, markdown=markdown, description=description)
 
 
-def announce(workspace: Workspace, config: RunConfig, run: Artifact, report: Artifact) -> RunResult:
+def announce(run: Run, published: Artifact, report: Artifact) -> RunResult:
     """Put the report where people look, link it from Prefect's view, and return the result."""
-    run_id = run.facts["run_id"]
+    workspace, config = run.workspace, run.config
+    run_id = published.facts["run_id"]
     page = place_report(workspace, run_id, report)
     text = f"{summary(workspace, run_id)}\n\n[Full report]({page.as_uri()})"
     about = f"Clusters of {config.collection_name}, run {run_id}"
@@ -47,7 +47,7 @@ def announce(workspace: Workspace, config: RunConfig, run: Artifact, report: Art
         collection=config.collection_name,
         workspace=str(workspace.root),
         report=str(page),
-        n_images=run.facts["n_images"],
-        n_failed=run.facts["n_failed"],
-        metrics=run.facts["metrics"],
+        n_images=published.facts["n_images"],
+        n_failed=published.facts["n_failed"],
+        metrics=published.facts["metrics"],
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
 
 import duckdb
 
-from sortal.configs.encoder import EncoderSpec
+from sortal.configs.encoder_spec import EncoderSpec
 from sortal.storage.atomic import temporary
 from sortal.storage.faults import point
 from sortal.storage.lake.catalogue import attach, catalogue_of, connect, data_folder, literal

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from sortal.configs.encoder import EncoderSpec
+from sortal.configs.encoder_spec import EncoderSpec
 from sortal.configs.errors import UsageError
 from sortal.configs.schema import CaptionsConfig, NounsConfig
 from sortal.storage.rows import FloatArray

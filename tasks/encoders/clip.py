@@ -16,7 +16,8 @@ import open_clip
 import torch
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
-from sortal.configs.encoder import EncoderConfig, EncoderSpec
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.encoder_spec import EncoderSpec
 from sortal.configs.errors import UsageError
 from sortal.storage.hashing import fingerprint
 from sortal.storage.rows import FloatArray

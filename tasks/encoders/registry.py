@@ -5,7 +5,8 @@ A new encoder is a module with a describer and a class, and a line in each of th
 
 from collections.abc import Callable
 
-from sortal.configs.encoder import EncoderConfig, EncoderSpec
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.encoder_spec import EncoderSpec
 from sortal.configs.errors import UsageError
 from sortal.tasks.encoders import embedded, vectors
 from sortal.tasks.encoders.base import PLAIN, Encoder, EncoderInfo

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sortal.configs.encoder import EncoderSpec
+from sortal.configs.encoder_spec import EncoderSpec
 from sortal.configs.errors import UsageError
 from sortal.storage.hashing import fingerprint
 from sortal.storage.rows import FloatArray

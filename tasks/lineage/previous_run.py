@@ -45,7 +45,7 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Past:
-    """What a run goes on from: the previous run, if any, and the artifacts to start warm from.
+    """What a run continues from: the previous run, if any, and the artifacts to start warm from.
 
     `roles` is empty for a cold start. New clusters get ids from `next_id` on.
     """
@@ -59,10 +59,6 @@ class Past:
     def warm(self) -> bool:
         """Whether the run starts from an earlier one's results."""
         return bool(self.roles)
-
-    def start(self, role: str) -> dict[str, Any]:
-        """The argument `earlier` of a step, or none at all."""
-        return {"earlier": self.roles[role]} if role in self.roles else {}
 
 
 def settings_of(config: dict[str, Any]) -> str:

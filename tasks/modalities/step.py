@@ -35,7 +35,12 @@ from sortal.tasks.step import step
 
 
 def _column_state(_workspace: Workspace, inputs: "ColumnTextsInputs") -> str:
-    found = texts_of_column(inputs.source, inputs.column)
+    return column_content(inputs.source, inputs.column)
+
+
+def column_content(source: str, column: str) -> str:
+    """Hash of a column of a source's metadata; raises UsageError."""
+    found = texts_of_column(source, column)
     return hash_strings(f"{name} {text or ''}" for name, text in found.items())
 
 
@@ -109,7 +114,12 @@ def embed_view(folder: Path, workspace: Workspace, inputs: EmbedViewInputs) -> W
 
 
 def _vectors_state(_workspace: Workspace, inputs: "CopyViewInputs") -> str:
-    files = view_files(inputs.source)
+    return vectors_content(inputs.source)
+
+
+def vectors_content(source: str) -> str:
+    """Hash of the Parquet files of ready-made vectors; raises UsageError."""
+    files = view_files(source)
     return fingerprint("view", [(path.name, content_hash(path)) for path in files])
 
 

@@ -110,20 +110,21 @@ def _places(row: RunRow, steps: dict[str, Artifact]) -> pa.Table:
     )
 
 
-def step_metrics(steps: list[Artifact]) -> dict[str, float]:
-    """Costs and numeric facts of steps: `seconds.<step>`, `peak_mb.<step>`, `<step>.<fact>`.
+def step_metrics(steps: dict[str, Artifact]) -> dict[str, float]:
+    """Costs and numeric facts by role: `seconds.<role>`, `peak_mb.<role>`, `<role>.<fact>`.
 
-    A step is called by its kind; the second of a kind is `<kind>-2`. True is 1 and False 0.
+    `steps` are artifacts by their role in the run, such as `noun.transport`. True is 1, False 0.
     """
     figures: dict[str, float] = {}
-    seen: dict[str, int] = {}
-    for part in steps:
-        count = seen[part.kind] = seen.get(part.kind, 0) + 1
-        name = part.kind if count == 1 else f"{part.kind}-{count}"
-        figures[f"seconds.{name}"] = _cost(part, "seconds")
-        figures[f"peak_mb.{name}"] = _cost(part, "peak_mb")
-        rest = {key: value for key, value in part.facts.items() if key != "cost"}
-        figures |= {f"{name}.{key}": value for key, value in _numbers(rest)}
+    for role, part in steps.items():
+        figures[f"seconds.{role}"] = _cost(part, "seconds")
+        figures[f"peak_mb.{role}"] = _cost(part, "peak_mb")
+        facts = {key: value for key, value in part.facts.items() if key != "cost"}
+        own = facts.get(role.rpartition(".")[2])  # a modality's facts are under its name
+        figures |= {
+            f"{role}.{key}": value
+            for key, value in _numbers(own if isinstance(own, dict) else facts)
+        }
     return figures
 
 

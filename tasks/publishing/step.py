@@ -138,7 +138,7 @@ def commit(folder: Path, workspace: Workspace, inputs: CommitInputs) -> Written:
             "labels_used": inputs.labels_used,
             "protocol": inputs.config.protocol,
         }
-        figures = {**scores, **step_metrics(list(inputs.steps.values()))}
+        figures = {**scores, **step_metrics(inputs.steps)}
         tables = {**tables_of(row, files, figures), "artifacts": _places(row, inputs.steps)}
         tables |= lineage_of(row, files, inputs.lineage) | captions_of(row, files)
         row["run_id"] = lake.publish(row, tables, lambda: _fence(workspace, row, inputs.clock))

@@ -15,8 +15,8 @@ from sortal.tasks.report.thumbnails import LARGE, SMALL, Place
 _MAX_CARDS = 150
 _EXTREMES = 12
 _PICTURES = ((20, 12), (50, 7), (100, 5), (_MAX_CARDS, 3))  # up to so many cards, so many each
-_VIEW = re.compile(r"view(-\d+)?\.[a-z0-9_]+\.n_present")
-_CORPORA = {"": "nouns", "2": "captions"}  # the flow's order, where a step runs for both
+_VIEW = re.compile(r"view\.[a-z0-9_]+\.n_present")
+_CORPORA = {"noun": "nouns", "caption": "captions"}
 
 
 @dataclass(frozen=True)
@@ -105,15 +105,14 @@ class ReportData:
         """Steps as (name, seconds, peak memory of the process so far in MiB), dearest first."""
         steps = [name.partition(".")[2] for name in self.metrics if name.startswith("seconds.")]
         rows = [
-            (self._title(s), self.metrics[f"seconds.{s}"], self.metrics[f"peak_mb.{s}"])
-            for s in steps
+            (_title(s), self.metrics[f"seconds.{s}"], self.metrics[f"peak_mb.{s}"]) for s in steps
         ]
         return sorted(rows, key=lambda row: (-row[1], row[0]))
 
     @property
     def transports(self) -> list[tuple[str, bool, float, float]]:
         """Transports as (texts, converged, iterations, marginal error)."""
-        parts = {f"transport-{number}".rstrip("-"): name for number, name in _CORPORA.items()}
+        parts = {f"{corpus}.transport": texts for corpus, texts in _CORPORA.items()}
         return [
             (
                 name,
@@ -125,15 +124,6 @@ class ReportData:
             if f"{part}.n_iter" in self.metrics
         ]
 
-    def _title(self, step: str) -> str:
-        kind, _, number = step.partition("-")
-        corpus = (
-            f", {_CORPORA[number]}"
-            if f"seconds.{kind}-2" in self.metrics and number in _CORPORA
-            else ""
-        )
-        return kind.replace("_", " ") + (corpus or f" {number}".rstrip())
-
     def places(self) -> list[Place]:
         """Every image the page shows, some of them twice."""
         cards = [picture for cluster in self.clusters for picture in cluster.pictures]
@@ -144,6 +134,13 @@ class ReportData:
         """Pixels of each thumbnail: the first of a card is large."""
         firsts = {c.pictures[0].place.key for c in self.clusters if c.pictures}
         return {place.key: LARGE if place.key in firsts else SMALL for place in self.places()}
+
+
+def _title(role: str) -> str:
+    """A step's role for people: `noun.text_vectors` is "text vectors, nouns"."""
+    *around, last = role.split(".")
+    words = [last.replace("_", " "), *(_CORPORA.get(word, word) for word in reversed(around))]
+    return ", ".join(words)
 
 
 def view_rows(metrics: Mapping[str, float]) -> list[ViewRow]:
@@ -184,7 +181,7 @@ def gather(lake: Lake, run_id: str) -> ReportData:
     pictures = _pictures(lake, run_id, sorted(keys))
 
     metrics = {row["name"]: row["value"] for row in _rows(lake, "metrics", run=run_id)}
-    trained = _rows(lake, "training", run=run_id) if "head.epochs" in metrics else []
+    trained = _rows(lake, "training", run=run_id)
 
     def of_kind(kind: str) -> list[Picture]:
         found = [pictures[row["key"]] for row in extremes if row["kind"] == kind]

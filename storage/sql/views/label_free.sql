@@ -6,7 +6,7 @@ SELECT
     score.method,
     score.random_state,
     score.run_id,
-    metric.name,
+    regexp_replace(metric.name, '^train\.', '') AS name,
     metric.value,
     score.nmi,
     score.labels_used
@@ -14,5 +14,6 @@ FROM scores AS score
 JOIN metrics AS metric ON metric.run_id = score.run_id
 WHERE metric.name IN (
     'silhouette_fused', 'silhouette_image', 'stability', 'size_entropy', 'entropy_noun',
-    'entropy_caption', 'cosine_image', 'cosine_fused', 'head.agreement', 'head.confidence'
+    'entropy_caption', 'cosine_image', 'cosine_fused', 'partition.agreement',
+    'partition.confidence', 'train.partition.agreement', 'train.partition.confidence'
 )

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from plain import cluster
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.schema import RunConfig
 from sortal.flows.operations.assign import assign, load_run
+from sortal.flows.recluster import recluster
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
 
@@ -61,7 +61,7 @@ def world(tmp_path_factory) -> Path:
     for method in (*HEADS, "kmeans", "tac-free", "cae-concat", "cae"):
         values = {"source": str(folder), "encoder": {"spec": f"vectors:{folder}"}}
         values |= {"method": method, "n_clusters": KINDS, "workspace": root / "workspace"}
-        cluster(RunConfig(**values, partition={"n_init": 2}, head=head))
+        recluster.fn(RunConfig(**values, partition={"n_init": 2}, head=head))
     return root
 
 

@@ -41,7 +41,9 @@ def test_the_same_run_again_is_the_same_run_and_new_images_go_on_from_it(pets):
     second = pets.run(4)
     assert second.run_id != first.run_id
     assert pets.run(4).run_id == second.run_id
-    warm = "SELECT run_id, value FROM metrics WHERE name IN ('transport.warm', 'partition.warm')"
+    warm = (
+        "SELECT run_id, value FROM metrics WHERE name IN ('noun.transport.warm', 'partition.warm')"
+    )
     assert dict(pets.rows(warm)) == {first.run_id: 0, second.run_id: 1}
     spaces = pets.rows("SELECT count(DISTINCT fingerprint) FROM artifacts WHERE kind = 'space'")
     assert spaces == [(2,)]  # nouns' and captions', of both runs

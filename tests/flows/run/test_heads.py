@@ -1,7 +1,5 @@
 """Trained heads through the flow's own steps: clusters with names, probabilities and a history."""
 
-from datetime import UTC, datetime
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,11 +7,11 @@ import pytest
 
 from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config
-from sortal.flows.recluster import Steps, sort
+from sortal.flows.recluster import recluster
+from sortal.storage.artifacts import find
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
 from sortal.tasks.publishing.check import check_run
-from sortal.tasks.publishing.step import Clock
 from sortal.tasks.report.page import build
 
 KINDS, DIM, N_IMAGES = 3, 16, 120
@@ -43,15 +41,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-class Plain(Steps):
-    """The flow's steps without Prefect."""
-
-    def __call__(self, step, role=None, **arguments):
-        artifact = step(self.workspace, **arguments)
-        self.done[role or step.kind] = artifact
-        return artifact
-
-
 class Run:
     """A run of the flow's line of steps, and what it made."""
 
@@ -61,9 +50,11 @@ class Run:
         chosen = [*(f"head.trainer.{setting}" for setting in TRAINER), *settings]
         self.config = make_config(values, chosen)
         self.workspace = Workspace(root).create()
-        do = Plain(self.workspace)
-        self.result = sort(self.config, do, Clock(started_at=datetime.now(UTC)))
-        self.clusters = do.done["partition"]
+        self.result = recluster.fn(self.config)
+        place = "SELECT kind, fingerprint FROM artifacts WHERE run_id = ? AND role = 'partition'"
+        with Lake(self.workspace, read_only=True) as lake:
+            found = lake.execute(place, [self.result.run_id]).fetchone()
+        self.clusters = find(self.workspace, *found)
 
     def table(self, name):
         return pq.read_table(self.clusters.file(self.workspace, name))
@@ -170,5 +161,5 @@ def test_a_batch_larger_than_the_collection_is_made_to_fit_and_the_lake_says_so(
     run = Run(tmp_path, folder, "tac", "head.trainer.batch_size=512")
     assert run.clusters.facts["batch_size"] == N_IMAGES // 7
     with Lake(run.workspace, read_only=True) as lake:
-        size = "SELECT value FROM metrics WHERE name = 'head.batch_size'"
+        size = "SELECT value FROM metrics WHERE name = 'partition.batch_size'"
         assert lake.execute(size).fetchall() == [(17.0,)]

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from plain import cluster
 from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config
 from sortal.flows.operations.assign import assign
+from sortal.flows.recluster import recluster
 from sortal.storage.artifacts import find
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
@@ -73,7 +73,7 @@ def settings(root, workspace):
 def run(utterances, tmp_path_factory):
     root, _ = utterances
     workspace = tmp_path_factory.mktemp("workspace")
-    return cluster(settings(root, workspace)), Workspace(workspace)
+    return recluster.fn(settings(root, workspace)), Workspace(workspace)
 
 
 def test_utterances_are_sorted_by_their_features_alone(run, utterances):
@@ -88,8 +88,8 @@ def test_utterances_are_sorted_by_their_features_alone(run, utterances):
     assert figures == {
         "view.text.n_present": N,
         "view.text.n_missing": 0,
-        "view-2.audio.n_present": n_audio,
-        "view-2.audio.n_missing": N - n_audio,
+        "view.audio.n_present": n_audio,
+        "view.audio.n_missing": N - n_audio,
     }
     assert names == [(f"cluster {i + 1}",) for i in range(KINDS)]
     (place,) = places
@@ -101,7 +101,7 @@ def test_utterances_are_sorted_by_their_features_alone(run, utterances):
 
 def test_the_same_run_again_is_that_run(run, utterances):
     result, workspace = run
-    assert cluster(settings(utterances[0], workspace.root)).run_id == result.run_id
+    assert recluster.fn(settings(utterances[0], workspace.root)).run_id == result.run_id
 
 
 def test_utterances_are_placed_by_the_view_that_is_there_and_a_line_says_so(
@@ -130,7 +130,9 @@ def test_pictures_with_titles_are_sorted_by_both(photos, tmp_path):
     values = {"source": str(source), "n_clusters": 4, "method": "glad", "workspace": tmp_path / "w"}
     chosen = ["views.title.kind=column", "head.glad.views=[image, title]"]
     chosen += ["head.trainer.epochs=3", "head.trainer.batch_size=32", "head.trainer.lr=0.01"]
-    result = cluster(make_config(values, [*chosen, "nouns.source=none", "captions.source=none"]))
+    result = recluster.fn(
+        make_config(values, [*chosen, "nouns.source=none", "captions.source=none"])
+    )
     with Lake(Workspace(tmp_path / "w"), read_only=True) as lake:
         query = "SELECT value FROM metrics WHERE name = 'view.title.n_missing'"
         assert lake.execute(query).fetchall() == [(len(paths[::10]),)]
@@ -156,7 +158,7 @@ def test_views_that_cannot_be_are_refused_before_anything_is_read(
         config = settings(utterances[0], tmp_path).model_dump(exclude_unset=True)
         if "text" in setting:
             config["views"].pop("text")
-        cluster(make_config(config, [setting]))
+        recluster.fn(make_config(config, [setting]))
     assert "\n" not in str(error.value)
     assert not Workspace(tmp_path).vectors.exists() or not list(
         Workspace(tmp_path).vectors.iterdir()

@@ -5,9 +5,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from plain import cluster
 from sortal.configs.load import make_config
 from sortal.flows.operations.assign import assign
+from sortal.flows.recluster import recluster
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
 
@@ -53,7 +53,7 @@ def run(halves, root, method, *settings):
         "workspace": root,
         "encoder": {"spec": f"vectors:{halves / 'all'}"},
     }
-    return cluster(make_config(values, [*SMALL, *settings]))
+    return recluster.fn(make_config(values, [*SMALL, *settings]))
 
 
 @pytest.mark.parametrize("method", ["tac-free", "tac", "mca", "glad"])
@@ -89,6 +89,6 @@ def test_a_head_is_not_trained_again_for_other_images_to_measure_on(halves, tmp_
     run(halves, tmp_path, "tac")
     values = {"source": str(halves / "all"), "train": str(halves / "train"), "n_clusters": KINDS}
     values |= {"method": "tac", "workspace": tmp_path}
-    cluster(make_config(values | {"encoder": {"spec": f"vectors:{halves / 'all'}"}}, SMALL))
+    recluster.fn(make_config(values | {"encoder": {"spec": f"vectors:{halves / 'all'}"}}, SMALL))
     assert len(list(Workspace(tmp_path).artifacts.glob("head/*"))) == 1
     assert len(list(Workspace(tmp_path).artifacts.glob("applied/*"))) == 2

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from image_files import CONFIG, run, write
-from plain import cluster
 from sortal.configs.errors import UsageError
 from sortal.configs.schema import RunConfig
 from sortal.flows.operations.assign import assign
+from sortal.flows.recluster import recluster
 from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
 from sortal.tasks.encoders.registry import describe
@@ -32,7 +32,7 @@ def settings(tmp_path_factory) -> RunConfig:
         nouns={"lexnames": ("noun.Tops",), "max_words": 1, "templates": ("{}",)},
         captions={"source": str(root / "captions.txt"), "format": "text"},
     )
-    cluster(config)
+    recluster.fn(config)
     return config
 
 
@@ -98,7 +98,7 @@ def test_the_collection_is_as_it_was(room, settings, tmp_path):
     assert {path: path.read_bytes() for path in remembered} == remembered
     again = run(room, source, CONFIG)
     assert (again.fingerprint, again.identity) == (before.fingerprint, before.identity)
-    result = cluster(settings)
+    result = recluster.fn(settings)
     assert result.n_images == 12
 
 

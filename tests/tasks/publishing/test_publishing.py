@@ -98,7 +98,7 @@ def test_a_run_is_published_with_everything_its_steps_made(workspace):
     assert rows(workspace, "SELECT run_id, term FROM cluster_terms") == [(run_id, "cat")]
     metrics = dict(rows(workspace, "SELECT name, value FROM metrics"))
     assert metrics["acc"] == 0.75 and metrics["partition.inertia"] == 2.5
-    assert metrics["seconds.image_vectors"] == 1.5 and metrics["peak_mb.partition"] == 100
+    assert metrics["seconds.images"] == 1.5 and metrics["peak_mb.partition"] == 100
     assert rows(workspace, "SELECT method, seconds, labels_used FROM runs") == [("cae", 3.0, False)]
     kept = json.loads(run.file(workspace, "run.json").read_text())
     assert (kept["run_id"], kept["metrics"]) == (run_id, metrics)
@@ -168,16 +168,22 @@ def test_redact_hides_passwords_of_urls_only(text, kept):
     assert redact(text) == kept
 
 
-def test_a_repeated_step_is_numbered_and_only_numbers_are_metrics(workspace):
+def test_metrics_of_steps_are_named_by_role_and_only_numbers_are_metrics(workspace):
     facts = {"converged": True, "mean_weights": {"image": 0.5}, "sizes": [1], "error": float("nan")}
     part = artifact(workspace, "transport", {}, **facts, cost={"seconds": 2.0, "peak_mb": 9})
-    assert step_metrics([part, part]) == {
-        "seconds.transport": 2.0,
-        "peak_mb.transport": 9.0,
-        "transport.converged": 1.0,
-        "transport.mean_weights.image": 0.5,
-        "seconds.transport-2": 2.0,
-        "peak_mb.transport-2": 9.0,
-        "transport-2.converged": 1.0,
-        "transport-2.mean_weights.image": 0.5,
+    assert step_metrics({"noun.transport": part, "caption.transport": part}) == {
+        "seconds.noun.transport": 2.0,
+        "peak_mb.noun.transport": 9.0,
+        "noun.transport.converged": 1.0,
+        "noun.transport.mean_weights.image": 0.5,
+        "seconds.caption.transport": 2.0,
+        "peak_mb.caption.transport": 9.0,
+        "caption.transport.converged": 1.0,
+        "caption.transport.mean_weights.image": 0.5,
     }
+
+
+def test_the_facts_of_a_modality_are_named_once(workspace):
+    part = artifact(workspace, "view", {}, title={"dim": 4, "n_present": 3}, cost={})
+    figures = step_metrics({"view.title": part})
+    assert figures["view.title.dim"] == 4 and figures["view.title.n_present"] == 3

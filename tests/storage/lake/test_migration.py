@@ -1,0 +1,76 @@
+"""A lake that an earlier version made is migrated when it is opened for writing."""
+
+import pyarrow as pa
+
+from lakes import metrics, run_row
+from sortal.storage.lake.lake import Lake
+
+ROLES = {  # role -> kind
+    "noun.transport": "transport",
+    "caption.transport": "transport",
+    "partition": "head",
+    "view.text": "view",
+    "view.audio": "view",
+    "train.scan": "scan",
+    "scan": "scan",
+}
+
+
+def artifacts(row, roles):
+    """Rows of `artifacts` of a run, by role."""
+    words = ("fingerprint", "identity")
+    return pa.table(
+        {
+            "run_id": [row["run_id"]] * len(roles),
+            "role": list(roles),
+            "kind": list(roles.values()),
+            **{word: list(roles) for word in words},
+        }
+    )
+
+
+def reopened(workspace, row, figures, roles):
+    """The figures of a run in a lake whose SQL has changed since it was published."""
+    with Lake(workspace) as lake:
+        tables = {"metrics": metrics(row, **figures), "artifacts": artifacts(row, roles)}
+        lake.publish(row, tables)
+        lake.execute("UPDATE meta SET value = 'of an earlier version' WHERE name = 'schema'")
+    with Lake(workspace) as lake:
+        return dict(lake.execute("SELECT name, value FROM metrics").fetchall())
+
+
+def test_figures_of_steps_that_were_called_by_number_are_called_by_role(workspace):
+    old = {
+        "acc": 0.5,
+        "transport.n_iter": 1.0,
+        "transport-2.n_iter": 2.0,
+        "seconds.transport": 3.0,
+        "seconds.transport-2": 4.0,
+        "peak_mb.scan-2": 5.0,
+        "head.epochs": 6.0,
+        "view.text.n_present": 7.0,
+        "view-2.audio.n_present": 8.0,
+    }
+    assert reopened(workspace, run_row(), old, ROLES) == {
+        "acc": 0.5,
+        "noun.transport.n_iter": 1.0,
+        "caption.transport.n_iter": 2.0,
+        "seconds.noun.transport": 3.0,
+        "seconds.caption.transport": 4.0,
+        "peak_mb.train.scan": 5.0,
+        "partition.epochs": 6.0,
+        "view.text.n_present": 7.0,
+        "view.audio.n_present": 8.0,
+    }
+
+
+def test_without_nouns_the_first_transport_is_the_captions(workspace):
+    roles = {"caption.transport": "transport"}
+    found = reopened(workspace, run_row(), {"transport.n_iter": 9.0}, roles)
+    assert found == {"caption.transport.n_iter": 9.0}
+
+
+def test_figures_by_role_stay_as_they_are(workspace):
+    new = {"noun.transport.n_iter": 1.0, "partition.epochs": 2.0, "seconds.scan": 3.0}
+    new |= {"view.text.n_present": 4.0, "train.partition.epochs": 5.0}
+    assert reopened(workspace, run_row(), new, ROLES | {"train.partition": "head"}) == new
