@@ -1,5 +1,6 @@
 """The Python API, on real pictures and under Prefect, as a script or a notebook uses it."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -121,26 +122,31 @@ def test_importing_sortal_imports_nothing_heavy():
     assert done.stdout.splitlines() == ["['sortal']", "set() True"]
 
 
-SCRIPT = """
-print("the script runs")
-import sortal
-
-run = sortal.cluster("photos", n_clusters=4, encoder={encoder!r}, **{settings!r})
-print(len(run.images()), "images")
-"""
+PAGE = (Path(__file__).parents[3] / "docs" / "python.md").read_text(encoding="utf-8")
 
 
-def test_a_plain_script_runs_once_with_worker_processes_and_shows_progress(tmp_path: Path):
+def test_the_page_names_the_columns_that_there_are(growing):
+    run = growing[0][-1]
+    tables = re.findall(r"^\| `(\w+)\(\)` \|.*\| ([\w, ]+) \|$", PAGE, re.M)
+    assert len(tables) == 3
+    for name, columns in tables:
+        assert getattr(run, name)().column_names == columns.split(", ")
+
+
+def test_the_pages_example_is_a_script_that_runs_once_and_shows_progress(tmp_path: Path):
     """Without `if __name__ == "__main__"`, and with more images than one process reads."""
     for number in range(300):
         write(tmp_path / f"photos/{number:03}.png", seed=number)
-    (tmp_path / "script.py").write_text(
-        SCRIPT.format(encoder=tiny(tmp_path / "tiny"), settings=SETTINGS)
-    )
+    example = re.findall(r"```python\n(.*?)```", PAGE, re.S)[0]
+    quick = f"n_clusters=4, encoder={tiny(tmp_path / 'tiny')!r}, **{SETTINGS!r}"
+    assert "n_clusters=20" in example and "__main__" not in example
+    script = f"print('the script runs')\n{example.replace('n_clusters=20', quick)}"
+    (tmp_path / "script.py").write_text(f"{script}\nprint(len(run.images()), 'images')\n")
     done = subprocess.run(
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True,
         timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["the script runs", "300 images"]
+    first, report, last = done.stdout.splitlines()
+    assert (first, last) == ("the script runs", "300 images") and Path(report).exists()
     assert "image_vectors: 300 rows" in done.stderr and "Traceback" not in done.stderr
