@@ -26,6 +26,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from sortal.configs.heads import HeadConfig
 from sortal.configs.presets import load_preset, merge
+from sortal.configs.schema import PartitionConfig
 from sortal.storage.rows import FloatArray
 from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
@@ -168,7 +169,8 @@ def main() -> None:
         plain = {f"k-means on {name}": rows for name, rows in views.items()}
         plain["k-means on all views"] = np.hstack(list(views.values()))
         for name, rows in plain.items():
-            found = kmeans(rows + 1e-6, args.clusters, random_state=seed).labels
+            partition = PartitionConfig(n_init=10)
+            found = kmeans(rows + 1e-6, args.clusters, partition, random_state=seed).labels
             lines.setdefault(name, []).append(scores(truth, found))
         for method in args.methods.split(","):
             start = time.process_time()

@@ -80,10 +80,11 @@ def inertia_of(data: np.ndarray, labels: np.ndarray) -> float:
 def fit(engine: str, data: np.ndarray, k: int, seed: int, max_iter: int) -> tuple[np.ndarray, int]:
     """Labels and iterations of one fit."""
     if engine.startswith("sortal"):
+        from sortal.configs.schema import PartitionConfig
         from sortal.tasks.clustering.kmeans import kmeans
 
-        spherical = engine.endswith("spherical")
-        found = kmeans(data, k, spherical=spherical, n_init=N_INIT, random_state=seed)
+        config = PartitionConfig(spherical=engine.endswith("spherical"), n_init=N_INIT)
+        found = kmeans(data, k, config, random_state=seed)
         return found.labels, found.n_iter
     if engine == "scikit-learn":
         from sklearn.cluster import KMeans

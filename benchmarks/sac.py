@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 from sklearn.metrics import normalized_mutual_info_score, roc_auc_score
 
 from sortal.configs.load import make_config
-from sortal.configs.schema import RunConfig
+from sortal.configs.schema import PartitionConfig, RunConfig
 from sortal.flows.recluster import corpora, read, space_of
 from sortal.flows.run.context import Steps
 from sortal.flows.run.modalities import Seen, make_views
@@ -110,7 +110,8 @@ def by_held_out(args: argparse.Namespace, seen: list[dict]) -> list[np.ndarray]:
     ends = np.cumsum([len(each) for each in others])[:-1]
     means = normalise(np.stack([part.mean(axis=0) for part in np.split(flat, ends)]))
     means = normalise(means - means.mean(axis=0))
-    return [kmeans(means, args.clusters, n_init=10, random_state=s).labels for s in range(5)]
+    config = PartitionConfig(n_init=10)
+    return [kmeans(means, args.clusters, config, random_state=s).labels for s in range(5)]
 
 
 def shuffled(n: int, share: float, seed: int) -> np.ndarray:

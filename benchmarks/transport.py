@@ -74,9 +74,13 @@ def clip_like(n, m, folder, seed=0) -> tuple[np.ndarray, np.ndarray]:
 
 def ours(x, y, epsilon, tol, budget) -> Any:
     """Sortal: the plan is never formed."""
+    from sortal.configs.schema import TransportConfig
     from sortal.tasks.transport.solve import solve
 
-    return solve(x, y, epsilon=epsilon, tol=tol, max_iter=5000, memory_budget=budget)
+    config = TransportConfig(
+        epsilon=epsilon, balance=1.0, tol=tol, max_iter=5000, memory_budget=budget
+    )
+    return solve(x, y, config)
 
 
 def pot(x, y, epsilon, tol, name) -> Any:
@@ -174,7 +178,7 @@ def run(name, folder, args) -> dict[str, Any]:
     if args.memory_budget is not None:
         command += ["--memory-budget", str(args.memory_budget)]
     root = Path(__file__).resolve().parents[1]
-    env = os.environ | {"OMP_NUM_THREADS": str(args.threads), "PYTHONPATH": str(root)}
+    env = os.environ | {"OMP_NUM_THREADS": str(args.threads), "PYTHONPATH": str(root / "src")}
     try:
         done = subprocess.run(
             command, env=env, capture_output=True, text=True, timeout=args.limit, check=False
@@ -218,7 +222,7 @@ def inputs(folder, n, m, args) -> tuple[int, int]:
         x, y = clip_like(n, m, args.clip)
     else:
         x, y = synthetic(n, m)
-    # A million rows are kept as the vector store keeps them, so that they fit beside the kernel.
+    # A million rows are kept as the vector store keeps them, so that they fit next to the kernel.
     np.save(folder / "x.npy", x if n < HALF_FROM else x.astype(np.float16))
     np.save(folder / "y.npy", y)
     return len(x), len(y)

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from transport import clip_like, synthetic
 
+from sortal.configs.schema import TransportConfig
 from sortal.storage.rows import ArrayRows
-from sortal.tasks.threads import Lanes
+from sortal.tasks.threads import ThreadPool
 from sortal.tasks.transport.exact_pass import Problem, block_rows, column_sums
-from sortal.tasks.transport.potential import Potential
 from sortal.tasks.transport.solve import solve
 
 SETTINGS = ((0.005, 1.0), (0.01, 1.0), (0.02, 1.0), (0.02, 0.5), (0.05, 1.0))
@@ -25,7 +25,7 @@ SETTINGS = ((0.005, 1.0), (0.01, 1.0), (0.02, 1.0), (0.02, 0.5), (0.05, 1.0))
 def plain(x: np.ndarray, y: np.ndarray, epsilon: float, balance: float, tol: float) -> int:
     """Evaluations that Sinkhorn's own iteration needs from g = 0, without acceleration."""
     masses = torch.full((len(y),), 1.0 / len(y), dtype=torch.float64)
-    with Lanes("cpu") as lanes:
+    with ThreadPool() as threads:
         problem = Problem(
             rows=ArrayRows(x),
             texts=torch.from_numpy(y),
@@ -33,7 +33,7 @@ def plain(x: np.ndarray, y: np.ndarray, epsilon: float, balance: float, tol: flo
             epsilon=epsilon,
             balance=balance,
             block_size=block_rows(len(y)),
-            lanes=lanes,
+            threads=threads,
         )
         u = torch.zeros_like(masses)
         for n_iter in range(1, 1000):
@@ -48,16 +48,8 @@ def rows(x: np.ndarray, y: np.ndarray, new: float, tol: float) -> Iterator[str]:
     """A Markdown row a setting: plain, accelerated and warm evaluations, and exact passes."""
     old = x[: round(len(x) / (1 + new))]
     for epsilon, balance in SETTINGS:
-
-        def solved(
-            images: np.ndarray,
-            g0: np.ndarray | None = None,
-            epsilon: float = epsilon,
-            balance: float = balance,
-        ) -> Potential:
-            return solve(images, y, epsilon=epsilon, balance=balance, tol=tol, g0=g0)
-
-        cold, warm = solved(x), solved(x, solved(old).g)
+        config = TransportConfig(epsilon=epsilon, balance=balance, tol=tol)
+        cold, warm = solve(x, y, config), solve(x, y, config, start=solve(old, y, config).g)
         slow = plain(x, y, epsilon, balance, tol)
         yield (
             f"| {epsilon:g} | {balance:g} | {slow} | {cold.n_iter} ({cold.n_passes}) "

@@ -1,4 +1,4 @@
-"""Settings of lineage: when a run goes on from the last one, and what counts as the same cluster.
+"""Settings of lineage: when a run continues from the last one, and what counts as the same cluster.
 
 All shares are of images present in both runs, so that growth alone never breaks an identity.
 """

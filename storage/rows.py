@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
+_BLOCK = 16384
 
 
 @runtime_checkable
@@ -43,7 +44,19 @@ def as_rows(vectors: "Rows | NDArray[np.floating]") -> Rows:
     return ArrayRows(vectors) if isinstance(vectors, np.ndarray) else vectors
 
 
-def read_all(rows: Rows, size: int = 16384) -> FloatArray:
+def take_rows(rows: Rows | FloatArray, numbers: NDArray[np.int64]) -> FloatArray:
+    """Rows `numbers` (ascending) of shape (len(numbers), dim), in one streamed pass."""
+    rows = as_rows(rows)
+    out = np.empty((len(numbers), rows.shape[1]), dtype=np.float32)
+    start = 0
+    for block in rows.blocks(_BLOCK):
+        first, last = np.searchsorted(numbers, [start, start + len(block)])
+        out[first:last] = block[numbers[first:last] - start]
+        start += len(block)
+    return out
+
+
+def read_all(rows: Rows, size: int = _BLOCK) -> FloatArray:
     """The whole matrix of shape (n_rows, dim), float32. Only for sets known to be small."""
     out = np.empty(rows.shape, dtype=np.float32)
     start = 0

@@ -1,4 +1,4 @@
-"""Centring: each modality's mean removed before modalities are compared.
+"""Arrays: unit rows, means, and centring: each modality loses its mean before a comparison.
 
 Images and texts of a CLIP space live in two far-apart cones (the modality gap); with the means
 gone, cosines compare what differs inside a modality.

@@ -1,7 +1,7 @@
-"""Lanes: blocks of rows worked on side by side, one thread a lane, results in the blocks' order.
+"""Threads: blocks of rows worked on in parallel, results in the blocks' order.
 
-Each lane runs torch with one thread of its own: no barrier between lanes, and the same bits
-whatever the number of threads.
+Each thread runs torch with one thread of its own: no barrier between threads, and the same bits
+whatever their number.
 """
 
 import threading
@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 
-class Lanes:
-    """A pool of lanes; a context manager. On an accelerator there is one lane, the caller's."""
+class ThreadPool:
+    """A context manager: as many threads as torch has; on an accelerator the caller's alone."""
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
@@ -22,17 +22,17 @@ class Lanes:
         self._local = threading.local()
         self._pool: ThreadPoolExecutor | None = None
 
-    def __enter__(self) -> "Lanes":
+    def __enter__(self) -> "ThreadPool":
         if self._count:
-            self._pool = ThreadPoolExecutor(self._count, "lane", lambda: torch.set_num_threads(1))
+            self._pool = ThreadPoolExecutor(self._count, "block", lambda: torch.set_num_threads(1))
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
 
-    def scratch(self, n_rows: int, n_columns: int) -> torch.Tensor:
-        """The lane's own float32 buffer of this shape; its contents are arbitrary."""
+    def buffer(self, n_rows: int, n_columns: int) -> torch.Tensor:
+        """The calling thread's own float32 buffer of this shape; its contents are arbitrary."""
         held = getattr(self._local, "buffer", None)
         if held is None or held.numel() < n_rows * n_columns:
             held = torch.empty(n_rows * n_columns, device=self.device)
@@ -40,7 +40,7 @@ class Lanes:
         return held[: n_rows * n_columns].view(n_rows, n_columns)
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-        """`function` of each item, in order; at most two items a lane are read ahead."""
+        """`function` of each item, in order; at most two items a thread are read ahead."""
         if self._pool is None:
             yield from map(function, items)
             return

@@ -85,7 +85,7 @@ def embed(run: Run) -> None:
 def embed_all(do: Steps, cells: Sequence[Cell]) -> None:
     """Embed what all cells need before they run side by side, each once.
 
-    What fails here fails again, and is told, in the cells that need it.
+    What fails here fails again in the cells that need it, which report it.
     """
     done = set()
     for cell in cells:

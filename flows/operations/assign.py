@@ -43,7 +43,6 @@ from sortal.tasks.placing.placer import (
 from sortal.tasks.progress import progress
 from sortal.tasks.scan.step import scan
 from sortal.tasks.sources.registry import open_source
-from sortal.tasks.sources.vectors import VectorsSource
 
 log = logging.getLogger("sortal")
 
@@ -91,7 +90,7 @@ def assign(
     """
     opened = open_source(source)
     stored = load_run(workspace, run, collection)
-    encoder_fits(stored, isinstance(opened, VectorsSource), source)
+    encoder_fits(stored, opened.vectors is not None, source)
     tell_of_views(stored)
     placer = open_placer(
         workspace, artifacts(workspace, stored), stored.config, settings or AssignConfig()
@@ -101,9 +100,9 @@ def assign(
         found.file(workspace, "images.parquet"), columns=["path", "key", "status", "error_code"]
     )
     failed: dict[str, str] = {}
-    if isinstance(opened, VectorsSource):
-        check_dim(stored.config, vectors.dim_of(opened.root), placer)
-        placed = place(placer, vectors.image_blocks(opened.root), inputs.num_rows)
+    if opened.vectors:
+        check_dim(stored.config, vectors.dim_of(opened.vectors), placer)
+        placed = place(placer, vectors.image_blocks(opened.vectors), inputs.num_rows)
     else:
         placed, failed = embed_and_place(workspace, stored, placer, found, source)
     rows = joined(inputs, placed, failed, stored.clusters)

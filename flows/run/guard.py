@@ -1,4 +1,4 @@
-"""What a run needs around it: the collection for itself, a clean workspace, clear disk errors."""
+"""What guards a run: the lease of its collection, a clean workspace, clear errors of the disk."""
 
 import errno
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def clear_disk_errors(workspace: Path) -> Iterator[None]:
             raise
         raise RunError(
             f"the workspace {workspace} must be writable and its disk have room, got: "
-            f"{text}; mend that and run again, finished steps are kept"
+            f"{text}; fix that and run again, finished steps are kept"
         ) from error
 
 

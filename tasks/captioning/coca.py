@@ -21,7 +21,7 @@ from sortal.tasks.captioning.caption import Caption, Code, captioned
 from sortal.tasks.embedding.batches import Batches, bounds_of, read_batches
 from sortal.tasks.encoders.clip import OpenClipEncoder
 from sortal.tasks.progress import Advance
-from sortal.tasks.sources.base import ImageSource
+from sortal.tasks.sources.base import Source
 
 START, END, PAD = 49406, 49407, 0  # of CLIP's tokenizer, with which CoCa is trained
 
@@ -29,7 +29,7 @@ START, END, PAD = 49406, 49407, 0  # of CLIP's tokenizer, with which CoCa is tra
 class Coca:
     """A CoCa on a device, and how its captions are searched for."""
 
-    def __init__(self, config: CocaConfig, source: ImageSource, reading: ImagesConfig) -> None:
+    def __init__(self, config: CocaConfig, source: Source, reading: ImagesConfig) -> None:
         encoder = OpenClipEncoder(EncoderConfig(spec=config.spec, device=config.device))
         if not isinstance(encoder.model, CoCa) or not isinstance(encoder.tokenizer, CLIPWords):
             raise UsageError(

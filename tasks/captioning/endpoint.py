@@ -23,8 +23,9 @@ from sortal.configs.schema import ImagesConfig
 from sortal.tasks.captioning.caption import Caption, Code, captioned
 from sortal.tasks.captioning.credentials import Credentials, credentials
 from sortal.tasks.progress import Advance
-from sortal.tasks.sources.base import ImageSource
-from sortal.tasks.sources.read import Failure, middle, read_image
+from sortal.tasks.sources.base import Source
+from sortal.tasks.sources.decode import middle, read_image
+from sortal.tasks.sources.errors import Failure
 
 log = logging.getLogger("sortal")
 
@@ -51,7 +52,7 @@ class Answer(NamedTuple):
 class Endpoint:
     """A server, asked `concurrency` questions at once."""
 
-    def __init__(self, config: OpenAiConfig, source: ImageSource, reading: ImagesConfig) -> None:
+    def __init__(self, config: OpenAiConfig, source: Source, reading: ImagesConfig) -> None:
         self._config, self._source, self._reading = config, source, reading
         self._access = check_endpoint(config)
         self._health = Health(config.give_up_after, self._access)

@@ -5,6 +5,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from sortal.storage.rows import FloatArray
+
+
+def assignments_table(
+    keys: list[str],
+    labels: NDArray[np.integer],
+    distances: FloatArray,
+    probabilities: FloatArray | None = None,
+) -> pa.Table:
+    """Arrow table with key, cluster (int32) and distance (float32, cosine, to the own centre).
+
+    And probability (float32) of the own cluster, where the method knows it.
+    """
+    columns = {
+        "key": pa.array(keys, pa.string()),
+        "cluster": pa.array(labels, pa.int32()),
+        "distance": pa.array(distances, pa.float32()),
+    }
+    if probabilities is not None:
+        columns["probability"] = pa.array(probabilities, pa.float32())
+    return pa.table(columns)
+
 
 def labels_of(keys: pa.Array | pa.ChunkedArray, assignments: pa.Table) -> NDArray[np.int64]:
     """Cluster of each key, of shape (len(keys),); -1 where it has none."""

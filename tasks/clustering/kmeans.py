@@ -7,12 +7,13 @@ streamed pass with the final centres, so nothing of size n_rows x n_clusters exi
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sortal.configs.errors import UsageError
+from sortal.configs.schema import PartitionConfig
 from sortal.storage.hashing import hash_bytes
 from sortal.storage.rows import FloatArray, Rows, as_rows
 from sortal.tasks.arrays import normalise
@@ -23,6 +24,7 @@ log = logging.getLogger("sortal")
 
 BLOCK = 16384
 FIT_BYTES = 2 << 30  # rows are sampled when the fit would hold more than this
+_TOL = 1e-5  # share of the inertia; an iteration that lowers it by less is the last
 
 
 @dataclass(frozen=True)
@@ -47,46 +49,37 @@ class KMeansResult:
 def kmeans(
     vectors: Rows | NDArray[np.floating],
     n_clusters: int,
+    config: PartitionConfig,
     *,
-    spherical: bool = True,
-    n_init: int = 10,
-    max_iter: int = 300,
-    tol: float = 1e-5,
-    random_state: int = 0,
-    engine: Literal["faiss", "sklearn"] = "faiss",
+    random_state: int,
     centres: FloatArray | None = None,
     max_rows: int | None = None,
 ) -> KMeansResult:
     """Partition `vectors` of shape (n_rows, dim) into `n_clusters`.
 
-    `spherical`: rows and centres have unit length, so the nearest centre is that of the largest
-    cosine. `tol`: stop once an iteration lowers the inertia by less than this share. `engine`:
-    "faiss" is our loop on faiss's exact search; "sklearn" is scikit-learn's, as a reference.
-    `centres`: earlier centres of shape (n_clusters, dim) to start from; they keep their ids and
-    `n_init` is unused. Otherwise ids go by decreasing size. `max_rows`: fit on a sample of at
-    most so many rows (default: as many as fit into 2 GiB).
+    Where `config.spherical`, rows and centres have unit length, so the nearest centre is that of
+    the largest cosine. Engine "faiss" is our loop on faiss's exact search; "sklearn" is
+    scikit-learn's, as a reference. `centres`: earlier centres of shape (n_clusters, dim) to start
+    from; they keep their ids and `config.n_init` is unused. Otherwise ids go by decreasing size.
+    `max_rows`: fit on a sample of at most so many rows (default: as many as fit into 2 GiB).
 
     Raises `UsageError` where n_clusters is not in [2, number of distinct rows].
     """
     rows = as_rows(vectors)
     _check(rows, n_clusters, centres)
     rng = np.random.default_rng(random_state)
-    data = _fit_rows(rows, spherical, max_rows or max(FIT_BYTES // (4 * rows.shape[1]), 1), rng)
-    if engine == "sklearn":
-        fit: _Fit | Lloyd = _sklearn(data, n_clusters, rng, n_init, max_iter, centres)
-    else:
-        start = best_seeding(data, n_clusters, n_init, rng) if centres is None else centres
-        fit = Lloyd(data, start.astype(np.float32), spherical)
-        fit.run(max_iter, tol)
-    found = normalise(fit.centres) if spherical else fit.centres
-    labels, distances, inertia = assign(rows, found, spherical=spherical)
+    limit = max_rows or max(FIT_BYTES // (4 * rows.shape[1]), 1)
+    data = _fit_rows(rows, config.spherical, limit, rng)
+    fit = _fit(data, n_clusters, config, rng, centres)
+    found = normalise(fit.centres) if config.spherical else fit.centres
+    labels, distances, inertia = assign(rows, found, spherical=config.spherical)
     if centres is None:
         found, labels = _by_size(found, labels)
     return KMeansResult(found, labels, distances, inertia, fit.n_iter, fit.n_empty, len(data))
 
 
 def assign(
-    vectors: Rows | NDArray[np.floating], centres: FloatArray, *, spherical: bool = True
+    vectors: Rows | NDArray[np.floating], centres: FloatArray, *, spherical: bool
 ) -> tuple[NDArray[np.int32], FloatArray, float]:
     """Labels (n,), cosine distances to the own centre (n,) and inertia, in one streamed pass."""
     rows = as_rows(vectors)
@@ -175,19 +168,34 @@ class _Fit(NamedTuple):
     n_empty: int
 
 
-def _sklearn(
+def _fit(
     data: FloatArray,
     n_clusters: int,
+    config: PartitionConfig,
     rng: np.random.Generator,
-    n_init: int,
-    max_iter: int,
+    centres: FloatArray | None,
+) -> _Fit:
+    """Centres of rows in memory, from `centres` or from the best of `config.n_init` seedings."""
+    if config.engine == "sklearn":
+        return _fit_sklearn(data, n_clusters, config, rng, centres)
+    start = best_seeding(data, n_clusters, config.n_init, rng) if centres is None else centres
+    run = Lloyd(data, start.astype(np.float32), config.spherical)
+    run.run(config.max_iter, _TOL)
+    return _Fit(run.centres, run.n_iter, run.n_empty)
+
+
+def _fit_sklearn(
+    data: FloatArray,
+    n_clusters: int,
+    config: PartitionConfig,
+    rng: np.random.Generator,
     centres: FloatArray | None,
 ) -> _Fit:
     from sklearn.cluster import KMeans
 
     start: dict[str, Any] = (
-        {"n_init": n_init} if centres is None else {"n_init": 1, "init": centres}
+        {"n_init": config.n_init} if centres is None else {"n_init": 1, "init": centres}
     )
     seed = int(rng.integers(2**31))
-    model = KMeans(n_clusters, max_iter=max_iter, random_state=seed, **start).fit(data)
+    model = KMeans(n_clusters, max_iter=config.max_iter, random_state=seed, **start).fit(data)
     return _Fit(model.cluster_centers_.astype(np.float32), int(model.n_iter_), 0)

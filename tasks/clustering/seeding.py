@@ -14,7 +14,8 @@ from sortal.tasks.clustering.lloyd import Lloyd, means_of
 ROWS = 16384  # rows on which seedings are tried, at the least ...
 ROWS_PER_CENTRE = 16  # ... and for each centre
 DIM = 64  # dimensions of the projection
-_PATIENCE = 100  # iterations in the projection; the fit goes on from there
+_MAX_ITER = 100  # iterations in the projection; the fit goes on from there
+_SWAP_TRIALS = 8  # rows drawn for each attempt at a swap
 
 
 def best_seeding(
@@ -26,15 +27,16 @@ def best_seeding(
     and the one of the lowest inertia wins.
     """
     size = min(len(data), max(ROWS, ROWS_PER_CENTRE * n_clusters))
-    whole = size == len(data)
-    sample = data if whole else data[np.sort(rng.choice(len(data), size, replace=False))]
+    sample = data
+    if size < len(data):
+        sample = data[np.sort(rng.choice(len(data), size, replace=False))]
     small = project(sample, DIM, rng)
     seeded = [seed_centres(small, n_clusters, child) for child in rng.spawn(n_init)]
     seeded.sort(key=lambda centres: float(faiss.knn(small, centres, 1)[0].sum(dtype=np.float64)))
     runs = []
     for centres in seeded[: (n_init + 1) // 2]:
         run = Lloyd(small, swap_centres(small, centres, rng), spherical=False)
-        run.run(_PATIENCE, tol=1e-5)
+        run.run(_MAX_ITER, tol=1e-5)
         runs.append(run)
     best = min(runs, key=lambda run: run.inertia)
     return means_of(sample, best.labels, n_clusters)
@@ -70,25 +72,23 @@ def seed_centres(data: FloatArray, n_clusters: int, rng: np.random.Generator) ->
     return data[chosen]
 
 
-def swap_centres(
-    data: FloatArray, centres: FloatArray, rng: np.random.Generator, trials: int = 8
-) -> FloatArray:
+def swap_centres(data: FloatArray, centres: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Local search by single swaps (Lattanzi and Sohler, 2019): n_clusters / 2 + 10 attempts.
 
-    Each attempt draws `trials` rows like k-means++ and puts the best in the place of the centre
+    Each attempt draws 8 rows like k-means++ and puts the best in the place of the centre
     that is missed least, where that lowers the inertia.
     """
     centres, norms = centres.copy(), np.einsum("nd,nd->n", data, data)
     squared, ids = faiss.knn(data, centres, 2)
     for _ in range(len(centres) // 2 + 10):
-        draws = _draw(squared[:, 0], trials, rng)
+        draws = _draw(squared[:, 0], _SWAP_TRIALS, rng)
         proposed = _squared(data, norms, draws)
         costs = [_swap_cost(squared, ids, distance, len(centres)) for distance in proposed]
         best = int(np.argmin([cost for cost, _ in costs]))
-        cost, gone = costs[best]
+        cost, replaced = costs[best]
         if cost < squared[:, 0].sum(dtype=np.float64) * (1 - 1e-6):
-            centres[gone] = data[draws[best]]
-            _swap(data, centres, gone, proposed[best], squared, ids)
+            centres[replaced] = data[draws[best]]
+            _swap(data, centres, replaced, proposed[best], squared, ids)
     return centres
 
 
@@ -99,25 +99,25 @@ def _swap_cost(
     kept = np.minimum(squared[:, 0], distance)
     lost = np.minimum(squared[:, 1], distance) - kept
     missed = np.bincount(ids[:, 0], weights=lost, minlength=n_clusters)
-    gone = int(missed.argmin())
-    return float(kept.sum(dtype=np.float64) + missed[gone]), gone
+    replaced = int(missed.argmin())
+    return float(kept.sum(dtype=np.float64) + missed[replaced]), replaced
 
 
 def _swap(
     data: FloatArray,
     centres: FloatArray,
-    gone: int,
+    replaced: int,
     distance: FloatArray,
     squared: FloatArray,
     ids: NDArray[np.int64],
 ) -> None:
-    """Update the two nearest centres of every row after centre `gone` has moved."""
-    stale = np.flatnonzero((ids == gone).any(axis=1))
+    """Update the two nearest centres of every row after centre `replaced` has moved."""
+    stale = np.flatnonzero((ids == replaced).any(axis=1))
     first = distance < squared[:, 0]
     second = ~first & (distance < squared[:, 1])
     squared[first, 1], ids[first, 1] = squared[first, 0], ids[first, 0]
-    squared[first, 0], ids[first, 0] = distance[first], gone
-    squared[second, 1], ids[second, 1] = distance[second], gone
+    squared[first, 0], ids[first, 0] = distance[first], replaced
+    squared[second, 1], ids[second, 1] = distance[second], replaced
     if len(stale):
         squared[stale], ids[stale] = faiss.knn(data[stale], centres, 2)
 

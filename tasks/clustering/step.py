@@ -1,108 +1,21 @@
 """Partition: k-means on the fused vectors gives every image a cluster and a distance."""
 
-import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sortal.configs.lineage import LineageConfig
 from sortal.configs.schema import PartitionConfig
-from sortal.storage.artifacts import Artifact, Written, read_manifest
+from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.rows import FloatArray
 from sortal.storage.vector_sets import FileVectors
 from sortal.storage.workspace import Workspace
+from sortal.tasks.clustering.assignments import assignments_table
 from sortal.tasks.clustering.kmeans import KMeansResult, kmeans
+from sortal.tasks.clustering.warm_start import fit_cold, fit_warm, open_start
 from sortal.tasks.step import optional, step
-
-log = logging.getLogger("sortal")
-
-
-def assignments_table(keys: list[str], result: KMeansResult) -> pa.Table:
-    """Arrow table with key, cluster (int32) and distance (float32, cosine, to the own centre)."""
-    return pa.table(
-        {
-            "key": pa.array(keys, pa.string()),
-            "cluster": pa.array(result.labels, pa.int32()),
-            "distance": pa.array(result.distances, pa.float32()),
-        }
-    )
-
-
-def cluster_facts(result: KMeansResult) -> dict[str, object]:
-    """JSON-able figures of a partition: inertia, iterations, reseeded clusters and sizes."""
-    sizes = np.bincount(result.labels, minlength=len(result.centres))
-    return {
-        "inertia": result.inertia,
-        "n_iter": result.n_iter,
-        "n_empty": result.n_empty,
-        "n_fit": result.n_fit,
-        "sizes": sizes.tolist(),
-    }
-
-
-def _centres(
-    workspace: Workspace, earlier: Artifact | None, shape: tuple[int, int]
-) -> FloatArray | None:
-    path = earlier.file(workspace, "centres.npy") if earlier else None
-    if path is None or not path.exists():
-        return None
-    centres: FloatArray = np.load(path)
-    return centres if centres.shape == shape else None
-
-
-def _settled(workspace: Workspace, earlier: Artifact) -> float:
-    """The inertia of an image when cold starts were last tried; unknown: 0, so they are now."""
-    manifest = read_manifest(earlier.folder(workspace)) or {"artifact": {"facts": {}}}
-    return float(manifest["artifact"]["facts"].get("settled", 0.0))
-
-
-class WarmStart(NamedTuple):
-    """How a fit from earlier centres ended, and what is remembered for the next one.
-
-    `warm`: whether it was taken; `tried_cold`: whether cold starts were tried beside it;
-    `settled`: the inertia of an image when they last were.
-    """
-
-    result: KMeansResult
-    warm: bool
-    tried_cold: bool
-    settled: float
-
-
-def fit_warm(
-    fit: Callable[..., KMeansResult],
-    centres: FloatArray,
-    settled: float,
-    drifted: bool,
-    config: LineageConfig,
-) -> WarmStart:
-    """k-means from `centres`, and from cold starts too where a new kind may have come.
-
-    Lloyd's iterations move centres a little: a kind that arrives after they have settled is
-    shared out among old clusters, however large it grows. It raises the inertia of an image above
-    `settled`, or has texts chosen anew (`drifted`). Of both fits the lower inertia is taken; the
-    cold one must be lower by `cold_gain`, for optima that are as good are no reason to move.
-    """
-    result = fit(centres=centres)
-    each = result.inertia / max(len(result.labels), 1)
-    if not drifted and each <= settled * (1 + config.inertia_rise):
-        return WarmStart(result, True, False, settled)
-    cold = fit()
-    gain = 1 - cold.inertia / result.inertia if result.inertia else 0.0
-    taken = gain > config.cold_gain
-    log.info(
-        "k-means: cold starts were tried too and %s (inertia %+.1f %%)",
-        "the best is taken" if taken else "the earlier centres kept",
-        -100 * gain,
-    )
-    best = cold if taken else result
-    return WarmStart(best, not taken, True, best.inertia / max(len(best.labels), 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,30 +40,37 @@ def partition(folder: Path, workspace: Workspace, inputs: PartitionInputs) -> Wr
     finds better ones. Raises `UsageError` when `n_clusters` is more than the images that differ.
     """
     files = sorted(inputs.vectors.folder(workspace).glob("vectors-*.parquet"))
-    rows = FileVectors(files)
-    fit = partial(
-        kmeans,
-        rows,
-        inputs.n_clusters,
-        spherical=inputs.config.spherical,
-        n_init=inputs.config.n_init,
-        max_iter=inputs.config.max_iter,
-        random_state=inputs.random_state,
-        engine=inputs.config.engine,
-    )
-    start = _centres(workspace, inputs.earlier, (inputs.n_clusters, rows.shape[1]))
-    if start is None or inputs.earlier is None:
-        cold = fit()
-        found = WarmStart(cold, False, False, cold.inertia / max(len(cold.labels), 1))
+    rows, n_clusters = FileVectors(files), inputs.n_clusters
+
+    def fit(centres: FloatArray | None) -> KMeansResult:
+        seed = inputs.random_state
+        return kmeans(rows, n_clusters, inputs.config, random_state=seed, centres=centres)
+
+    start = open_start(workspace, inputs.earlier, (n_clusters, rows.shape[1]))
+    if start is None:
+        ended = fit_cold(fit)
     else:
-        settled = _settled(workspace, inputs.earlier)
-        found = fit_warm(
-            fit, start, settled, bool(inputs.drifted), inputs.lineage or LineageConfig()
-        )
-    keys = [
-        key for file in files for key in pq.read_table(file, columns=["key"])["key"].to_pylist()
-    ]
-    pq.write_table(assignments_table(keys, found.result), folder / "assignments.parquet")
-    np.save(folder / "centres.npy", found.result.centres)
-    told = {"warm": found.warm, "tried_cold": found.tried_cold, "settled": found.settled}
-    return Written(rows=len(keys), facts={**cluster_facts(found.result), **told})
+        lineage = inputs.lineage or LineageConfig()
+        ended = fit_warm(fit, start, bool(inputs.drifted), lineage)
+    result, keys = ended.result, _keys(files)
+    table = assignments_table(keys, result.labels, result.distances)
+    pq.write_table(table, folder / "assignments.parquet")
+    np.save(folder / "centres.npy", result.centres)
+    return Written(rows=len(keys), facts={**_figures(result), **ended.facts})
+
+
+def _keys(files: list[Path]) -> list[str]:
+    tables = (pq.read_table(file, columns=["key"]) for file in files)
+    return [key for table in tables for key in table["key"].to_pylist()]
+
+
+def _figures(result: KMeansResult) -> dict[str, object]:
+    """JSON-able figures of a partition: inertia, iterations, reseeded clusters and sizes."""
+    sizes = np.bincount(result.labels, minlength=len(result.centres))
+    return {
+        "inertia": result.inertia,
+        "n_iter": result.n_iter,
+        "n_empty": result.n_empty,
+        "n_fit": result.n_fit,
+        "sizes": sizes.tolist(),
+    }

@@ -19,7 +19,6 @@ from sortal.tasks.datasets import imagenet, openmoji, torchvision_sets
 from sortal.tasks.progress import progress
 from sortal.tasks.sources.base import METADATA
 from sortal.tasks.sources.registry import open_source
-from sortal.tasks.sources.vectors import VectorsSource
 
 _LIST = METADATA[0]
 _COLUMNS = ("file_name", "label", "bytes", "hash")
@@ -90,7 +89,7 @@ def _of_source(text: str, split: bool) -> Collection:
         source = open_source(text)
     except UsageError as error:
         raise UsageError(f"{error}; or name one of demo, {', '.join(names())}") from error
-    if isinstance(source, VectorsSource):
+    if source.vectors:
         return _of_vectors(Path(text))
     place = Path(text.rstrip("/"))
     halves = place.is_dir() and all((place / part).is_dir() for part in SPLITS)

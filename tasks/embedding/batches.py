@@ -16,9 +16,9 @@ from torch.utils.data import DataLoader, Dataset
 from sortal.configs.errors import RunError
 from sortal.configs.schema import ImagesConfig
 from sortal.tasks.processes import without_main
-from sortal.tasks.sources.base import ImageSource
-from sortal.tasks.sources.decode import ImageError
-from sortal.tasks.sources.read import Failure, middle, read_image
+from sortal.tasks.sources.base import Source
+from sortal.tasks.sources.decode import middle, read_image
+from sortal.tasks.sources.errors import Failure, ImageError
 
 _FEW = 256  # images: fewer are read sooner than worker processes start
 
@@ -36,7 +36,7 @@ class Batches(Dataset):
 
     def __init__(
         self,
-        source: ImageSource,
+        source: Source,
         table: pa.Table,
         bounds: Sequence[tuple[int, int]],
         config: ImagesConfig,

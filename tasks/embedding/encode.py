@@ -15,7 +15,7 @@ from sortal.tasks.embedding.batches import Batches, bounds_of, read_batches
 from sortal.tasks.embedding.failures import KnownBad
 from sortal.tasks.encoders.base import Encoder
 from sortal.tasks.progress import progress
-from sortal.tasks.sources.read import Failure
+from sortal.tasks.sources.errors import Failure
 from sortal.tasks.sources.registry import open_source
 
 

@@ -12,7 +12,7 @@ from sortal.configs.schema import ImagesConfig
 from sortal.storage.atomic import atomic_file
 from sortal.storage.hashing import fingerprint
 from sortal.storage.workspace import Workspace
-from sortal.tasks.sources.read import Failure
+from sortal.tasks.sources.errors import Failure
 
 FAILURES = pa.schema({"key": pa.string(), "error_code": pa.string(), "error": pa.string()})
 

@@ -18,7 +18,7 @@ from sortal.tasks.embedding.failures import KnownBad
 from sortal.tasks.encoders import vectors
 from sortal.tasks.encoders.base import Encoder
 from sortal.tasks.encoders.registry import open_encoder
-from sortal.tasks.sources.read import Failure
+from sortal.tasks.sources.errors import Failure
 
 
 def embed_missing(

@@ -22,7 +22,7 @@ from sortal.tasks.arrays import mean_of
 from sortal.tasks.embedding.failures import failure_table
 from sortal.tasks.embedding.images import embed_missing, readable
 from sortal.tasks.embedding.texts import fill_texts
-from sortal.tasks.sources.read import Failure
+from sortal.tasks.sources.errors import Failure
 from sortal.tasks.step import step
 
 

@@ -98,11 +98,8 @@ def _labels(
     fit = kmeans(
         rows[half],
         n_clusters,
-        spherical=partition.spherical,
-        n_init=n_init,
-        max_iter=partition.max_iter,
+        partition.model_copy(update={"n_init": n_init}),
         random_state=int(rng.integers(2**32)),
-        engine=partition.engine,
     )
     return assign(rows, fit.centres, spherical=partition.spherical)[0]
 

@@ -19,6 +19,7 @@ from sortal.storage.rows import FloatArray
 from sortal.storage.vector_sets import FileVectors, open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
+from sortal.tasks.clustering.assignments import assignments_table
 from sortal.tasks.encoders.base import device_of
 from sortal.tasks.evaluation.agreement import accuracy, confusion
 from sortal.tasks.heads.data import BLOCK, Data
@@ -82,15 +83,16 @@ def fit(
     history = train(method, data, trainer, score)
     vectors = FileVectors(sorted(inputs.fused.folder(workspace).glob("vectors-*.parquet")))
     found = grouped(method, data, vectors)
-    pq.write_table(assignments_table(rows.keys, found), folder / "assignments.parquet")
+    table = assignments_table(rows.keys, found.labels, found.distances, found.probabilities)
+    pq.write_table(table, folder / "assignments.parquet")
     np.save(folder / "centres.npy", found.centres)
     _write_probabilities(folder, rows.keys, method, data, found.order)
     weights = {"order": torch.from_numpy(found.order), **method.state_dict()}
     save_file({k: v.cpu().contiguous() for k, v in weights.items()}, folder / WEIGHTS)
     pq.write_table(history_table(history), folder / "history.parquet")
     if figures := method.per_image(data):
-        table = {"key": pa.array(rows.keys, pa.string()), **figures}
-        pq.write_table(pa.table(table), folder / PER_IMAGE, compression="zstd")
+        columns = {"key": pa.array(rows.keys, pa.string()), **figures}
+        pq.write_table(pa.table(columns), folder / PER_IMAGE, compression="zstd")
     shutil.rmtree(scratch, ignore_errors=True)
     sizes = np.bincount(found.labels, minlength=n_clusters).tolist()
     facts = {**method.facts(), **last_figures(history), "batch_size": trainer.batch_size}
@@ -131,18 +133,6 @@ def distances(vectors: FileVectors, labels: Labels, centres: FloatArray) -> Floa
         pieces.append(1.0 - np.einsum("nd,nd->n", normalise(block), own))
         start += len(block)
     return np.clip(np.concatenate(pieces), 0.0, 2.0).astype(np.float32)
-
-
-def assignments_table(keys: list[str], found: Groups) -> pa.Table:
-    """Arrow table with key, cluster (int32), distance and probability (float32)."""
-    return pa.table(
-        {
-            "key": pa.array(keys, pa.string()),
-            "cluster": pa.array(found.labels, pa.int32()),
-            "distance": pa.array(found.distances, pa.float32()),
-            "probability": pa.array(found.probabilities, pa.float32()),
-        }
-    )
 
 
 def history_table(history: History) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Series: the runs of one collection by one method, encoder and seed, and what a run goes on from.
+"""Series: the runs of one collection by one method, encoder and seed, and which a run continues.
 
 What is chosen depends only on the runs before this one, so that the same run again chooses the
 same, stays Cached and keeps its id.
@@ -81,7 +81,7 @@ def choose(
     others = [member for member in same if member.scan != scan]
     names = {member.run_id for member in members}
     orphans = [m for m in mine if m.previous_run_id and m.previous_run_id not in names]
-    if orphans:  # pruned away: go on from what followed, or from the run itself
+    if orphans:  # deleted: continue from what followed, or from the run itself
         others = [m for m in others if members.index(m) > members.index(orphans[-1])] or orphans[
             -1:
         ]
@@ -98,7 +98,7 @@ def choose(
 def look_back(
     workspace: Workspace, config: RunConfig, encoder_fingerprint: str, scan: Artifact
 ) -> Past:
-    """What this run goes on from, out of the lake."""
+    """What this run continues from, read from the lake."""
     series = series_of(
         config.collection_name,
         config.method_name,
@@ -116,7 +116,7 @@ def look_back(
         names = dict(lake.execute(sql("lineage/pinned"), place).fetchall())
         roles = _artifacts(lake, previous.run_id) if previous and warm else {}
     if previous:
-        how = "goes on from it" if warm else "starts cold"
+        how = "continued" if warm else "a cold start follows it"
         log.info("previous run %s: %s", previous.run_id, how)
     name = previous.run_id if previous else None
     return Past(name, next_id, roles, Pinned(names=names))
@@ -143,18 +143,18 @@ def _artifacts(lake: Lake, run_id: str) -> dict[str, Artifact]:
 def kept_space(
     workspace: Workspace, past: Past, role: str, images: Artifact, config: LineageConfig
 ) -> Artifact | None:
-    """The previous run's texts, where they still suit the images; None: they are chosen anew."""
+    """The previous run's texts, where they still suit the images; None: select again."""
     known = past.roles.get(role)
     if known is None:
         return None
     space = find(workspace, known.kind, known.fingerprint)
     if space is None or not space.file(workspace, "mean.npy").exists():
-        log.info("%s: texts are chosen anew, the earlier choice is not whole", role)
+        log.info("%s: reselecting texts: the stored selection is damaged", role)
         return None
     share, shift = drift(workspace, space, images)
     if share > config.new_share or shift > config.mean_shift:
         log.info(
-            "%s: texts are chosen anew; since the last time %.1f %% of the images are new and "
+            "%s: reselecting texts: since the last selection %.1f %% of the images are new and "
             "their mean moved by %.3f spreads",
             role, 100 * share, shift,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Lineage: a cluster keeps its id and its name from run to run, and what became of it is told.
+"""Lineage: a cluster keeps its id and name from run to run, and what became of it is recorded.
 
 Matching is arithmetic (`matching.py`); here the last run comes out of the lake.
 """

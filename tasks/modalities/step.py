@@ -17,7 +17,6 @@ from sortal.storage.hashing import fingerprint, hash_strings, hash_text
 from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.embedding.texts import fill_texts
-from sortal.tasks.encoders import vectors
 from sortal.tasks.encoders.base import PLAIN
 from sortal.tasks.encoders.files import content_hash
 from sortal.tasks.modalities.write import (
@@ -28,9 +27,7 @@ from sortal.tasks.modalities.write import (
     write_texts,
     write_view,
 )
-from sortal.tasks.sources.listing import metadata_column
 from sortal.tasks.sources.registry import open_source
-from sortal.tasks.sources.vectors import VectorsSource
 from sortal.tasks.step import step
 
 
@@ -64,20 +61,16 @@ def column_texts(folder: Path, workspace: Workspace, inputs: ColumnTextsInputs) 
     )
     rows = rows.filter(pc.and_(pc.equal(rows["status"], "ok"), pc.is_valid(rows["key"])))
     found = texts_of_column(inputs.source, inputs.column)
-    by_key = isinstance(open_source(inputs.source), VectorsSource)
     texts: dict[str, str | None] = {}
     for path, key in zip(rows["path"].to_pylist(), rows["key"].to_pylist(), strict=True):
-        text = " ".join((found.get(key if by_key else path) or "").split())
+        text = " ".join((found.get(key, found.get(path)) or "").split())
         texts[key] = texts.get(key) or text or None
     return write_texts(folder, texts)
 
 
 def texts_of_column(source: str, column: str) -> dict[str, str | None]:
     """Path (for ready-made vectors: key) -> text of a source's column; raises UsageError."""
-    opened = open_source(source)
-    if isinstance(opened, VectorsSource):
-        return vectors.column_of(opened.root, column)
-    return metadata_column(opened, column)
+    return open_source(source).column(column)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,14 @@ from sortal.storage.lake.lake import SCAN_TABLES, Lake, RunRow
 from sortal.storage.lake.sql import Select, sql
 from sortal.storage.maintenance.verify import Finding
 from sortal.storage.workspace import Workspace
-from sortal.tasks.publishing.rows import caption_files, captions_of, files_of, lineage_of, tables_of
+from sortal.tasks.publishing.rows import (
+    RunParts,
+    caption_files,
+    captions_of,
+    files_of,
+    lineage_of,
+    tables_of,
+)
 
 _FILES = {  # by role, in the order of files_of
     "scan": ["images.parquet"],
@@ -80,7 +87,7 @@ def _wanted(lake: Lake, workspace: Workspace, run: RunRow) -> dict[str, Select]:
     if not all(told.values()):
         return {}
     parts = [found.get(role) for role in _FILES]
-    files = files_of(workspace, *parts)  # type: ignore[arg-type]
+    files = files_of(workspace, RunParts(*parts))  # type: ignore[arg-type]
     files |= caption_files(workspace, told)  # type: ignore[arg-type]
     tables = {**tables_of(run, files, {}), **lineage_of(run, files, found.get("lineage"))}
     tables |= captions_of(run, files)

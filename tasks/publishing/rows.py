@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -16,16 +16,20 @@ from sortal.tasks.heads.outputs import PER_IMAGE
 COSTS = ("seconds", "cpu_seconds", "peak_mb")
 
 
-def files_of(
-    workspace: Workspace,
-    scan: Artifact,
-    images: Artifact,
-    fused: Artifact,
-    partition: Artifact,
-    names: Artifact,
-    lineage: Artifact | None,
-) -> dict[str, str]:
+class RunParts(NamedTuple):
+    """The artifacts of a run whose files become rows of the lake."""
+
+    scan: Artifact
+    images: Artifact
+    fused: Artifact
+    partition: Artifact
+    names: Artifact
+    lineage: Artifact | None
+
+
+def files_of(workspace: Workspace, parts: RunParts) -> dict[str, str]:
     """The artifacts' Parquet files that rows of the lake come from, by name."""
+    scan, images, fused, partition, names, lineage = parts
     named = lineage.file(workspace, "lineage.parquet") if lineage else None
     return {
         "images": str(scan.file(workspace, "images.parquet")),
@@ -96,9 +100,10 @@ def captions_of(row: RunRow, files: dict[str, str]) -> dict[str, Select]:
     }
 
 
-def _places(row: RunRow, steps: dict[str, Artifact]) -> pa.Table:
+def places_of(row: RunRow, steps: dict[str, Artifact]) -> pa.Table:
+    """The rows of `artifacts`: where the run's artifacts are, by role, and what each cost."""
     named = [{"role": role, **dict(part)} for role, part in steps.items()]
-    costs = {name: [_cost(part, name) for part in steps.values()] for name in COSTS}
+    costs = {name: [cost_of(part, name) for part in steps.values()] for name in COSTS}
     words = ("role", "kind", "fingerprint", "identity")
     return pa.table(
         {
@@ -117,8 +122,8 @@ def step_metrics(steps: dict[str, Artifact]) -> dict[str, float]:
     """
     figures: dict[str, float] = {}
     for role, part in steps.items():
-        figures[f"seconds.{role}"] = _cost(part, "seconds")
-        figures[f"peak_mb.{role}"] = _cost(part, "peak_mb")
+        figures[f"seconds.{role}"] = cost_of(part, "seconds")
+        figures[f"peak_mb.{role}"] = cost_of(part, "peak_mb")
         facts = {key: value for key, value in part.facts.items() if key != "cost"}
         own = facts.get(role.rpartition(".")[2])  # a modality's facts are under its name
         figures |= {
@@ -128,7 +133,8 @@ def step_metrics(steps: dict[str, Artifact]) -> dict[str, float]:
     return figures
 
 
-def _cost(part: Artifact, name: str) -> float:
+def cost_of(part: Artifact, name: str) -> float:
+    """A figure of what an artifact cost (see COSTS); 0 where it is not known."""
     return float(part.facts.get("cost", {}).get(name, 0.0))
 
 

@@ -24,12 +24,13 @@ from sortal.storage.lake.lease import fence
 from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
 from sortal.tasks.publishing.rows import (
-    _cost,
-    _places,
+    RunParts,
     caption_files,
     captions_of,
+    cost_of,
     files_of,
     lineage_of,
+    places_of,
     step_metrics,
     tables_of,
 )
@@ -72,6 +73,19 @@ class CommitInputs:
     labels_used: bool = False
     clock: Clock | None = None
 
+    @property
+    def parts(self) -> RunParts:
+        """The artifacts whose files become rows."""
+        names = ("scan", "images", "fused", "partition", "names", "lineage")
+        return RunParts(*(getattr(self, name) for name in names))
+
+    @property
+    def identities(self) -> list[str]:
+        """What makes a run another run, beside its settings and encoder."""
+        *parts, lineage = self.parts
+        made_of = [*parts, *self.metrics, lineage]
+        return [part.identity for part in made_of if part]
+
 
 @step("run", CommitInputs, version=1, check=_in_lake)
 def commit(folder: Path, workspace: Workspace, inputs: CommitInputs) -> Written:
@@ -84,68 +98,47 @@ def commit(folder: Path, workspace: Workspace, inputs: CommitInputs) -> Written:
     Facts: run_id, n_images, n_failed, metrics (what evaluation wrote). What the lake already
     holds, from a run that was cut off after publishing, keeps its id.
     """
-    parts = [
-        inputs.scan,
-        inputs.images,
-        inputs.fused,
-        inputs.partition,
-        inputs.names,
-        *inputs.metrics,
-        inputs.lineage,
-    ]
-    made_of = [part for part in parts if part]
-    key = fingerprint(
-        "run",
-        identity_of(inputs.config),
-        inputs.encoder_fingerprint,
-        [part.identity for part in made_of],
-    )
-    finished = datetime.now(UTC)
-    started = inputs.clock.started_at.astimezone(UTC) if inputs.clock else finished
-    files = files_of(
-        workspace,
-        inputs.scan,
-        inputs.images,
-        inputs.fused,
-        inputs.partition,
-        inputs.names,
-        inputs.lineage,
-    )
-    files |= caption_files(workspace, inputs.steps)
+    files = files_of(workspace, inputs.parts) | caption_files(workspace, inputs.steps)
     scores = _scores(workspace, inputs.metrics)
+    figures = {**scores, **step_metrics(inputs.steps)}
     with Lake(workspace) as lake:
-        n_images, n_failed = _count(lake, files)
-        row: RunRow = {
-            "run_id": f"{started:%Y%m%d-%H%M%S}-{key[:6]}",
-            "fingerprint": key,
-            "collection": inputs.config.collection_name,
-            "scan": inputs.scan.identity,
-            "source": redact(inputs.config.source),
-            "method": inputs.config.method_name,
-            "encoder": inputs.config.encoder.spec,
-            "encoder_fingerprint": inputs.encoder_fingerprint,
-            "n_clusters": inputs.config.n_clusters,
-            "n_images": n_images,
-            "n_failed": n_failed,
-            "random_state": inputs.config.random_state,
-            "config": redact(
-                json.dumps(identity_of(inputs.config), sort_keys=True, ensure_ascii=False)
-            ),
-            "started_at": started.replace(tzinfo=None),
-            "finished_at": finished.replace(tzinfo=None),
-            "seconds": sum(_cost(part, "seconds") for part in inputs.steps.values()),
-            "sortal_version": version("sortal"),
-            "labels_used": inputs.labels_used,
-            "protocol": inputs.config.protocol,
-        }
-        figures = {**scores, **step_metrics(inputs.steps)}
-        tables = {**tables_of(row, files, figures), "artifacts": _places(row, inputs.steps)}
+        row = row_of(inputs, *_count(lake, files))
+        tables = {**tables_of(row, files, figures), "artifacts": places_of(row, inputs.steps)}
         tables |= lineage_of(row, files, inputs.lineage) | captions_of(row, files)
         row["run_id"] = lake.publish(row, tables, lambda: _fence(workspace, row, inputs.clock))
-    shown = {**row, "started_at": str(started), "finished_at": str(finished), "metrics": figures}
-    write_json(folder / "run.json", shown)
-    facts = {"run_id": row["run_id"], "n_images": n_images, "n_failed": n_failed}
-    return Written(rows=n_images, facts={**facts, "metrics": scores})
+    times = {name: f"{row[name]}+00:00" for name in ("started_at", "finished_at")}  # type: ignore[literal-required]
+    write_json(folder / "run.json", {**row, **times, "metrics": figures})
+    facts = {name: row[name] for name in ("run_id", "n_images", "n_failed")}  # type: ignore[literal-required]
+    return Written(rows=row["n_images"], facts={**facts, "metrics": scores})
+
+
+def row_of(inputs: CommitInputs, n_images: int, n_failed: int) -> RunRow:
+    """The run's row in `runs`: a column is filled here, named in `RunRow`, made in the schema."""
+    config, finished = inputs.config, datetime.now(UTC)
+    started = inputs.clock.started_at.astimezone(UTC) if inputs.clock else finished
+    settings = identity_of(config)
+    key = fingerprint("run", settings, inputs.encoder_fingerprint, inputs.identities)
+    return {
+        "run_id": f"{started:%Y%m%d-%H%M%S}-{key[:6]}",
+        "fingerprint": key,
+        "collection": config.collection_name,
+        "scan": inputs.scan.identity,
+        "source": redact(config.source),
+        "method": config.method_name,
+        "encoder": config.encoder.spec,
+        "encoder_fingerprint": inputs.encoder_fingerprint,
+        "n_clusters": config.n_clusters,
+        "n_images": n_images,
+        "n_failed": n_failed,
+        "random_state": config.random_state,
+        "config": redact(json.dumps(settings, sort_keys=True, ensure_ascii=False)),
+        "started_at": started.replace(tzinfo=None),
+        "finished_at": finished.replace(tzinfo=None),
+        "seconds": sum(cost_of(part, "seconds") for part in inputs.steps.values()),
+        "sortal_version": version("sortal"),
+        "labels_used": inputs.labels_used,
+        "protocol": config.protocol,
+    }
 
 
 def _fence(workspace: Workspace, row: RunRow, clock: Clock | None) -> AbstractContextManager[None]:

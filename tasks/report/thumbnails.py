@@ -14,10 +14,10 @@ from PIL import Image, ImageOps
 from sortal.configs.errors import UsageError
 from sortal.configs.schema import ImagesConfig
 from sortal.storage.hashing import hash_bytes
-from sortal.tasks.sources.base import ImageSource
-from sortal.tasks.sources.decode import ImageError, decode
+from sortal.tasks.sources.base import Source
+from sortal.tasks.sources.decode import decode
+from sortal.tasks.sources.errors import ImageError
 from sortal.tasks.sources.registry import open_source
-from sortal.tasks.sources.vectors import VectorsSource
 
 log = logging.getLogger("sortal")
 
@@ -61,7 +61,7 @@ def thumbnails(
     return found
 
 
-def _opened(source: str) -> ImageSource | None:
+def _opened(source: str) -> Source | None:
     try:
         return open_source(source)
     except (UsageError, OSError) as error:
@@ -69,11 +69,11 @@ def _opened(source: str) -> ImageSource | None:
         return None
 
 
-def _read(source: ImageSource, place: Place, config: ImagesConfig, size: int) -> bytes | None:
+def _read(source: Source, place: Place, config: ImagesConfig, size: int) -> bytes | None:
     try:
         data = source.read(place.path, place.offset, place.bytes)
         # The keys of ready-made vectors are the user's own; all others are content hashes.
-        if not isinstance(source, VectorsSource) and hash_bytes(data) != place.key:
+        if source.vectors is None and hash_bytes(data) != place.key:
             return None
         return shrink(decode(data, config), size)
     except (ImageError, OSError, ValueError) as error:

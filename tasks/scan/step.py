@@ -5,7 +5,7 @@ Headers are read and bytes hashed; pixels are decoded once, later, when images a
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,12 @@ from sortal.storage.artifacts import Written
 from sortal.storage.hashing import hash_strings, hash_text
 from sortal.storage.workspace import Workspace
 from sortal.tasks.encoders.vectors import image_table
-from sortal.tasks.scan.headers import Memory, refresh
-from sortal.tasks.sources.base import ImageSource
-from sortal.tasks.sources.decode import Code, ImageError, decode
-from sortal.tasks.sources.folder import FolderSource
-from sortal.tasks.sources.listing import list_source
-from sortal.tasks.sources.parquet import ParquetSource
+from sortal.tasks.scan.cache import ScanCache
+from sortal.tasks.scan.headers import refresh
+from sortal.tasks.scan.listing import list_source
+from sortal.tasks.sources.base import Source
 from sortal.tasks.sources.registry import open_source
-from sortal.tasks.sources.tar import TarSource
-from sortal.tasks.sources.tar_folder import TarFolder
-from sortal.tasks.sources.vectors import VectorsSource
 from sortal.tasks.step import step
-
-__all__ = ["IMAGES", "Code", "ImageError", "ImageSource", "decode", "scan"]
 
 IMAGES = pa.schema(
     [
@@ -51,19 +44,17 @@ CONTENT = ("path", "key", "label", "status", "error_code")  # what makes two sca
 
 
 def _state(workspace: Workspace, inputs: "ScanInputs") -> Any:
-    """The listing, so that a changed folder is a new scan; of packed images their files' alone.
+    """The listing, so that a changed folder is a new scan; of containers the files' size and time.
 
-    A verifying scan always runs: that no size or time has changed is what it does not believe.
-    What it finds changes `Memory.revision`, so that later scans do not go back to the old one.
+    A verifying scan always runs, since it does not rely on unchanged sizes and times. What it
+    finds changes `ScanCache.revision`, so that later scans do not go back to the old one.
     """
     opened = _open(inputs.source, workspace)
     if inputs.config.verify:
         return uuid.uuid4().hex
-    if isinstance(opened, TarSource | TarFolder | ParquetSource | VectorsSource):
-        listing: Any = [[str(path), *_size_and_time(path)] for path in opened.files()]
-    else:
-        listing = list_source(opened).hash()
-    return [str(opened.location), listing, _memory(workspace, opened).revision]
+    files = [[str(path), *_size_and_time(path)] for path in opened.files()]
+    listing = files or list_source(opened).hash()
+    return [str(opened.location), listing, _cache(workspace, opened).revision]
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
@@ -90,12 +81,12 @@ def scan(folder: Path, workspace: Workspace, inputs: ScanInputs) -> Written:
     return Written(rows=table.num_rows, identity=identity(table), facts=facts(table))
 
 
-def scan_table(source: ImageSource, config: ImagesConfig, workspace: Workspace) -> pa.Table:
+def scan_table(source: Source, config: ImagesConfig, workspace: Workspace) -> pa.Table:
     """The rows of a scan (columns: IMAGES); reads only files that are new or changed."""
-    if isinstance(source, VectorsSource):
-        return _vector_rows(source)
+    if source.vectors:
+        return _vector_rows(source.vectors)
     listing = list_source(source)
-    found = refresh(source, config, listing.rows, _memory(workspace, source))
+    found = refresh(source, config, listing.rows, _cache(workspace, source))
     is_image = pc.is_null(found["error_code"])
     columns = {name: found[name] for name in found.column_names}
     columns["bytes"] = pc.coalesce(found["n_bytes"], listing.rows["bytes"])
@@ -106,21 +97,18 @@ def scan_table(source: ImageSource, config: ImagesConfig, workspace: Workspace) 
     return pa.table([columns[name] for name in IMAGES.names], schema=IMAGES)
 
 
-def _open(source: str, workspace: Workspace) -> ImageSource:
+def _open(source: str, workspace: Workspace) -> Source:
     """The source without the workspace, which may lie in it and holds pictures of its own."""
-    opened = open_source(source)
-    if isinstance(opened, FolderSource):
-        return replace(opened, skip=workspace.root.resolve())
-    return opened
+    return open_source(source, without=workspace.root)
 
 
-def _memory(workspace: Workspace, source: ImageSource) -> Memory:
-    return Memory(workspace.root / "scans" / f"{hash_text(str(source.location))}.parquet")
+def _cache(workspace: Workspace, source: Source) -> ScanCache:
+    return ScanCache(workspace.root / "scans" / f"{hash_text(str(source.location))}.parquet")
 
 
-def _vector_rows(source: VectorsSource) -> pa.Table:
+def _vector_rows(folder: Path) -> pa.Table:
     """The rows of ready-made vectors; the key stands in for a path that is not given."""
-    rows = image_table(source.root)
+    rows = image_table(folder)
     count = rows.num_rows
     columns = {name: pa.nulls(count, IMAGES.field(name).type) for name in IMAGES.names}
     columns |= {"key": rows["key"], "label": rows["label"]}

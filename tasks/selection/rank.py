@@ -1,23 +1,22 @@
 """Ranking: the texts of a corpus that are closest to the centres of a collection's images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.configs.schema import SelectionConfig
+from sortal.configs.schema import PartitionConfig, SelectionConfig
 from sortal.storage.rows import FloatArray, Rows, as_rows
 from sortal.tasks.arrays import mean_of, normalise
 from sortal.tasks.clustering.kmeans import count_distinct, kmeans
 
 _BLOCK_ENTRIES = 1 << 24  # centres x texts compared at once
-
-
 _FIT_ROWS = 100_000  # images on which centres are fitted, at the most ...
-
-
 _FIT_ROWS_PER_CENTRE = 100  # ... unless these are more
+
+Method = Literal["nearest", "reverse_softmax"]
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,10 @@ class Ranked:
 
 
 def count_centres(n_images: int, n_clusters: int, config: SelectionConfig) -> int:
-    """How many image centres: round(n_images / images_per_centre) (TAC, METHODS.md 2.1).
+    """How many image centres: round(n_images / images_per_centre), as TAC has it.
 
     Where that is below `n_clusters` it is centres_per_cluster * n_clusters; never more than a
-    third of the images, so that a centre stays a mean.
+    third of the images, so that a centre stays a mean. See docs/methods.md, "Semantic space".
     """
     count = round(n_images / config.images_per_centre)
     if count < n_clusters:
@@ -54,14 +53,8 @@ def image_centres(
     n_centres = min(n_centres, count_distinct(images, n_centres))
     if n_centres < 2:
         return normalise(mean_of(images)[None, :])
-    found = kmeans(
-        images,
-        n_centres,
-        n_init=n_init,
-        random_state=random_state,
-        max_rows=fit_rows(n_centres),
-    )
-    return found.centres
+    config, limit = PartitionConfig(n_init=n_init), fit_rows(n_centres)
+    return kmeans(images, n_centres, config, random_state=random_state, max_rows=limit).centres
 
 
 def fit_rows(n_centres: int) -> int:
@@ -73,8 +66,8 @@ def select_texts(
     centres: FloatArray,
     texts: Rows | FloatArray,
     *,
-    method: str = "nearest",
-    top_k: int = 5,
+    method: Method,
+    top_k: int,
     block_size: int | None = None,
 ) -> NDArray[np.int64]:
     """Row numbers, ascending, of the texts that `rank_texts` keeps for any centre."""
@@ -86,16 +79,16 @@ def rank_texts(
     centres: FloatArray,
     texts: Rows | FloatArray,
     *,
-    method: str = "nearest",
-    top_k: int = 5,
+    method: Method,
+    top_k: int,
     block_size: int | None = None,
 ) -> Ranked:
     """The texts kept for each centre of shape (k, dim), by their row numbers.
 
-    "nearest": the `top_k` texts of the largest cosine to each centre (CAE, METHODS.md 3.1 A).
+    "nearest": the `top_k` texts of the largest cosine to each centre (CAE, SIC).
     "reverse_softmax": a softmax over centres (temperature 1) gives each text to its best centre;
-    each centre keeps its `top_k` most confident (TAC, METHODS.md 2.1). Equal scores go to the
-    earlier text. `block_size`: texts compared at once.
+    each centre keeps its `top_k` most confident (TAC). See docs/methods.md, "Semantic space".
+    Equal scores go to the earlier text. `block_size`: texts compared at once.
     """
     propose: Callable[[FloatArray, int], Ranked] = {
         "nearest": _nearest,
@@ -136,17 +129,3 @@ def _best(held: Ranked, found: Ranked, top_k: int) -> Ranked:
     rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)
     kept = order[rank < top_k]
     return Ranked(centre[kept], text[kept], score[kept])
-
-
-def gather(rows: Rows | FloatArray, numbers: NDArray[np.int64]) -> FloatArray:
-    """Rows `numbers` (ascending) of shape (len(numbers), dim), in one streamed pass."""
-    return np.concatenate(list(_gathered(as_rows(rows), numbers)))
-
-
-def _gathered(rows: Rows, numbers: NDArray[np.int64]) -> Iterator[FloatArray]:
-    start = 0
-    yield np.empty((0, rows.shape[1]), dtype=np.float32)
-    for block in rows.blocks(16384):
-        inside = numbers[(numbers >= start) & (numbers < start + len(block))]
-        yield block[inside - start]
-        start += len(block)

@@ -6,21 +6,18 @@ Only the formats in FORMATS are ever tried, so nothing reaches Ghostscript or a 
 import io
 import struct
 import warnings
-from enum import StrEnum
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sortal.configs.schema import ImagesConfig
+from sortal.storage.hashing import hash_bytes
+from sortal.tasks.sources.base import Source
+from sortal.tasks.sources.errors import Code, Failure, ImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
-# The last four are images that Sortal cannot read: named as such, not passed over.
-EXTENSIONS = frozenset({
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif",
-    ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif", ".jp2", ".jxl",
-})  # fmt: skip
-
+_ASPECT = 8  # longer images are cut to their middle, or resizing would enlarge them
 _OURS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _THEIRS = {  # signatures of formats a user may well meet, to name them in the error
     b"%!PS": "EPS", b"\xc5\xd0\xd3\xc6": "EPS", b"%PDF": "PDF", b"8BPS": "PSD",
@@ -34,43 +31,6 @@ _BROKEN = (OSError, ValueError, TypeError, LookupError, SyntaxError, EOFError, A
 
 # Its warnings (a large image, odd EXIF) would fill a log; what matters becomes an ImageError.
 warnings.filterwarnings("ignore", module="PIL")
-
-
-class Code(StrEnum):
-    """Every reason why an input is not used; `.meaning` explains it in a line."""
-
-    meaning: str
-
-    def __new__(cls, code: str, meaning: str) -> "Code":
-        """A member of the value `code`."""
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.meaning = meaning
-        return member
-
-    ZERO_BYTE = "zero_byte", "the file holds no bytes"
-    TRUNCATED = "truncated", "the file ends before the image does"
-    DAMAGED = "damaged", "the bytes contradict the image format they begin with"
-    NOT_AN_IMAGE = "not_an_image", "the name ends like an image's, the bytes are none"
-    UNSUPPORTED_FORMAT = "unsupported_format", "an image or document format that is not read"
-    TOO_LARGE = "too_large", "more bytes than images.max_bytes; not read"
-    TOO_MANY_PIXELS = "too_many_pixels", "more pixels than images.max_pixels; not decoded"
-    UNREADABLE = "unreadable", "permission denied, or the disk failed"
-    NOT_A_FILE = "not_a_file", "a folder, pipe, socket or device with an image's name"
-    OUTSIDE_ROOT = "outside_root", "a link or name that leads out of the source; not read"
-    BROKEN_LINK = "broken_link", "a link to nothing"
-    LINK_LOOP = "link_loop", "a link that leads back to itself"
-    BAD_NAME = "bad_name", "a name that is not UTF-8, so no table can hold it"
-    MISSING = "missing", "named in the metadata, absent from the source"
-
-
-class ImageError(Exception):
-    """One input is unusable. `code` is a `Code`, `message` a line for people."""
-
-    def __init__(self, code: Code | str, message: str = "") -> None:
-        self.code = Code(code)  # type: ignore[call-arg]
-        self.message = message or self.code.meaning
-        super().__init__(self.code.value, self.message)
 
 
 class Header(NamedTuple):
@@ -102,6 +62,31 @@ def decode(data: bytes, config: ImagesConfig) -> Image.Image:
             raise ImageError(Code.TOO_MANY_PIXELS, str(error)) from error
         except _BROKEN as error:
             raise _broken(error) from error
+
+
+def read_image(source: Source, row: dict[str, Any], config: ImagesConfig) -> Image.Image | Failure:
+    """The RGB picture of a row (key, path, offset, bytes), or why there is none."""
+    try:
+        data = source.read(row["path"], row["offset"], row["bytes"])
+    except ImageError as error:
+        return Failure(row["key"], error.code.value, error.message, lasting=False)
+    if hash_bytes(data) != row["key"]:
+        text = "changed since it was listed; the next run reads it again"
+        return Failure(row["key"], Code.UNREADABLE.value, text, lasting=False)
+    try:
+        return decode(data, config)
+    except ImageError as error:
+        return Failure(row["key"], error.code.value, error.message, lasting=True)
+
+
+def middle(image: Image.Image, aspect: int = _ASPECT) -> Image.Image:
+    """The central part of an image whose sides differ by more than `aspect` times."""
+    width, height = image.size
+    most = aspect * min(width, height)
+    if max(width, height) <= most:
+        return image
+    left, top = max(0, (width - most) // 2), max(0, (height - most) // 2)
+    return image.crop((left, top, left + min(width, most), top + min(height, most)))
 
 
 def _open(file: BinaryIO, config: ImagesConfig) -> Image.Image:
@@ -149,8 +134,10 @@ def _cut_riff(file: BinaryIO, start: int) -> ImageError | None:
     head = file.read(12)
     if head[:4] != b"RIFF" or len(head) < 12:
         return None
-    size, said = file.seek(0, io.SEEK_END) - start, int.from_bytes(head[4:8], "little") + 8
-    return ImageError(Code.TRUNCATED, f"{size:,} of {said:,} bytes") if size < said else None
+    size, declared = file.seek(0, io.SEEK_END) - start, int.from_bytes(head[4:8], "little") + 8
+    if size >= declared:
+        return None
+    return ImageError(Code.TRUNCATED, f"{size:,} of {declared:,} bytes")
 
 
 def _broken(error: BaseException) -> ImageError:

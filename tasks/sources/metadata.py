@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -10,9 +11,68 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from sortal.configs.errors import UsageError
-from sortal.tasks.sources.base import METADATA, leads_out, printable
+from sortal.tasks.sources.base import METADATA, Entry, Labels, Source, climbs_out, printable
+from sortal.tasks.sources.errors import ImageError
 
 FILE_NAME, LABEL = "file_name", "label"
+log = logging.getLogger("sortal")
+
+
+def mark_metadata(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The entries, those of metadata files marked as such by their names."""
+    for entry in entries:
+        is_metadata = entry.path.rpartition("/")[2] in METADATA
+        yield entry._replace(is_metadata=True) if is_metadata else entry
+
+
+def split_metadata(entries: Iterable[Entry]) -> tuple[list[str], list[Entry]]:
+    """The paths of the images among the entries, and the entries of metadata files."""
+    paths: list[str] = []
+    metadata: list[Entry] = []
+    for entry in entries:
+        if entry.is_metadata:
+            metadata.append(entry)
+        else:
+            paths.append(entry.path)
+    return paths, metadata
+
+
+def metadata_labels(source: Source, metadata: Iterable[Entry], root: str) -> Labels | None:
+    """Labels by the metadata file of `source` that lies in `root`; None without one.
+
+    Raises UsageError where it cannot be read, or breaks a rule.
+    """
+    file = _find_file(source, metadata, root)
+    return file and Labels(read_metadata(*file, root), root, adds_inputs=True)
+
+
+def metadata_column(
+    source: Source, metadata: Iterable[Entry], column: str, root: str
+) -> dict[str, str | None] | None:
+    """Path -> text of a column of the metadata file that lies in `root`; None without a file.
+
+    Raises UsageError where it cannot be read, breaks a rule, or lacks the column.
+    """
+    file = _find_file(source, metadata, root)
+    return file and dict(read_column(*file, column, root))
+
+
+def _find_file(source: Source, metadata: Iterable[Entry], root: str) -> tuple[str, bytes] | None:
+    """Name and bytes of the metadata file that counts."""
+    entries = {entry.path: entry for entry in metadata}
+    name = metadata_of(entries, root)
+    for other in entries:
+        if other != name:
+            log.warning("%s is ignored: only metadata at the top of a source counts", other)
+    if name is None:
+        return None
+    entry = entries[name]
+    try:
+        if entry.error_code:
+            raise ImageError(entry.error_code, entry.error or "")
+        return name, source.read(name, entry.offset, entry.bytes)
+    except ImageError as error:
+        raise UsageError(f"{name} cannot be read ({error.message}); repair or remove it") from error
 
 
 def common_folder(paths: Iterable[str]) -> str:
@@ -46,7 +106,7 @@ def folder_labels(
 def read_metadata(name: str, data: bytes, root: str = "") -> dict[str, str | None]:
     """File name (with `root` before it) -> label; raises UsageError for what breaks a rule.
 
-    Every label is None when the table has no label column. Other columns are passed over.
+    Every label is None when the table has no label column. Other columns are ignored.
     """
     columns, rows = _table(name, data)
     _check_columns(name, columns)
@@ -67,7 +127,7 @@ def read_column(
     columns, rows = _table(name, data, column)
     _check_columns(name, columns)
     if column not in columns:
-        raise UsageError(f"{name} must have the column {column!r} of a view, got {columns}")
+        raise UsageError(f"{name} must have the column {column!r} of a modality, got {columns}")
     for row in rows:
         value = row.get(column)
         yield _path(name, row.get(FILE_NAME), root), None if value is None else str(value)
@@ -89,7 +149,7 @@ def _table(name: str, data: bytes, other: str = LABEL) -> tuple[list[str], list[
         rows = [dict(json.loads(line)) for line in text.split("\n") if line.strip()]
         return list(dict.fromkeys(key for row in rows for key in row)), rows
     except (ValueError, TypeError, csv.Error, OSError) as error:
-        raise UsageError(f"{name} cannot be read ({error}); mend or remove it") from error
+        raise UsageError(f"{name} cannot be read ({error}); repair or remove it") from error
 
 
 def _check_columns(name: str, columns: list[str]) -> None:
@@ -104,7 +164,7 @@ def _check_columns(name: str, columns: list[str]) -> None:
 def _path(name: str, value: Any, root: str) -> str:
     if not isinstance(value, str) or not value:
         raise UsageError(f"{name} must name a file in every row, got {value!r}; fill or drop it")
-    if leads_out(value) or "\0" in value or printable(value)[1]:
+    if climbs_out(value) or "\0" in value or printable(value)[1]:
         rule = f"{name} must name files inside the source"
         raise UsageError(f"{rule}, got {value!r}; write it relative to the metadata file")
     return root + str(PurePosixPath(value))

@@ -5,7 +5,7 @@ Row 12 of `train.parquet`, whose image is called cat.png, has the path `train.pa
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import repeat
@@ -17,8 +17,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sortal.configs.errors import UsageError
-from sortal.tasks.sources.base import Entry, failure, leads_away, packed_names, printable
-from sortal.tasks.sources.decode import Code, ImageError
+from sortal.tasks.sources.base import (
+    Address,
+    Entry,
+    Labels,
+    SourceBase,
+    failed_entry,
+    files_with_suffix,
+    links_outside,
+    printable,
+)
+from sortal.tasks.sources.errors import Code, ImageError
 from sortal.tasks.sources.metadata import LABEL
 from sortal.tasks.sources.parquet_rows import BROKEN, read_row
 
@@ -29,8 +38,20 @@ _BUFFER = 1 << 20  # bytes of a file read at a time
 _BATCH = 65_536  # rows of which names or labels are held at a time
 
 
+def open_parquet(address: Address) -> "ParquetSource | None":
+    """A Parquet file by its suffix, or a folder with Parquet files that hold images.
+
+    Raises UsageError for a file that holds none, and for files outside the folder alone.
+    """
+    if address.folder:
+        return ParquetSource.in_folder(address.folder)
+    if address.file and address.path.suffix == SUFFIX:
+        return ParquetSource.checked(address.file, address.path.name)
+    return None
+
+
 @dataclass(frozen=True)
-class ParquetSource:
+class ParquetSource(SourceBase):
     """Parquet files with a column of image bytes; an image is read by its file and row.
 
     The column is the first of IMAGE that is binary, or a struct with `bytes` (and `path`), as the
@@ -42,7 +63,7 @@ class ParquetSource:
 
     @classmethod
     def checked(cls, path: Path, name: str) -> "ParquetSource":
-        """The file at `path`, called `name`; raises UsageError when it can't be read, or used.
+        """The file at `path`, named `name`; raises UsageError when it can't be read, or used.
 
         The two differ for a link, such as those of the Hugging Face cache.
         """
@@ -61,11 +82,11 @@ class ParquetSource:
     def in_folder(cls, folder: Path) -> "ParquetSource | None":
         """The Parquet files with images in `folder`, to any depth; None where there are none.
 
-        Beside others, files that cannot be read, or that a link has outside, are kept: they become
-        failed rows. Raises UsageError where all are outside.
+        Among them, files that cannot be read, or that lie outside behind a link, become failed
+        rows. Raises UsageError where all lie outside.
         """
-        names = packed_names(folder, SUFFIX)
-        outside = [name for name in names if leads_away(folder, name)]
+        names = files_with_suffix(folder, SUFFIX)
+        outside = [name for name in names if links_outside(folder, name)]
         if outside and len(outside) == len(names):
             raise UsageError(
                 f"a source is not read through links that lead out of it, got {outside[0]} in "
@@ -80,35 +101,31 @@ class ParquetSource:
         return [self._file(name) for name in self.names]
 
     def entries(self) -> Iterator[Entry]:
-        """Every row in order of file and row; `bytes` is 0, since only reading tells it."""
+        """Every row in order of file and row; `bytes` is 0, since it is known only once read."""
         for name in self.names:
             if self._outside(name):
-                yield failure(name, Code.OUTSIDE_ROOT)
+                yield failed_entry(name, Code.OUTSIDE_ROOT)
                 continue
             try:
                 mtime_ns = self._file(name).stat().st_mtime_ns
                 for row, path in enumerate(self._paths(name)):
                     yield Entry(path, 0, mtime_ns, row)
             except BROKEN as error:
-                yield failure(name, Code.DAMAGED, " ".join(str(error).split())[:200])
+                yield failed_entry(name, Code.DAMAGED, " ".join(str(error).split())[:200])
 
-    def entry(self, path: str) -> Entry:
-        """Always `missing`: a row that was not listed is not looked for a second time."""
-        return failure(path, Code.MISSING)
-
-    def column(self, column: str) -> dict[str, str | None]:
+    def column(self, name: str) -> dict[str, str | None]:
         """Path -> text of a column; raises UsageError where no file has it."""
-        found = self._by_path(column)
+        found = self._by_path(name)
         if not found:
             with_images = (path for path in self.files() if _holds_images(path))
             columns = ", ".join(pq.read_schema(next(with_images)).names)
-            rule = f"a Parquet source must have the column {column!r} of a view"
+            rule = f"a Parquet source must have the column {name!r} of a modality"
             raise UsageError(f"{rule}, got {self.location} with {columns}; name one of these")
         return found
 
-    def labels(self) -> dict[str, str | None]:
-        """Path -> `label`, by its name where the Hugging Face library wrote one; {} without."""
-        return self._by_path(LABEL)
+    def labels(self, paths: Iterable[str], metadata: Sequence[Entry]) -> Labels:
+        """Those of the column `label`, by their names where the Hugging Face library wrote some."""
+        return Labels(self._by_path(LABEL))
 
     def _by_path(self, column: str) -> dict[str, str | None]:
         found: dict[str, str | None] = {}
@@ -124,8 +141,8 @@ class ParquetSource:
 
     def _paths(self, name: str) -> Iterator[str]:
         file = self._file(name)
-        for row, called in enumerate(_called(file)):
-            last = PurePosixPath(called).name if called else ""
+        for row, name_given in enumerate(_image_names(file)):
+            last = PurePosixPath(name_given).name if name_given else ""
             yield printable(f"{name}/{row}" + (f"/{last}" if last else ""))[0]
 
     def open(self, path: str, offset: int | None = None, size: int | None = None) -> BinaryIO:
@@ -145,7 +162,7 @@ class ParquetSource:
         return self.location if self.location.is_file() else self.location / name
 
     def _outside(self, name: str) -> bool:
-        return self.location.is_dir() and leads_away(self.location, name)
+        return self.location.is_dir() and links_outside(self.location, name)
 
 
 def image_column(schema: pa.Schema) -> str | None:
@@ -171,7 +188,7 @@ def _holds_images(path: Path) -> bool | None:
         return None
 
 
-def _called(file: Path) -> Iterator[str | None]:
+def _image_names(file: Path) -> Iterator[str | None]:
     """The name that each row gives its image."""
     column = _name_column(pq.read_schema(file))
     if column:
@@ -194,10 +211,10 @@ def _texts(file: Path, column: str, names: list[str] | None = None) -> Iterator[
         for part in column.split(".")[1:]:
             values = pc.struct_field(values, part)
         for value in values.to_pylist():
-            yield None if value is None else _named(value, names)
+            yield None if value is None else _as_text(value, names)
 
 
-def _named(value: Any, names: list[str] | None) -> str:
+def _as_text(value: Any, names: list[str] | None) -> str:
     known = names and isinstance(value, int) and 0 <= value < len(names)
     return printable(names[value] if known else str(value))[0]  # type: ignore[index]
 

@@ -1,6 +1,6 @@
 """One value out of a Parquet column at a time: the rows after it are at hand for the next call.
 
-Images are read in nearly their order, so a reader goes on where it stands; it holds one batch.
+Images are read in nearly their order, so a reader continues where it is; it holds one batch.
 """
 
 import threading
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sortal.tasks.sources.decode import Code, ImageError
+from sortal.tasks.sources.errors import Code, ImageError
 
 BROKEN = (OSError, ValueError)  # what pyarrow raises for a damaged file
 _BATCH = 32  # rows decoded at a time

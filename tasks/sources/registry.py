@@ -1,46 +1,47 @@
-"""Which kind of source a path is: a folder, one image, tar files, Parquet, or vectors."""
+"""Which kind of source is at an address: the first whose opener can read it."""
 
 import difflib
-import os
+from collections.abc import Callable
 from pathlib import Path
 
 from sortal.configs.errors import UsageError
-from sortal.tasks.sources.base import ImageSource, is_image
-from sortal.tasks.sources.folder import FolderSource, SingleFile
-from sortal.tasks.sources.parquet import SUFFIX, ParquetSource
-from sortal.tasks.sources.tar import TarSource
-from sortal.tasks.sources.tar_folder import TarFolder
-from sortal.tasks.sources.vectors import VectorsSource, vector_files
+from sortal.tasks.sources.base import Address, Source
+from sortal.tasks.sources.folder import FolderSource, open_folder, open_image
+from sortal.tasks.sources.parquet import open_parquet
+from sortal.tasks.sources.tar import open_tar
+from sortal.tasks.sources.tar_folder import open_tar_folder
+from sortal.tasks.sources.vectors import open_vectors_folder
+
+Opener = Callable[[Address], Source | None]
+
+# In this order; `open_tar` is the last, as it raises for any other file.
+OPENERS: tuple[Opener, ...] = (
+    open_image,
+    open_folder,
+    open_vectors_folder,
+    open_parquet,
+    open_tar_folder,
+    open_tar,
+)
 
 
-def open_source(source: str) -> ImageSource:
-    """What is at `source`, in the first of these kinds that fits; raises UsageError."""
-    if "://" in source:
-        scheme = source.split("://", 1)[0]
-        rule = "source must be a folder, tar or Parquet file on this machine"
-        raise UsageError(f"{rule}, got a {scheme}:// address; copy it here first")
-    named = Path(source).expanduser()
-    if not named.exists():
-        raise UsageError(f"source must exist, got {source!r}; {_suggestion(named)}")
-    path = named.resolve()
-    if path.is_dir():
-        if not os.access(path, os.R_OK | os.X_OK):
-            raise UsageError(f"source must be readable, got {source!r}; check its permissions")
-        return _open_folder(path)
-    if is_image(path.name):
-        return SingleFile(path.parent, name=path.name)
-    if named.suffix == SUFFIX:
-        return ParquetSource.checked(path, named.name)
-    return TarSource.checked(path)
+def open_source(source: str, without: Path | None = None) -> Source:
+    """What is at `source`; raises UsageError where nothing can be read.
 
-
-def _open_folder(path: Path) -> ImageSource:
-    folder = FolderSource(path)
-    if any(is_image(entry.path) for entry in folder.entries()):
-        return folder
-    if vector_files(path):
-        return VectorsSource(path)
-    return ParquetSource.in_folder(path) or TarFolder.in_folder(path) or folder
+    Image files in the folder `without`, such as a workspace inside the source, are not listed.
+    """
+    address = Address(source, without.resolve() if without else None)
+    if not address.is_remote and not address.path.exists():
+        raise UsageError(f"source must exist, got {source!r}; {_suggestion(address.path)}")
+    for opener in OPENERS:
+        found = opener(address)
+        if found is not None:
+            return found
+    if address.folder:  # a folder without images is refused once it is listed
+        return FolderSource(address.folder, address.without)
+    scheme = source.split("://", 1)[0]
+    rule = "source must be a folder, tar or Parquet file on this machine"
+    raise UsageError(f"{rule}, got a {scheme}:// address; copy it here first")
 
 
 def _suggestion(path: Path) -> str:

@@ -1,61 +1,67 @@
-"""Texts beside the images of a tar, as webdataset and img2dataset write them.
+"""Sidecars: texts beside the images of an archive, as webdataset and img2dataset write them.
 
 `a/12.jpg` has its label in `a/12.cls`, its caption in `a/12.txt`, and facts in `a/12.json`.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from sortal.configs.errors import UsageError
 from sortal.tasks.sources.base import printable
-from sortal.tasks.sources.tar import TarSource
-from sortal.tasks.sources.tar_folder import TarFolder
 
 _LABEL, _FACTS = ".cls", ".json"
 _LOOKED_AT = 100  # members of an archive: texts lie next to their image
-Tars = TarSource | TarFolder
 Reader = Callable[[bytes], str | None]
 
 
-def labels_beside(source: Tars) -> dict[str, str | None] | None:
+class Archive(Protocol):
+    """A container file whose members have names, images and texts among them."""
+
+    def texts(
+        self, endings: Collection[str], first: int | None = None
+    ) -> Iterator[tuple[str, bytes | None]]:
+        """Names of members: of images with None, of those that end so (`.txt`) with their bytes.
+
+        With `first`, of so many members alone.
+        """
+
+
+# Each archive with what the paths of its images begin with.
+Archives = Iterable[tuple[str, Archive]]
+
+
+def sidecar_labels(archives: Archives) -> dict[str, str | None] | None:
     """Image's path -> text of its `.cls`; None where no archive begins with such members."""
     found: dict[str, str | None] = {}
-    for prefix, archive in _archives(source):
+    for prefix, archive in archives:
         if any(data is not None for _, data in archive.texts([_LABEL], first=_LOOKED_AT)):
             found.update(_by_image(prefix, archive, {_LABEL: _text}))
     return found or None
 
 
-def column_beside(source: Tars, column: str) -> dict[str, str | None]:
+def sidecar_column(archives: Archives, column: str, location: Path) -> dict[str, str | None]:
     """Image's path -> its text of this ending (`txt`), else this key of its `.json`.
 
     Raises UsageError where no image has one.
     """
     readers: dict[str, Reader] = {_FACTS: partial(_key, key=column), f".{column}": _text}
     found: dict[str, str | None] = {}
-    for prefix, archive in _archives(source):
+    for prefix, archive in archives:
         found.update(_by_image(prefix, archive, readers))
     if not any(found.values()):
         raise UsageError(
-            f"a view of the column {column!r} needs a metadata file at the top of a tar, or beside "
-            f"its images texts that end in .{column} or .json with this key, got none in "
-            f"{str(source.location)!r}; name another column, or txt for captions"
+            f"a modality of the column {column!r} needs a metadata file at the top of a tar, or "
+            f"beside its images texts that end in .{column} or .json with this key, got none in "
+            f"{str(location)!r}; name another column, or txt for captions"
         )
     return found
 
 
-def _archives(source: Tars) -> Iterator[tuple[str, TarSource]]:
-    """The archives that can be read, and what their images' paths begin with."""
-    if isinstance(source, TarSource):
-        yield "", source
-    else:
-        yield from source.archives()
-
-
 def _by_image(
-    prefix: str, archive: TarSource, readers: dict[str, Reader]
+    prefix: str, archive: Archive, readers: dict[str, Reader]
 ) -> Iterator[tuple[str, str | None]]:
     """(image's path, text) of the images that have one; later endings of `readers` go first."""
     images: list[str] = []

@@ -3,7 +3,7 @@
 import io
 import os
 import tarfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -12,21 +12,35 @@ from typing import BinaryIO, cast
 
 from sortal.configs.errors import UsageError
 from sortal.tasks.sources.base import (
+    Address,
     Entry,
-    failure,
+    Labels,
+    SourceBase,
+    climbs_out,
     is_image,
     is_wanted,
-    leads_out,
     printable,
-    read_all,
 )
-from sortal.tasks.sources.decode import Code, ImageError
+from sortal.tasks.sources.errors import Code, ImageError
+from sortal.tasks.sources.metadata import (
+    common_folder,
+    mark_metadata,
+    metadata_column,
+    metadata_labels,
+    split_metadata,
+)
+from sortal.tasks.sources.sidecars import sidecar_column, sidecar_labels
 
-_TEXT = 1 << 20  # bytes of a text beside an image
+_MAX_TEXT = 1 << 20  # bytes of a sidecar's text
+
+
+def open_tar(address: Address) -> "TarSource | None":
+    """Any file as a tar file; raises UsageError when it is none, or compressed."""
+    return TarSource.checked(address.file) if address.file else None
 
 
 @dataclass(frozen=True)
-class TarSource:
+class TarSource(SourceBase):
     """An uncompressed tar file; a member is read as `size` bytes at `offset`."""
 
     location: Path
@@ -40,8 +54,8 @@ class TarSource:
                 head = file.read(512)
             tarfile.open(path, "r:").close()
         except tarfile.TarError as error:
-            packed = head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"))
-            way_out = "unpack it first" if packed else "it is neither"
+            compressed = head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"))
+            way_out = "unpack it first" if compressed else "it is neither"
             raise UsageError(f"{rule}; {way_out}") from error
         except OSError as error:
             raise UsageError(f"{rule}, which cannot be read ({error.strerror})") from error
@@ -56,13 +70,16 @@ class TarSource:
 
         A damaged archive ends with a failed row of the archive itself: later members are lost.
         """
+        return mark_metadata(self._wanted_members())
+
+    def _wanted_members(self) -> Iterator[Entry]:
         info = self.location.stat()
         with tarfile.open(self.location, "r:") as tar:
             try:
                 for name, member in _members(tar):
                     if is_wanted(name.rpartition("/")[2]):
                         yield _entry(name, member, info.st_size, info.st_mtime_ns)
-                damage = _after(tar)
+                damage = _damage_after(tar)
             except tarfile.TarError as error:
                 damage = str(error)
         if damage:
@@ -75,7 +92,7 @@ class TarSource:
     ) -> Iterator[tuple[str, bytes | None]]:
         """Names of members: of images with None, of those that end so (`.txt`) with their bytes.
 
-        Those of more than a megabyte are passed over. With `first`, of so many members alone.
+        Texts of more than a megabyte are ignored. With `first`, of so many members alone.
         """
         ends = tuple(endings)
         with suppress(OSError, tarfile.TarError), tarfile.open(self.location, "r:") as tar:
@@ -84,10 +101,6 @@ class TarSource:
                     yield printable(name)[0], None
                 elif name.endswith(ends) and _is_small(member):
                     yield printable(name)[0], _bytes_of(tar, member)
-
-    def entry(self, path: str) -> Entry:
-        """Always `missing`: a member that was not listed is not looked for a second time."""
-        return failure(path, Code.MISSING)
 
     def open(self, path: str, offset: int | None = None, size: int | None = None) -> BinaryIO:
         """A stream of `size` bytes at `offset`."""
@@ -100,16 +113,28 @@ class TarSource:
 
     def read(self, path: str, offset: int | None = None, size: int | None = None) -> bytes:
         """The bytes of the member at `offset`."""
-        data = read_all(self.open(path, offset, size))
+        data = super().read(path, offset, size)
         if len(data) < (size or 0):
             raise ImageError(Code.TRUNCATED, "the archive ends inside this member")
         return data
 
+    def labels(self, paths: Iterable[str], metadata: Sequence[Entry]) -> Labels:
+        """Those of a metadata file at the top; without one of sidecars, else of folders."""
+        root = common_folder(paths)
+        found = metadata_labels(self, metadata, root)
+        return found or Labels(sidecar_labels([("", self)]), root)
+
+    def column(self, name: str) -> dict[str, str | None]:
+        """Path -> text of a column of the metadata file; without one of sidecars."""
+        paths, metadata = split_metadata(self.entries())
+        found = metadata_column(self, metadata, name, common_folder(paths))
+        return sidecar_column([("", self)], name, self.location) if found is None else found
+
 
 def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:
-    """What is no folder and lies in no hidden one, by its name: "./a.jpg" is "a.jpg"."""
+    """Members outside hidden folders, folders aside, and their names: "./a.jpg" is "a.jpg"."""
     while member := tar.next():
-        tar.members.clear()  # type: ignore[attr-defined] # or it keeps a kilobyte each
+        tar.members.clear()  # type: ignore[attr-defined]  # or it keeps a kilobyte each
         name = str(PurePosixPath(member.name))
         folders = name.split("/")[:-1]
         hidden = any(folder.startswith(".") and folder != ".." for folder in folders)
@@ -118,7 +143,7 @@ def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:
 
 
 def _is_small(member: tarfile.TarInfo) -> bool:
-    return member.isreg() and member.sparse is None and member.size <= _TEXT
+    return member.isreg() and member.sparse is None and member.size <= _MAX_TEXT
 
 
 def _bytes_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -132,7 +157,7 @@ def _entry(name: str, member: tarfile.TarInfo, size: int, mtime_ns: int) -> Entr
     code = None
     if bad:
         code = Code.BAD_NAME
-    elif leads_out(name):
+    elif climbs_out(name):
         code = Code.OUTSIDE_ROOT
     elif not member.isreg() or member.sparse is not None:
         code = Code.NOT_A_FILE
@@ -143,8 +168,8 @@ def _entry(name: str, member: tarfile.TarInfo, size: int, mtime_ns: int) -> Entr
     return Entry(name, member.size, mtime_ns, member.offset_data)
 
 
-def _after(tar: tarfile.TarFile) -> str | None:
-    """What is wrong with the end of the archive: tarfile stops at a bad header without a word."""
+def _damage_after(tar: tarfile.TarFile) -> str | None:
+    """What is wrong with the end of the archive: tarfile stops at a bad header silently."""
     file = tar.fileobj
     assert file is not None
     file.seek(tar.offset)  # type: ignore[attr-defined]

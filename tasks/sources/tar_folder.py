@@ -3,32 +3,42 @@
 The member `12.jpg` of `00000.tar` has the path `00000.tar/12.jpg`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from sortal.configs.errors import UsageError
-from sortal.tasks.sources.base import Entry, failure, leads_away, packed_names
-from sortal.tasks.sources.decode import Code, ImageError
+from sortal.tasks.sources.base import (
+    Address,
+    Entry,
+    Labels,
+    SourceBase,
+    failed_entry,
+    files_with_suffix,
+    links_outside,
+)
+from sortal.tasks.sources.errors import Code, ImageError
+from sortal.tasks.sources.sidecars import sidecar_column, sidecar_labels
 from sortal.tasks.sources.tar import TarSource
 
 SUFFIX = ".tar"
 
 
+def open_tar_folder(address: Address) -> "TarFolder | None":
+    """A folder that holds tar files, to any depth."""
+    folder = address.folder
+    names = files_with_suffix(folder, SUFFIX) if folder else []
+    return TarFolder(folder, tuple(names)) if folder and names else None
+
+
 @dataclass(frozen=True)
-class TarFolder:
+class TarFolder(SourceBase):
     """The tar files `names` of a folder; each is read as a `TarSource`."""
 
     location: Path  # resolved
     names: tuple[str, ...]  # relative to it
-
-    @classmethod
-    def in_folder(cls, folder: Path) -> "TarFolder | None":
-        """The tar files in `folder`, to any depth; None where there are none."""
-        names = packed_names(folder, SUFFIX)
-        return cls(folder, tuple(names)) if names else None
 
     def files(self) -> list[Path]:
         """The archives."""
@@ -39,12 +49,12 @@ class TarFolder:
         for name in self.names:
             try:
                 for entry in self._archive(name).entries():
-                    lost = entry.error_code and entry.path == Path(name).name  # the archive's end
-                    yield entry._replace(path=name if lost else f"{name}/{entry.path}")
+                    is_archive = entry.error_code and entry.path == Path(name).name  # its lost end
+                    yield entry._replace(path=name if is_archive else f"{name}/{entry.path}")
             except ImageError as error:
-                yield failure(name, error.code)
+                yield failed_entry(name, error.code)
             except UsageError:  # compressed, or no archive
-                yield failure(name, Code.UNSUPPORTED_FORMAT, "no uncompressed tar file")
+                yield failed_entry(name, Code.UNSUPPORTED_FORMAT, "no uncompressed tar file")
 
     def archives(self) -> Iterator[tuple[str, TarSource]]:
         """The archives that can be read, each with what its images' paths begin with."""
@@ -52,9 +62,13 @@ class TarFolder:
             with suppress(ImageError, UsageError):  # such a one has a failed row in `entries`
                 yield f"{name}/", self._archive(name)
 
-    def entry(self, path: str) -> Entry:
-        """Always `missing`: a member that was not listed is not looked for a second time."""
-        return failure(path, Code.MISSING)
+    def labels(self, paths: Iterable[str], metadata: Sequence[Entry]) -> Labels:
+        """Those of sidecars: folders in an archive are no classes, and its metadata is ignored."""
+        return Labels(sidecar_labels(self.archives()))
+
+    def column(self, name: str) -> dict[str, str | None]:
+        """Path -> text of sidecars."""
+        return sidecar_column(self.archives(), name, self.location)
 
     def open(self, path: str, offset: int | None = None, size: int | None = None) -> BinaryIO:
         """A stream of `size` bytes at `offset` of the archive that `path` begins with."""
@@ -74,7 +88,7 @@ class TarFolder:
         return found
 
     def _archive(self, name: str, checked: bool = True) -> TarSource:
-        if leads_away(self.location, name):
+        if links_outside(self.location, name):
             raise ImageError(Code.OUTSIDE_ROOT)
         path = self.location / name
         return TarSource.checked(path) if checked else TarSource(path)

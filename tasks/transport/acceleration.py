@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-_MEMORY = 10
-_SLACK = 1.5
+_DEPTH = 10  # differences that a mixed point is made of
+_RESTART_RATIO = 1.5  # error over the best one from which the history is dropped
+_PATIENCE = 50  # evaluations without a new best
 _RIDGE = 1e-12
 
 
@@ -20,12 +21,15 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The best point seen, its evaluation, how many evaluations were spent, the leash's end."""
+    """The best point seen, its evaluation, and how many evaluations were spent.
+
+    `left_trust_region`: the iteration ended because a point was too far from the start.
+    """
 
     point: torch.Tensor
     evaluation: Evaluation
     n_evaluations: int
-    leashed: bool = False
+    left_trust_region: bool = False
 
 
 def accelerate(
@@ -35,35 +39,34 @@ def accelerate(
     weight: torch.Tensor,
     tol: float,
     max_evaluations: int,
-    leash: float = float("inf"),
-    patience: int = 50,
+    trust_radius: float = float("inf"),
 ) -> Outcome:
     """Iterate x <- evaluate(x).image to an error of `tol`, by Anderson acceleration.
 
     Type II with 10 differences, least squares in the norm of `weight` (Walker and Ni, 2011). A
-    mixed point whose error is over 1.5 times the best is dropped: the memory is cleared and the
+    mixed point whose error is over 1.5 times the best is dropped: the history is cleared and the
     next point is the plain step from the best one. Ends early at the first point further than
-    `leash` from `start` in any coordinate, where the map is no longer to be trusted, or after
-    `patience` evaluations without a new best.
+    `trust_radius` from `start` in any coordinate, where the map is no longer to be trusted, or
+    after 50 evaluations without a new best.
     """
-    memory = _Memory(weight)
+    history = _History(weight)
     best = now = Outcome(start, evaluate(start), 1)
-    spent, leashed = 1, False
-    while best.evaluation.error > tol and spent < max_evaluations and not leashed:
-        if spent - best.n_evaluations >= patience:
+    spent, left = 1, False
+    while best.evaluation.error > tol and spent < max_evaluations and not left:
+        if spent - best.n_evaluations >= _PATIENCE:
             break
-        if now.evaluation.error > _SLACK * best.evaluation.error:
-            memory.clear()
+        if now.evaluation.error > _RESTART_RATIO * best.evaluation.error:
+            history.clear()
             now = best
-        point = memory.mix(now.point, now.evaluation.image)
-        spent, leashed = spent + 1, float((point - start).abs().max()) > leash
+        point = history.mix(now.point, now.evaluation.image)
+        spent, left = spent + 1, float((point - start).abs().max()) > trust_radius
         now = Outcome(point, evaluate(point), spent)
         if now.evaluation.error <= best.evaluation.error:
             best = now
-    return replace(best, n_evaluations=spent, leashed=leashed)
+    return replace(best, n_evaluations=spent, left_trust_region=left)
 
 
-class _Memory:
+class _History:
     """The last points and residuals, and the mixed point they give."""
 
     def __init__(self, weight: torch.Tensor) -> None:
@@ -76,8 +79,8 @@ class _Memory:
 
     def mix(self, point: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
         residual = image - point
-        self._points = [*self._points, point][-_MEMORY - 1 :]
-        self._residuals = [*self._residuals, residual][-_MEMORY - 1 :]
+        self._points = [*self._points, point][-_DEPTH - 1 :]
+        self._residuals = [*self._residuals, residual][-_DEPTH - 1 :]
         if len(self._points) == 1:
             return image
         d_residual = torch.stack(self._residuals).diff(dim=0)

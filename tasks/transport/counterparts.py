@@ -1,4 +1,4 @@
-"""Plans, counterparts and masses: each a softmax with a solved transport's one vector."""
+"""Counterparts and masses of clusters: each a softmax with a solved transport's one vector."""
 
 import numpy as np
 import torch
@@ -17,33 +17,9 @@ def _similarities(block: FloatArray, texts: FloatArray) -> torch.Tensor:
 
 
 def _plan(similarities: torch.Tensor, potential: Potential) -> torch.Tensor:
+    """Rows of the plan, each divided by its sum: softmax_j((s_j + g_j) / epsilon)."""
     u = torch.from_numpy((potential.g / potential.epsilon).astype(np.float32))
     return torch.softmax(similarities / potential.epsilon + u, dim=1)
-
-
-def plan_block(block: FloatArray, texts: FloatArray, potential: Potential) -> FloatArray:
-    """Plan of images of shape (b, d) over texts of shape (M, d): (b, M), each row sums to 1."""
-    return _plan(_similarities(block, texts), potential).numpy()
-
-
-def counterparts_block(
-    block: FloatArray,
-    texts: FloatArray,
-    potential: Potential,
-    weighting: Weighting = "plan_times_similarity",
-    mixed: FloatArray | None = None,
-) -> FloatArray:
-    """Counterparts of shape (b, d), unit rows, of images seen or unseen by the solve.
-
-    "plan": normalise(P U); "plan_times_similarity": normalise((P * S) U), the reading
-    x_i^u = sum_j t_ij s_ij u_j of CAE (METHODS.md 3.1 B). A sum of zero stays zero. `mixed`:
-    the vectors U of shape (M, d) that are mixed, where they are not `texts` as transport saw them.
-    """
-    similarities = _similarities(block, texts)
-    plan = _plan(similarities, potential)
-    if weighting == "plan_times_similarity":
-        plan *= similarities
-    return normalise(plan.numpy() @ (texts if mixed is None else mixed))
 
 
 def counterparts(
@@ -51,14 +27,34 @@ def counterparts(
     texts: FloatArray,
     potential: Potential,
     weighting: Weighting,
-    mixed: FloatArray,
+    values: FloatArray,
 ) -> FloatArray:
-    """`counterparts_block` of many rows, so few at a time that rows x M fits a block."""
+    """Counterparts of shape (n, d), unit rows, of images seen or unseen by the solve.
+
+    With U = `values` of shape (M, d), which may be `texts` centred otherwise than transport saw
+    them: "plan" is normalise(P U); "plan_times_similarity" is normalise((P * S) U), the reading
+    x_i^u = sum_j t_ij s_ij u_j of CAE (docs/methods.md, "Counterparts"). A sum of zero stays zero.
+    Works on so few rows at a time that rows x M fits a block.
+    """
     size = block_rows(len(texts))
     pieces = (rows[start : start + size] for start in range(0, len(rows), size))
     return np.concatenate(
-        [counterparts_block(piece, texts, potential, weighting, mixed) for piece in pieces]
+        [_counterparts_of(piece, texts, potential, weighting, values) for piece in pieces]
     )
+
+
+def _counterparts_of(
+    block: FloatArray,
+    texts: FloatArray,
+    potential: Potential,
+    weighting: Weighting,
+    values: FloatArray,
+) -> FloatArray:
+    similarities = _similarities(block, texts)
+    weights = _plan(similarities, potential)
+    if weighting == "plan_times_similarity":
+        weights *= similarities
+    return normalise(weights.numpy() @ values)
 
 
 def cluster_mass(
@@ -74,10 +70,11 @@ def cluster_mass(
     """
     rows = as_rows(images)
     mass = torch.zeros(n_clusters, len(texts), dtype=torch.float32)
-    numbers, start = torch.from_numpy(np.asarray(labels, dtype=np.int64)), 0
+    clusters, start = torch.from_numpy(np.asarray(labels, dtype=np.int64)), 0
     for block in rows.blocks(block_rows(len(texts))):
-        label = numbers[start : start + len(block)]
-        inside = label >= 0
-        mass.index_add_(0, label[inside], _plan(_similarities(block, texts), potential)[inside])
+        cluster = clusters[start : start + len(block)]
+        counted = cluster >= 0
+        plan = _plan(_similarities(block, texts), potential)
+        mass.index_add_(0, cluster[counted], plan[counted])
         start += len(block)
     return (mass / rows.shape[0]).numpy()

@@ -1,6 +1,6 @@
 """Entropic transport by its column potential alone: exact passes over the rows, nothing N x M.
 
-Works on torch tensors; `solve.py` is the front door, docs/transport.md the derivation.
+Works on torch tensors. `solve.py` checks the input first; docs/transport.md has the derivation.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,18 +13,18 @@ import torch
 from sortal.configs.errors import UsageError
 from sortal.storage.rows import FloatArray, Rows
 from sortal.tasks.progress import progress
-from sortal.tasks.threads import Lanes
+from sortal.tasks.threads import ThreadPool
 
-TINY = 1e-30
-SHIFT = 15 * 0.6931471805599453
-_BLOCK_ELEMENTS = 1 << 20
-_LONG = 1_000_000_000
-_DEVICE_ELEMENTS = 1 << 27
+TINY = 1e-30  # float32 column sums below this count as 0
+SHIFT = 15 * 0.6931471805599453  # log 2^15: a row's largest entry is near the top of float16
+_BLOCK_ELEMENTS = 1 << 20  # images x texts of a block that stays in a core's share of cache ...
+_DEVICE_ELEMENTS = 1 << 27  # ... or that fills an accelerator
+_PROGRESS_ELEMENTS = 1_000_000_000  # images x texts from which a pass shows its progress
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What is asked of the columns of a plan whose rows sum to 1/N: to lean to `masses`.
+    """Target of the column sums of a plan whose rows sum to 1/N: `masses`, as `balance` says.
 
     `masses` has shape (M,), float64, positive, sum 1; `balance` = rho / (rho + epsilon) for a KL
     penalty of weight rho on the columns. Potentials are in units of epsilon here: u = g / epsilon,
@@ -36,11 +36,11 @@ class Columns:
 
     def target(self, u: torch.Tensor) -> torch.Tensor:
         """Column sums that the potential u asks for: b exp(-epsilon u / rho), sum 1."""
-        pull = (1.0 - self.balance) / self.balance if self.balance else 0.0
-        return torch.softmax(self.masses.log() - pull * u, dim=0)
+        decay = (1.0 - self.balance) / self.balance if self.balance else 0.0
+        return torch.softmax(self.masses.log() - decay * u, dim=0)
 
     def error(self, u: torch.Tensor, sums: torch.Tensor) -> float:
-        """L1 distance of the column sums from the target; 0 where nothing is asked of them."""
+        """L1 distance of the column sums from the target; 0 where `balance` is 0."""
         return float((sums - self.target(u)).abs().sum()) if self.balance else 0.0
 
     def step(self, u: torch.Tensor, log_sums: torch.Tensor) -> torch.Tensor:
@@ -60,7 +60,7 @@ class Problem(Columns):
     texts: torch.Tensor
     epsilon: float
     block_size: int
-    lanes: Lanes
+    threads: ThreadPool
 
 
 @torch.no_grad()
@@ -115,9 +115,9 @@ def finite_blocks(rows: Rows, size: int) -> Iterator[tuple[int, FloatArray]]:
         start += len(block)
 
 
-def _watched(n_rows: int, n_texts: int) -> AbstractContextManager[Callable[[int], None]]:
-    """Progress of a pass, where it is long enough to be watched."""
-    if n_rows * n_texts < _LONG:
+def _pass_progress(n_rows: int, n_texts: int) -> AbstractContextManager[Callable[[int], None]]:
+    """Progress of a pass, where it takes long enough to be shown."""
+    if n_rows * n_texts < _PROGRESS_ELEMENTS:
         return nullcontext(lambda _: None)
     return progress("transport, one pass", n_rows, "images")
 
@@ -125,38 +125,38 @@ def _watched(n_rows: int, n_texts: int) -> AbstractContextManager[Callable[[int]
 def column_sums(
     problem: Problem,
     u: torch.Tensor,
-    take: Callable[[int, torch.Tensor, torch.Tensor], None] | None = None,
+    store: Callable[[int, torch.Tensor, torch.Tensor], None] | None = None,
 ) -> Sums:
     """One exact streaming pass: column sums of the plan of u.
 
-    `take(first row, kernel, inverse)` is given each block's exp(z - max z + SHIFT), of shape
+    `store(first row, kernel, inverse)` is given each block's exp(z - max z + SHIFT), of shape
     (b, M), and one over its rows' sums, (b,).
 
     Sums are float32 inside a block and float64 across blocks, added in the blocks' order.
     """
-    texts, n_rows, lanes = problem.texts, problem.rows.shape[0], problem.lanes
+    texts, n_rows, threads = problem.texts, problem.rows.shape[0], problem.threads
     u32 = u.float()
 
     def part(item: tuple[int, FloatArray]) -> tuple[torch.Tensor, torch.Tensor, int]:
         start, block = item
         x = torch.from_numpy(np.require(block, requirements=["C", "W"])).to(texts.device)
-        z = logits(x, texts, u32, lanes.scratch(len(x), len(texts)), problem.epsilon)
+        z = logits(x, texts, u32, threads.buffer(len(x), len(texts)), problem.epsilon)
         z -= z.amax(dim=1, keepdim=True)
         top = z.amax(dim=0)
         z.add_(SHIFT).exp_()
         inverse = z.sum(dim=1).reciprocal_()
-        if take:
-            take(start, z, inverse)
+        if store:
+            store(start, z, inverse)
         return torch.mv(z.T, inverse), top, len(x)
 
     sums = torch.zeros_like(u)
     top = torch.full_like(u, -torch.inf)
-    with _watched(n_rows, len(texts)) as advance:
-        for sum_, top_, size in lanes.map(part, finite_blocks(problem.rows, problem.block_size)):
+    with _pass_progress(n_rows, len(texts)) as advance:
+        for sum_, top_, size in threads.map(part, finite_blocks(problem.rows, problem.block_size)):
             sums += sum_
             top = torch.maximum(top, top_)
             advance(size)
     sums /= n_rows
-    # A column too faint for float32 is judged by its brightest entry, so log-domain at any epsilon.
+    # A sum too small for float32 is replaced by the column's largest entry: finite at any epsilon.
     logs = torch.where(sums > TINY, sums.clamp_min(TINY).log(), top - np.log(n_rows))
     return Sums(sums, logs)

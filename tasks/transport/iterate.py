@@ -1,40 +1,35 @@
-"""Finding the potential: exact passes that judge, and an inner model that does the iterations."""
+"""Finding the potential: exact passes that judge, and inner solves on a cached kernel of one.
+
+An exact pass gives the column sums and the error at a potential. The inner solve runs on a model
+of the column sums, corrected to agree with that pass; its end is what the next pass judges.
+"""
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
-from sortal.storage.rows import ArrayRows, FloatArray, Rows
-from sortal.tasks.transport.acceleration import Evaluation, Outcome, accelerate
-from sortal.tasks.transport.cached_kernel import Kept, Kernel, Model
+from sortal.tasks.transport.acceleration import Evaluation, accelerate
+from sortal.tasks.transport.cached_kernel import CachedKernel, ColumnSumModel
 from sortal.tasks.transport.exact_pass import Problem, Sums, column_sums
-from sortal.tasks.transport.sampled_kernel import ENTRY_BYTES, Entries
 
-_INNER_TOL = 0.3
-_STALE = 0.5
-_ANNEAL = 4.0
-_LOOSE = 0.05
-_FEW = 20  # one row in so many makes a first guess
-_FEWEST_A_COLUMN = 0.5  # of those rows, and 256 in all: fewer are not worth it
-_FEWEST = 256
-_MOST_A_COLUMN = 4
-_ENTRIES_A_ROW = 128
-_FEWEST_ENTRIES = 16
+_INNER_TOL = 0.3  # of `tol`: an inner solve goes a little further than it must
+_FAILED_REDUCTION = 0.5  # an inner solve that leaves more of the error than this has failed
+_EPSILON_FACTOR = 4.0
+LOOSE_TOL = 0.05  # L1 error of a solve that only finds a start
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When to stop (L1 error `tol`, `max_iter` evaluations); bytes for what is kept of a pass."""
+    """When to stop (L1 error `tol`, `max_iter` evaluations), and bytes for the cached kernel."""
 
     tol: float
     max_iter: int
-    budget: int
+    memory_budget: int
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """The potential u = g / epsilon of shape (M,), and an exact account of it."""
+    """The potential u = g / epsilon of shape (M,), and its exact column sums and error."""
 
     u: torch.Tensor
     sums: torch.Tensor
@@ -43,53 +38,9 @@ class Fitted:
     n_passes: int
 
 
-def fit(problem: Problem, start: torch.Tensor, limits: Limits) -> Fitted:
-    """Potential whose exact column sums are within `tol` (L1) of what is asked of them.
-
-    Alternates one exact float32 pass over all rows with an inner solve on what is kept of it,
-    corrected to agree with the pass. Where the budget holds less than 16 entries a row, or the
-    inner model does not halve the error, every (further) evaluation is exact. A cold solve of
-    many rows begins with a few of them. `n_iter` counts evaluations of the column sums, exact
-    or inner.
-    """
-    if not problem.balance or not limits.max_iter:
-        return judge(problem, start)
-    guess = _first_guess(problem, start, limits)
-    kept = _kernel(problem, limits.budget)
-    if kept is None:
-        return _exact(problem, guess, limits)
-    return _with_model(problem, guess, kept, limits)
-
-
-def _unjudged(u: torch.Tensor, n_iter: int = 0) -> Fitted:
+def unjudged(u: torch.Tensor, n_iter: int = 0) -> Fitted:
+    """A potential to start from, before any exact pass; its error is infinite."""
     return Fitted(u, u, float("inf"), n_iter=n_iter, n_passes=0)
-
-
-def _first_guess(problem: Problem, start: torch.Tensor, limits: Limits) -> Fitted:
-    """Where to begin: `start`, or in place of zeros a loose solve of a few rows."""
-    n_rows, n_texts = problem.rows.shape[0], len(start)
-    n_few = min(n_rows // _FEW, _MOST_A_COLUMN * n_texts)
-    if bool(start.any()) or n_few < max(_FEWEST, _FEWEST_A_COLUMN * n_texts):
-        return _unjudged(start)
-    few = replace(problem, rows=spread(problem.rows, n_few))
-    found = fit(few, start, replace(limits, tol=max(_LOOSE, limits.tol)))
-    return _unjudged(found.u, found.n_iter)
-
-
-def _kernel(problem: Problem, budget: int) -> Kernel | None:
-    """What to keep of a pass: the kernel if it fits into `budget` bytes, else some entries."""
-    n_rows, n_texts = problem.rows.shape[0], len(problem.texts)
-    if 2 * n_rows * n_texts <= budget:
-        return Kept(problem)
-    a_row = min(_ENTRIES_A_ROW, budget // (ENTRY_BYTES * n_rows))
-    return Entries(problem, a_row) if a_row >= _FEWEST_ENTRIES else None
-
-
-def fit_sample(problem: Problem, start: torch.Tensor, sample: int, limits: Limits) -> Fitted:
-    """Potential of about `sample` rows spread evenly, judged by one exact pass over all rows."""
-    part = replace(problem, rows=spread(problem.rows, sample))
-    fitted = fit(part, start, limits)
-    return replace(judge(problem, fitted.u), n_iter=fitted.n_iter)
 
 
 def judge(problem: Problem, u: torch.Tensor) -> Fitted:
@@ -98,68 +49,141 @@ def judge(problem: Problem, u: torch.Tensor) -> Fitted:
     return Fitted(u, sums, problem.error(u, sums), n_iter=0, n_passes=1)
 
 
-def _with_model(problem: Problem, best: Fitted, kept: Kernel, limits: Limits) -> Fitted:
-    u, taken = best.u, None
-    before, stuck, annealed = float("inf"), 0, best.n_iter > 0
+@dataclass(frozen=True)
+class _State:
+    """Where the alternation of exact passes and inner solves stands before the next pass.
+
+    `best`: the best potential judged so far, with all evaluations and passes spent until now.
+    `u`: the potential to judge next.
+    `cached_at`: the potential at which the kernel was cached; None where there is no cache yet.
+    `error_before`: the exact error that the inner solve behind `u` began with; infinite where
+    nothing can be said of the model, since `u` is not the end of an inner solve.
+    `n_untrusted`: how often the trust radius has ended an inner solve, or let none begin.
+    `may_scale_epsilon`: whether a loose solve at a larger epsilon may still be tried.
+    """
+
+    best: Fitted
+    u: torch.Tensor
+    may_scale_epsilon: bool
+    cached_at: torch.Tensor | None = None
+    error_before: float = float("inf")
+    n_untrusted: int = 0
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """One exact pass: the sums and error at its potential u, and where the kernel is cached."""
+
+    u: torch.Tensor
+    sums: Sums
+    error: float
+    cached_at: torch.Tensor
+
+
+@dataclass(frozen=True)
+class _Proposal:
+    """The next potential, the evaluations it took, and whether the trust radius was met."""
+
+    u: torch.Tensor
+    n_iter: int
+    untrusted: bool
+
+
+def solve_with_kernel(
+    problem: Problem, start: Fitted, kernel: CachedKernel, limits: Limits
+) -> Fitted:
+    """Alternate exact passes and inner solves on `kernel`, a cache that the passes refresh.
+
+    Goes on with exact passes alone once an inner solve does not halve the exact error.
+    """
+    state = _State(best=start, u=start.u, may_scale_epsilon=start.n_iter == 0)
     while True:
-        if taken is None or _distance(u, taken) > kept.near:
-            exact, taken = column_sums(problem, u, kept.take), u
-        else:
-            exact = column_sums(problem, u)
-        error, n_passes = problem.error(u, exact.values), best.n_passes + 1
-        if error < best.error:
-            best = replace(best, u=u, sums=exact.values, error=error)
-        best = replace(best, n_passes=n_passes)
+        judged = _judged(problem, kernel, state)
+        best = _better(state.best, judged)
         if best.error <= limits.tol or best.n_iter >= limits.max_iter:
             return best
-        if error > _STALE * before:
-            return _exact(problem, best, limits)
-        plain, before, spent, leashed = problem.step(u, exact.logs), error, 1, True
-        if _distance(plain, u) <= kept.leash:
-            left = replace(limits, max_iter=limits.max_iter - best.n_iter - 1)
-            model = Model(kept, problem, taken, (u, exact))
-            inner = _inner(model, plain, max(_INNER_TOL * limits.tol, kept.share * error), left)
-            plain, spent, leashed = inner.point, 1 + inner.n_evaluations, inner.leashed
-        u, stuck = plain, stuck + leashed
-        best = replace(best, n_iter=best.n_iter + spent)
-        if leashed:
-            before = float("inf")
-        if stuck > 1 and not annealed:
-            u, best, annealed = *_anneal(problem, u, kept, best, limits), True
-            taken = None
+        if judged.error > _FAILED_REDUCTION * state.error_before:
+            return solve_exactly(problem, best, limits)
+        proposal = _proposal(problem, kernel, judged, limits, limits.max_iter - best.n_iter - 1)
+        state = _advanced(state, best, judged, proposal)
+        if state.may_scale_epsilon and state.n_untrusted > 1:
+            state = _with_scaled_epsilon(problem, kernel, state, limits)
+
+
+def _judged(problem: Problem, kernel: CachedKernel, state: _State) -> _Judged:
+    """An exact pass at the state's potential; the kernel is cached again where that is due."""
+    u, cached_at = state.u, state.cached_at
+    if cached_at is None or _distance(u, cached_at) > kernel.reuse_radius:
+        sums, cached_at = column_sums(problem, u, kernel.store), u
+    else:
+        sums = column_sums(problem, u)
+    return _Judged(u, sums, problem.error(u, sums.values), cached_at)
+
+
+def _better(best: Fitted, judged: _Judged) -> Fitted:
+    """The better of both, with one more pass to its account."""
+    if judged.error < best.error:
+        best = replace(best, u=judged.u, sums=judged.sums.values, error=judged.error)
+    return replace(best, n_passes=best.n_passes + 1)
+
+
+def _proposal(
+    problem: Problem, kernel: CachedKernel, judged: _Judged, limits: Limits, n_left: int
+) -> _Proposal:
+    """The end of an inner solve; the plain Sinkhorn step where that is beyond the trust radius."""
+    step = problem.step(judged.u, judged.sums.logs)
+    if not _distance(step, judged.u) <= kernel.trust_radius:
+        return _Proposal(step, n_iter=1, untrusted=True)
+    inner = accelerate(
+        ColumnSumModel(kernel, problem, judged.cached_at, judged.u, judged.sums),
+        step,
+        weight=problem.masses,
+        tol=max(_INNER_TOL * limits.tol, kernel.relative_residual * judged.error),
+        max_evaluations=max(1, n_left),
+        trust_radius=kernel.trust_radius,
+    )
+    return _Proposal(inner.point, 1 + inner.n_evaluations, inner.left_trust_region)
+
+
+def _advanced(state: _State, best: Fitted, judged: _Judged, proposal: _Proposal) -> _State:
+    """The state in which the proposal is judged next."""
+    return replace(
+        state,
+        best=replace(best, n_iter=best.n_iter + proposal.n_iter),
+        u=proposal.u,
+        cached_at=judged.cached_at,
+        error_before=float("inf") if proposal.untrusted else judged.error,
+        n_untrusted=state.n_untrusted + proposal.untrusted,
+    )
+
+
+def _with_scaled_epsilon(
+    problem: Problem, kernel: CachedKernel, state: _State, limits: Limits
+) -> _State:
+    """A start nearer to the solution, from a loose solve at 4 epsilon (epsilon scaling).
+
+    For potentials that have far to go. The cache is overwritten by that solve.
+    """
+    spent = state.best
+    found = solve_with_kernel(
+        replace(problem, epsilon=_EPSILON_FACTOR * problem.epsilon),
+        unjudged(state.u / _EPSILON_FACTOR),
+        kernel,
+        replace(limits, tol=LOOSE_TOL, max_iter=limits.max_iter - spent.n_iter),
+    )
+    best = replace(
+        spent, n_iter=spent.n_iter + found.n_iter, n_passes=spent.n_passes + found.n_passes
+    )
+    u = found.u * _EPSILON_FACTOR
+    return replace(state, best=best, u=u, cached_at=None, may_scale_epsilon=False)
 
 
 def _distance(u: torch.Tensor, other: torch.Tensor) -> float:
     return float((u - other).abs().max())
 
 
-def _inner(model: Model, start: torch.Tensor, tol: float, limits: Limits) -> Outcome:
-    """Solve the model to `tol`; no further than it can be right."""
-    return accelerate(
-        model,
-        start,
-        weight=model.problem.masses,
-        tol=tol,
-        max_evaluations=max(1, limits.max_iter),
-        leash=model.kept.leash,
-    )
-
-
-def _anneal(
-    problem: Problem, u: torch.Tensor, kept: Kernel, best: Fitted, limits: Limits
-) -> tuple[torch.Tensor, Fitted]:
-    """A nearer start from a loose solve at 4 times epsilon, for potentials that have far to go."""
-    warm = replace(problem, epsilon=_ANNEAL * problem.epsilon)
-    loose = replace(limits, tol=_LOOSE, max_iter=limits.max_iter - best.n_iter)
-    found = _with_model(warm, _unjudged(u / _ANNEAL), kept, loose)
-    spent = replace(
-        best, n_iter=best.n_iter + found.n_iter, n_passes=best.n_passes + found.n_passes
-    )
-    return found.u * _ANNEAL, spent
-
-
-def _exact(problem: Problem, so_far: Fitted, limits: Limits) -> Fitted:
-    """Accelerated Sinkhorn on exact passes alone, from where `so_far` ended."""
+def solve_exactly(problem: Problem, start: Fitted, limits: Limits) -> Fitted:
+    """Accelerated Sinkhorn on exact passes alone, from where `start` ended."""
     best: list[tuple[float, Sums]] = []
 
     def evaluate(u: torch.Tensor) -> Evaluation:
@@ -171,27 +195,15 @@ def _exact(problem: Problem, so_far: Fitted, limits: Limits) -> Fitted:
 
     out = accelerate(
         evaluate,
-        so_far.u,
+        start.u,
         weight=problem.masses,
         tol=limits.tol,
-        max_evaluations=limits.max_iter - so_far.n_iter + 1,
+        max_evaluations=limits.max_iter - start.n_iter + 1,
     )
     return Fitted(
         u=out.point,
         sums=best[0][1].values,
         error=out.evaluation.error,
-        n_iter=so_far.n_iter + out.n_evaluations - 1,
-        n_passes=so_far.n_passes + out.n_evaluations,
+        n_iter=start.n_iter + out.n_evaluations - 1,
+        n_passes=start.n_passes + out.n_evaluations,
     )
-
-
-def spread(rows: Rows, n: int, block_size: int = 16384) -> ArrayRows:
-    """About `n` rows (at least 1) spread evenly over `rows`, in memory, float32."""
-    share = min(1.0, n / rows.shape[0])
-    pieces: list[FloatArray] = []
-    start = 0
-    for block in rows.blocks(block_size):
-        edges = np.floor(np.arange(start, start + len(block) + 1) * share + 1e-9)
-        pieces.append(block[np.diff(edges) > 0])
-        start += len(block)
-    return ArrayRows(np.concatenate(pieces))

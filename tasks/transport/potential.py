@@ -1,4 +1,4 @@
-"""What a solved transport is: one vector, by which plans.py makes everything else."""
+"""What a solved transport is: one vector, of which `counterparts` makes everything else."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Potential:
     marginal_error: float
     converged: bool
 
-    def save(self, path: Path, keys: Sequence[str] = ()) -> None:
+    def save(self, path: Path, keys: Sequence[str]) -> None:
         """Write an .npz file; `keys` are the texts' keys, for warm starts."""
         np.savez(path, **vars(self), keys=np.asarray(list(keys), dtype=np.str_))
 

@@ -2,18 +2,19 @@
 
 import logging
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from sortal.configs.errors import RunError, UsageError
+from sortal.configs.schema import TransportConfig
 from sortal.storage.rows import FloatArray, Rows, as_rows, read_all
 from sortal.tasks.memory import free_memory
-from sortal.tasks.threads import Lanes
+from sortal.tasks.threads import ThreadPool
 from sortal.tasks.transport.exact_pass import Problem, block_rows
-from sortal.tasks.transport.iterate import Fitted, Limits, fit, fit_sample, judge
+from sortal.tasks.transport.fit import fit
+from sortal.tasks.transport.iterate import Fitted, Limits, judge
 from sortal.tasks.transport.potential import Potential
 
 log = logging.getLogger("sortal")
@@ -24,56 +25,58 @@ _POT_LIMIT = 4_000_000
 def solve(
     images: Rows | FloatArray,
     texts: FloatArray,
+    config: TransportConfig,
     *,
-    epsilon: float = 0.02,
-    balance: float = 1.0,
-    tol: float = 1e-4,
-    max_iter: int = 500,
     masses: NDArray[np.floating] | None = None,
-    g0: NDArray[np.floating] | None = None,
-    sample: int | None = None,
-    strict: bool = False,
-    solver: Literal["sinkhorn", "pot"] = "sinkhorn",
-    memory_budget: int | None = None,
-    block_size: int | None = None,
+    start: NDArray[np.floating] | None = None,
     device: str = "cpu",
+    block_size: int | None = None,
 ) -> Potential:
     """Entropic transport of N images onto M texts (unit vectors of shape (N, d) and (M, d)).
 
-    Rows sum to 1/N; columns are drawn to `masses` (default uniform) as strongly as `balance`
-    says: 0 is softmax retrieval, 1 is balanced transport, in between a KL penalty of weight
-    rho = epsilon * balance / (1 - balance). Stops when the L1 error of the column sums is at
-    most `tol`, or after `max_iter` iterations.
+    Rows sum to 1/N; columns are drawn to `masses` of shape (M,) (None: uniform) as strongly as
+    `config.balance` says: 0 is softmax retrieval, 1 is balanced transport, in between a KL
+    penalty of weight rho = epsilon * balance / (1 - balance). Stops when the L1 error of the
+    column sums is at most `config.tol`, or after `config.max_iter` iterations.
 
-    `g0` of shape (M,) is a warm start. `sample`: fit on that many images, spread evenly, and
-    report the marginal error it has on all of them. `memory_budget`: bytes for what is kept of
-    a pass (the kernel, or a sample of its entries), default a quarter of what is free.
+    `start` of shape (M,) is a potential g to start from. `block_size`: images held at once.
 
-    Raises `UsageError` on empty or non-finite input, `RunError` when `strict` and not converged.
+    Raises `UsageError` on empty or non-finite input, `RunError` when `config.strict` and not
+    converged.
     """
     rows = as_rows(images)
     texts = _checked_texts(texts, rows)
-    with Lanes(device) as lanes:
+    with ThreadPool(device) as threads:
         problem = Problem(
             rows=rows,
             texts=torch.from_numpy(texts).to(device),
             masses=torch.from_numpy(_checked_masses(masses, len(texts))).to(device),
-            epsilon=epsilon,
-            balance=balance,
+            epsilon=config.epsilon,
+            balance=config.balance,
             block_size=block_size or block_rows(len(texts), device),
-            lanes=lanes,
+            threads=threads,
         )
-        start = np.zeros(len(texts)) if g0 is None or balance == 0 else _checked_start(g0, texts)
-        u = torch.from_numpy(start / epsilon).to(device)
-        budget = free_memory(device) // 4 if memory_budget is None else memory_budget
-        limits = Limits(tol=tol, max_iter=max_iter, budget=budget)
-        if solver == "pot":
-            fitted = _fit_pot(problem, limits)
-        elif sample is not None and sample < rows.shape[0]:
-            fitted = fit_sample(problem, u, sample, limits)
+        if config.solver == "pot":
+            fitted = _fit_pot(problem, config)
         else:
-            fitted = fit(problem, u, limits)
-    return _flagged(_potential(problem, fitted, tol), tol, strict)
+            fitted = fit(problem, _start(problem, start), _limits(config, device))
+    potential = _potential(problem, fitted, config.tol)
+    _check_convergence(potential, config)
+    return potential
+
+
+def _start(problem: Problem, g: NDArray[np.floating] | None) -> torch.Tensor:
+    """u = g / epsilon to start from; zero where there is none, or no need of one."""
+    if g is None or problem.balance == 0:
+        return torch.zeros_like(problem.masses)
+    start = _checked_start(g, len(problem.texts)) / problem.epsilon
+    return torch.from_numpy(start).to(problem.masses)
+
+
+def _limits(config: TransportConfig, device: str) -> Limits:
+    budget = config.memory_budget
+    budget = free_memory(device) // 4 if budget is None else budget
+    return Limits(tol=config.tol, max_iter=config.max_iter, memory_budget=budget)
 
 
 def _potential(problem: Problem, fitted: Fitted, tol: float) -> Potential:
@@ -90,7 +93,7 @@ def _potential(problem: Problem, fitted: Fitted, tol: float) -> Potential:
     )
 
 
-def _fit_pot(problem: Problem, limits: Limits) -> Fitted:
+def _fit_pot(problem: Problem, config: TransportConfig) -> Fitted:
     """The same potential from POT's log-domain solver; the reference for small problems."""
     import ot
 
@@ -108,8 +111,8 @@ def _fit_pot(problem: Problem, limits: Limits) -> Fitted:
             problem.masses.cpu().numpy(),
             -x @ problem.texts.double().cpu().numpy().T,
             problem.epsilon,
-            numItermax=limits.max_iter,
-            stopThr=limits.tol / 10,
+            numItermax=config.max_iter,
+            stopThr=config.tol / 10,
             log=True,
             warn=False,
         )
@@ -117,16 +120,18 @@ def _fit_pot(problem: Problem, limits: Limits) -> Fitted:
     return replace(judge(problem, u - problem.masses @ u), n_iter=n_iter)
 
 
-def _flagged(potential: Potential, tol: float, strict: bool) -> Potential:
-    if not potential.converged:
-        message = (
-            f"transport must reach a marginal error of {tol:g}, got {potential.marginal_error:.2g} "
-            f"after {potential.n_iter} iterations; raise max_iter, epsilon or tol"
-        )
-        if strict:
-            raise RunError(message)
-        log.warning(message)
-    return potential
+def _check_convergence(potential: Potential, config: TransportConfig) -> None:
+    """Where it has not converged: a warning, or an error if `config.strict`."""
+    if potential.converged:
+        return
+    message = (
+        f"transport must reach a marginal error of {config.tol:g}, got "
+        f"{potential.marginal_error:.2g} after {potential.n_iter} iterations; "
+        "raise max_iter, epsilon or tol"
+    )
+    if config.strict:
+        raise RunError(message)
+    log.warning(message)
 
 
 def _checked_texts(texts: FloatArray, rows: Rows) -> FloatArray:
@@ -160,11 +165,11 @@ def _checked_masses(masses: NDArray[np.floating] | None, n_texts: int) -> NDArra
     return b / b.sum()
 
 
-def _checked_start(g0: NDArray[np.floating], texts: FloatArray) -> NDArray[np.float64]:
-    start = np.array(g0, dtype=np.float64)
-    if start.shape != (len(texts),) or not np.isfinite(start).all():
+def _checked_start(g: NDArray[np.floating], n_texts: int) -> NDArray[np.float64]:
+    start = np.array(g, dtype=np.float64)
+    if start.shape != (n_texts,) or not np.isfinite(start).all():
         raise UsageError(
-            f"g0 must be {len(texts)} finite numbers, got shape {start.shape}; "
+            f"start must be {n_texts} finite numbers, got shape {start.shape}; "
             "match it with match_potential"
         )
     return start

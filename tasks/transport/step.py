@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sortal.configs.schema import TransportConfig
 from sortal.storage.artifacts import Artifact, Written
@@ -39,22 +40,19 @@ def solve_transport(folder: Path, workspace: Workspace, inputs: SolveTransportIn
     rows, texts, keys = transport_inputs(
         workspace, inputs.images, inputs.space, inputs.config.centred
     )
-    start = None
-    if inputs.earlier and inputs.earlier.file(workspace, POTENTIAL).exists():
-        with np.load(inputs.earlier.file(workspace, POTENTIAL)) as file:
-            start = match_potential(file["g"], file["keys"].tolist(), keys)
-    potential = solve(
-        rows,
-        texts,
-        epsilon=inputs.config.epsilon,
-        balance=inputs.config.balance,
-        tol=inputs.config.tol,
-        max_iter=inputs.config.max_iter,
-        g0=start,
-        strict=inputs.config.strict,
-        solver=inputs.config.solver,
-        memory_budget=inputs.config.memory_budget,
-        device="cuda" if torch.cuda.is_available() else "cpu",
-    )
+    start = _start(workspace, inputs.earlier, keys)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    potential = solve(rows, texts, inputs.config, start=start, device=device)
     potential.save(folder / POTENTIAL, keys)
     return Written(rows=len(keys), facts={**potential.facts, "warm": start is not None})
+
+
+def _start(
+    workspace: Workspace, earlier: Artifact | None, keys: list[str]
+) -> NDArray[np.float64] | None:
+    """The earlier potential, its texts matched by key; None where there is none."""
+    path = earlier.file(workspace, POTENTIAL) if earlier else None
+    if path is None or not path.exists():
+        return None
+    with np.load(path) as file:
+        return match_potential(file["g"], file["keys"].tolist(), keys)

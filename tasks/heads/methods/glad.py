@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sortal.configs.heads import HeadConfig
+from sortal.configs.schema import PartitionConfig
 from sortal.tasks.clustering.kmeans import kmeans
 from sortal.tasks.heads.data import BLOCK, Data, Matrix, present, write_matrix
 from sortal.tasks.heads.losses.glad import divergence, local_alignment, similarities, transport_loss
@@ -95,7 +96,7 @@ class Glad(Method):
         found = kmeans(
             Matrix(path),
             data.n_clusters,
-            n_init=config.n_init,
+            PartitionConfig(n_init=config.n_init),
             random_state=int(data.generator(KMEANS).integers(2**31)),
             centres=self.centres.cpu().numpy() if epoch else None,
         )

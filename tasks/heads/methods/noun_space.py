@@ -67,7 +67,7 @@ def noun_space(
 
     A hierarchy that knows no noun filters nothing: the fact `hierarchy` is then "skipped".
     """
-    ranked = rank_texts(centres, nouns, top_k=nearest)
+    ranked = rank_texts(centres, nouns, method="nearest", top_k=nearest)
     lists = [ranked.text[ranked.centre == centre] for centre in range(len(centres))]
     n_near = _count(lists)
     use = _usable(hierarchy)

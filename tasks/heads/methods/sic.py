@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sortal.configs.errors import UsageError
 from sortal.configs.heads import HeadConfig, SicConfig
+from sortal.configs.schema import PartitionConfig
 from sortal.storage.rows import FloatArray
 from sortal.tasks.clustering.kmeans import kmeans
 from sortal.tasks.heads.data import BLOCK, Data, Matrix, TextSpace, draw_neighbours
@@ -54,11 +55,10 @@ class Sic(Method):
     def _centres(self, data: Data) -> FloatArray:
         """Centres (C, dim) of the images by plain k-means (7.1)."""
         seed = int(data.generator(KMEANS).integers(2**32))
-        n_init = self.config.n_init
+        config = PartitionConfig(spherical=False, n_init=self.config.n_init)
 
         def make() -> FloatArray:
-            rows, count = self.images, self.n_clusters
-            return kmeans(rows, count, spherical=False, n_init=n_init, random_state=seed).centres
+            return kmeans(self.images, self.n_clusters, config, random_state=seed).centres
 
         return np.array(data.cached("centres", make))
 

@@ -9,9 +9,8 @@ import torch
 from torch.autograd import gradcheck
 
 from sortal.tasks.heads.losses import glad
-from sortal.tasks.transport.counterparts import plan_block
 from sortal.tasks.transport.exact_pass import Columns, dense_plan
-from sortal.tasks.transport.solve import solve
+from transports import plan_of, solved
 
 DOUBLE = torch.float64
 
@@ -108,8 +107,9 @@ def test_gradients_are_the_losses_slopes(seed):
 def test_the_plan_in_memory_is_the_streamed_one_and_pots(epsilon):
     rows, centres = unit(64, 8).float(), unit(5, 8, seed=1).float()
     plan = dense_plan(rows @ centres.T, asked(5), epsilon, 1e-8, 5000).numpy()
-    solved = solve(rows.numpy(), centres.numpy(), epsilon=epsilon, tol=1e-6, max_iter=5000)
-    streamed = plan_block(rows.numpy(), centres.numpy(), solved)
+    images, texts = rows.numpy(), centres.numpy()
+    potential = solved(images, texts, epsilon=epsilon, tol=1e-6, max_iter=5000)
+    streamed = plan_of(images, texts, potential)
     np.testing.assert_allclose(plan, streamed, atol=2e-4)
     cost = -(rows @ centres.T).double().numpy()
     uniform = np.full(64, 1 / 64), np.full(5, 1 / 5)

@@ -203,6 +203,16 @@ def test_a_column_of_ready_made_image_vectors_is_a_view_too(workspace, tmp_path)
     np.testing.assert_array_equal(rows["a"], rows["c"])
 
 
+def test_texts_of_vectors_that_share_a_path_stay_apart(workspace, tmp_path):
+    """Such as frames of a video: the key says which of them an image is, the path does not."""
+    titles = {"a": "a dog", "b": "a cat", "c": None}
+    columns = {"key": list(titles), "path": ["x"] * 3, "title": list(titles.values())}
+    pq.write_table(pa.table(columns | {"vector": [[1.0, 0.0]] * 3}), tmp_path / "images.parquet")
+    texts = Collection(workspace, MINILM, tmp_path).texts()
+    rows = pq.read_table(texts.file(workspace, TEXTS)).to_pylist()
+    assert {row["key"]: row["text"] for row in rows} == titles
+
+
 class Reader(Method):
     def __init__(self):
         super().__init__(HeadConfig(method="glad", glad={"views": ("image", "title", "audio")}))

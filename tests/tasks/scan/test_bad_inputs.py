@@ -12,6 +12,7 @@ from sortal.configs.schema import ImagesConfig
 from sortal.storage.hashing import hash_file
 from sortal.storage.workspace import Workspace
 from sortal.tasks.sources.decode import decode
+from sortal.tasks.sources.errors import ImageError
 from sortal.tasks.sources.registry import open_source
 
 
@@ -154,6 +155,15 @@ def test_reading_never_leaves_the_root(folder: Path, tmp_path: Path) -> None:
             source.read(path)
     with pytest.raises(Exception, match="missing"):
         source.read("gone.png")
+
+
+def test_a_folder_or_pipe_in_the_place_of_a_file_is_an_image_error(folder: Path) -> None:
+    source = open_source(str(folder))
+    for name, make in {"cat/0.png": Path.mkdir, "dog/1.png": os.mkfifo}.items():
+        (folder / name).unlink()
+        make(folder / name)
+        with pytest.raises(ImageError, match="not_a_file"):
+            source.read(name)
 
 
 def test_metadata_that_leads_out_stops_the_scan(

@@ -93,10 +93,10 @@ def test_new_limits_apply_to_files_already_known(workspace: Workspace, folder: P
     assert run(workspace, folder).facts["n_failed"] == 0
 
 
-def test_a_damaged_memory_is_only_slower(workspace: Workspace, folder: Path) -> None:
+def test_a_damaged_cache_is_only_slower(workspace: Workspace, folder: Path) -> None:
     first = run(workspace, folder)
-    for memory in (workspace.root / "scans").iterdir():
-        memory.write_bytes(b"PAR1 damaged")
+    for cache in (workspace.root / "scans").iterdir():
+        cache.write_bytes(b"PAR1 damaged")
     write(folder / "cat/new.png", seed=7)
     (folder / "cat/new.png").unlink()
     os.utime(folder / "cat/0.png", (2, 2))

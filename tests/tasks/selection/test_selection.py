@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sortal.configs.schema import SelectionConfig
+from sortal.storage.rows import take_rows
 from sortal.tasks.arrays import normalise
-from sortal.tasks.selection.rank import count_centres, gather, image_centres, select_texts
+from sortal.tasks.selection.rank import count_centres, image_centres, select_texts
 
 
 def unit(n, dim, seed):
@@ -18,7 +19,7 @@ def dense_nearest(centres, texts, top_k):
 
 
 def dense_reverse(centres, texts, top_k):
-    """TAC's rule written down on the whole matrix (METHODS.md 2.1)."""
+    """TAC's rule written down on the whole matrix (docs/methods.md, "Semantic space")."""
     cosines = (centres @ texts.T).astype(np.float64)
     share = np.exp(cosines) / np.exp(cosines).sum(axis=0)
     owner, confidence = share.argmax(axis=0), share.max(axis=0)
@@ -59,7 +60,7 @@ def test_streamed_selection_is_the_dense_one_whatever_the_block(
 def test_equal_texts_are_chosen_in_their_order(block, seed):
     centres = unit(3, 8, seed)
     texts = np.repeat(centres, 10, axis=0)
-    found = select_texts(centres, texts, top_k=2, block_size=block)
+    found = select_texts(centres, texts, method="nearest", top_k=2, block_size=block)
     assert len(found) == 6
     assert np.all(np.bincount(found // 10, minlength=3) == 2)
 
@@ -99,7 +100,7 @@ def test_centres_are_unit_and_no_more_than_the_images_that_differ():
     np.testing.assert_allclose(single, images[:1], atol=1e-5)
 
 
-def test_gather_reads_the_rows_asked_for():
+def test_rows_are_taken_by_their_numbers():
     rows = unit(40_000, 3, 0)
     numbers = np.array([0, 16_383, 16_384, 39_999])
-    np.testing.assert_array_equal(gather(rows, numbers), rows[numbers])
+    np.testing.assert_array_equal(take_rows(rows, numbers), rows[numbers])

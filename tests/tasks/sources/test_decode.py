@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sortal.configs.schema import ImagesConfig
-from sortal.tasks.sources.decode import FORMATS, Code, ImageError, decode, read_header
+from sortal.tasks.sources.decode import FORMATS, decode, middle, read_header
+from sortal.tasks.sources.errors import Code, ImageError
 
 CONFIG = ImagesConfig()
 
@@ -137,3 +138,17 @@ def test_an_error_survives_the_way_out_of_a_worker() -> None:
     error = pickle.loads(pickle.dumps(ImageError(Code.TRUNCATED, "cut")))
     assert (error.code, error.message) == (Code.TRUNCATED, "cut")
     assert all(code.meaning for code in Code)
+
+
+@given(st.integers(1, 400), st.integers(1, 400))
+def test_only_very_long_images_are_cut_to_their_middle(width, height):
+    image = middle(Image.new("L", (width, height)), aspect=8)
+    short, long = sorted(image.size)
+    assert short == min(width, height)
+    assert long == min(max(width, height), 8 * short)
+
+
+def test_the_middle_is_the_middle():
+    values = np.zeros((1, 21), np.uint8)
+    values[0, 10] = 255
+    assert np.asarray(middle(Image.fromarray(values), aspect=3)).tolist() == [[0, 255, 0]]

@@ -17,8 +17,7 @@ from sortal.storage.workspace import Workspace
 from sortal.tasks.embedding.batches import Batches, read_batches
 from sortal.tasks.report.thumbnails import Place, thumbnails
 from sortal.tasks.sources import parquet_rows
-from sortal.tasks.sources.decode import ImageError
-from sortal.tasks.sources.listing import metadata_column
+from sortal.tasks.sources.errors import ImageError
 from sortal.tasks.sources.registry import open_source
 
 NAMES = ("cat", "dog")
@@ -119,10 +118,10 @@ def test_img2dataset_files_and_single_files(
         found = rows(workspace, artifact)
         assert list(found)[2] == f"{prefix}00000.parquet/2/000000002"
         assert artifact.facts["n_labelled"] == 0 and artifact.facts["n_ok"] == 6
-        texts = metadata_column(open_source(str(source)), "n")
+        texts = open_source(str(source)).column("n")
         assert list(texts) == list(found) and list(texts.values()) == [None, *keys[1:]]
-        with pytest.raises(UsageError, match="must have the column 'title' of a view, got .* n;"):
-            metadata_column(open_source(str(source)), "title")
+        with pytest.raises(UsageError, match="the column 'title' of a modality, got .* n;"):
+            open_source(str(source)).column("title")
 
 
 def test_labels_of_other_kinds(workspace: Workspace, files: list[Path], tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def members(folder: Path) -> dict[str, bytes]:
         found[f"{stem}.png"] = path.read_bytes()
         found[f"{stem}.cls"] = f"{path.parent.name}\n".encode()
         found[f"{stem}.txt"] = f"a {path.parent.name} called {path.stem}".encode()
-        facts = {"caption": None, "url": f"photos/{path.stem}", "width": 12, "txt": "passed over"}
+        facts = {"caption": None, "url": f"photos/{path.stem}", "width": 12, "txt": "not used"}
         found[f"{stem}.json"] = json.dumps(facts).encode()
     found["./part/4.txt"] = b"  "
     found["./part/5.json"] = b"no json"
@@ -42,7 +42,7 @@ def members(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_labels_and_columns_lie_beside_the_images(
+def test_labels_and_columns_are_read_from_sidecars(
     workspace: Workspace, members: dict[str, bytes], tmp_path: Path, many: bool
 ) -> None:
     tar = shard(tmp_path / "shards/00000.tar", members)
@@ -54,7 +54,7 @@ def test_labels_and_columns_lie_beside_the_images(
     }
     texts = texts_of_column(str(source), "txt")
     assert texts[f"{prefix}3.png"] == "a dog called 3"
-    assert texts[f"{prefix}4.png"] == "passed over"  # its own text is empty: the key of its .json
+    assert texts[f"{prefix}4.png"] == "not used"  # its own text is empty: the key of its .json
     assert len(texts) == 6
     urls = texts_of_column(str(source), "url")
     assert [urls[f"{prefix}{n}.png"] for n in (0, 5)] == ["photos/0", None]
@@ -75,7 +75,7 @@ def test_a_changed_label_is_another_scan(
     assert rows(workspace, again)["part/1.png"]["label"] == "7"
 
 
-def test_a_metadata_file_counts_for_more_than_what_lies_beside(
+def test_a_metadata_file_has_precedence_over_sidecars(
     workspace: Workspace, members: dict[str, bytes], tmp_path: Path
 ) -> None:
     lines = "file_name,label,txt\n0.png,one,from the file\n"

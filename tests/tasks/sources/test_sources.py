@@ -14,11 +14,11 @@ from sortal.configs.errors import UsageError
 from sortal.storage.vectors import vector_table
 from sortal.storage.workspace import Workspace
 from sortal.tasks.scan.step import scan
-from sortal.tasks.sources.decode import ImageError
+from sortal.tasks.sources.errors import ImageError
 from sortal.tasks.sources.registry import open_source
 
 
-def packed(folder: Path, path: Path, top: str = "top", kind: str = "w") -> Path:
+def in_a_tar(folder: Path, path: Path, top: str = "top", kind: str = "w") -> Path:
     with tarfile.open(path, kind) as tar:
         tar.add(folder, top)
     return path
@@ -28,7 +28,7 @@ def packed(folder: Path, path: Path, top: str = "top", kind: str = "w") -> Path:
 def test_a_tar_holds_the_same_images_and_labels(
     workspace: Workspace, folder: Path, tmp_path: Path, top: str
 ) -> None:
-    tar = packed(folder, tmp_path / "in.tar", top)
+    tar = in_a_tar(folder, tmp_path / "in.tar", top)
     inside = rows(workspace, run(workspace, tar))
     outside = rows(workspace, run(workspace, folder))
     name = "top/" if "top" in top else ""
@@ -42,16 +42,16 @@ def test_a_tar_holds_the_same_images_and_labels(
 
 
 def test_a_flat_tar_has_no_labels(workspace: Workspace, folder: Path, tmp_path: Path) -> None:
-    artifact = run(workspace, packed(folder / "cat", tmp_path / "flat.tar"))
+    artifact = run(workspace, in_a_tar(folder / "cat", tmp_path / "flat.tar"))
     assert artifact.facts["n_labelled"] == 0
 
 
 def test_a_damaged_tar_keeps_what_can_be_read(
     workspace: Workspace, folder: Path, tmp_path: Path
 ) -> None:
-    tar = packed(folder, tmp_path / "in.tar")
-    whole = run(workspace, tar)
-    last = max(rows(workspace, whole).values(), key=lambda row: row["offset"])
+    tar = in_a_tar(folder, tmp_path / "in.tar")
+    complete = run(workspace, tar)
+    last = max(rows(workspace, complete).values(), key=lambda row: row["offset"])
     with tar.open("r+b") as file:
         file.truncate(last["offset"] + 10)
     found = codes(workspace, run(workspace, tar))
@@ -83,12 +83,12 @@ def test_a_folder_of_tars_is_one_source(workspace: Workspace, folder: Path, tmp_
     """Shards as webdataset writes them; folders in them are no labels."""
     shards = tmp_path / "shards"
     (shards / "more.tar").mkdir(parents=True)
-    packed(folder / "cat", shards / "00000.tar", ".")
-    packed(folder / "dog", shards / "more.tar/00001.tar", ".")
-    damaged = packed(folder / "dog", shards / "00002.tar", ".")
+    in_a_tar(folder / "cat", shards / "00000.tar", ".")
+    in_a_tar(folder / "dog", shards / "more.tar/00001.tar", ".")
+    damaged = in_a_tar(folder / "dog", shards / "00002.tar", ".")
     damaged.write_bytes(damaged.read_bytes()[:2700])
     (shards / "00003.tar").write_text("no tar")
-    (shards / "away.tar").symlink_to(packed(folder / "dog", tmp_path / "away.tar", "."))
+    (shards / "away.tar").symlink_to(in_a_tar(folder / "dog", tmp_path / "away.tar", "."))
     artifact = run(workspace, shards)
     found = rows(workspace, artifact)
     names = [f"00000.tar/{i}.png" for i in (0, 2, 4)]
@@ -102,7 +102,7 @@ def test_a_folder_of_tars_is_one_source(workspace: Workspace, folder: Path, tmp_
     row = found["more.tar/00001.tar/3.png"]
     data = source.read("more.tar/00001.tar/3.png", row["offset"], row["bytes"])
     assert data == (folder / "dog/3.png").read_bytes()
-    packed(folder / "cat", shards / "00004.tar", ".")
+    in_a_tar(folder / "cat", shards / "00004.tar", ".")
     assert run(workspace, shards).facts["n_ok"] == 9
     (shards / "more.tar/00001.tar").unlink()
     with pytest.raises(ImageError, match="its archive is gone"):
@@ -126,8 +126,19 @@ def test_metadata_in_a_tar_is_relative_to_its_folder(
     workspace: Workspace, folder: Path, tmp_path: Path
 ) -> None:
     (folder / "metadata.jsonl").write_text('{"file_name": "cat/0.png", "label": 7}\n')
-    found = rows(workspace, run(workspace, packed(folder, tmp_path / "in.tar")))
+    found = rows(workspace, run(workspace, in_a_tar(folder, tmp_path / "in.tar")))
     assert found["top/cat/0.png"]["label"] == "7" and found["top/dog/1.png"]["label"] is None
+
+
+def test_the_later_of_two_metadata_files_of_a_name_counts_as_of_two_images(
+    workspace: Workspace, folder: Path, tmp_path: Path
+) -> None:
+    tar = in_a_tar(folder, tmp_path / "in.tar")
+    for label in ("old", "new"):
+        (folder / "metadata.csv").write_text(f"file_name,label\ncat/0.png,{label}\n")
+        with tarfile.open(tar, "a") as archive:
+            archive.add(folder / "metadata.csv", "top/metadata.csv")
+    assert rows(workspace, run(workspace, tar))["top/cat/0.png"]["label"] == "new"
 
 
 def test_a_source_that_cannot_be_used_says_why(workspace: Workspace, tmp_path: Path) -> None:

@@ -10,11 +10,10 @@ import pytest
 import torch
 
 from sortal.storage.rows import ArrayRows
-from sortal.tasks.threads import Lanes
+from sortal.tasks.threads import ThreadPool
 from sortal.tasks.transport.exact_pass import Problem, column_sums
-from sortal.tasks.transport.sampled_kernel import ENTRY_BYTES, Entries
-from sortal.tasks.transport.solve import solve
-from transports import clustered, marginal_error
+from sortal.tasks.transport.sampled_kernel import ENTRY_BYTES, SampledKernel
+from transports import clustered, marginal_error, solved
 
 N, M = 4000, 200
 ENTRIES = ENTRY_BYTES * N * 32  # bytes: less than the kernel takes, enough for 32 entries a row
@@ -23,7 +22,7 @@ ENTRIES = ENTRY_BYTES * N * 32  # bytes: less than the kernel takes, enough for 
 @pytest.fixture
 def problem():
     images, texts = clustered(N, M)
-    with Lanes() as lanes:
+    with ThreadPool() as threads:
         yield Problem(
             rows=ArrayRows(images),
             texts=torch.from_numpy(texts),
@@ -31,27 +30,28 @@ def problem():
             epsilon=0.05,
             balance=1.0,
             block_size=700,  # more than the rows of random numbers, and no divisor of N
-            lanes=lanes,
+            threads=threads,
         )
 
 
-def taken(problem, a_row):
-    entries, u = Entries(problem, a_row), torch.zeros(M, dtype=torch.float64)
-    return entries, column_sums(problem, u, entries.take).values
+def sampled(problem, per_row):
+    """A sampled kernel, cached at the potential 0, and the exact sums there."""
+    kernel, u = SampledKernel(problem, per_row), torch.zeros(M, dtype=torch.float64)
+    return kernel, column_sums(problem, u, kernel.store).values
 
 
 def test_sums_of_the_entries_are_those_of_the_plan_but_for_chance(problem):
-    entries, exact = taken(problem, 32)
+    entries, exact = sampled(problem, 32)
     sums = entries.column_sums(torch.ones(M, dtype=torch.float64)) / N
     assert float((sums - exact).abs().sum()) < 0.05
-    few, _ = taken(problem, 4)
+    few, _ = sampled(problem, 4)
     rough = few.column_sums(torch.ones(M, dtype=torch.float64)) / N
     assert float((rough - exact).abs().sum()) > float((sums - exact).abs().sum())
 
 
 def test_enough_entries_are_the_plan_itself(problem):
     sharp = replace(problem, epsilon=0.1)
-    entries, exact = taken(sharp, 10**9)
+    entries, exact = sampled(sharp, 10**9)
     sums = entries.column_sums(torch.ones(M, dtype=torch.float64)) / N
     torch.testing.assert_close(sums, exact, rtol=1e-5, atol=0)
     scale = torch.linspace(0.2, 5, M, dtype=torch.float64)
@@ -63,18 +63,18 @@ def test_enough_entries_are_the_plan_itself(problem):
 def test_entries_solve_what_the_kernel_solves(epsilon, balance):
     images, texts = clustered(N, M)
     limits = {"epsilon": epsilon, "balance": balance, "tol": 1e-5}
-    whole = solve(images, texts, **limits)
-    got = solve(images, texts, memory_budget=ENTRIES, **limits)
+    reference = solved(images, texts, **limits)
+    got = solved(images, texts, memory_budget=ENTRIES, **limits)
     assert got.converged
     if balance == 1:
         assert marginal_error(images, texts, got) <= 1.2e-5
-    np.testing.assert_allclose(got.g, whole.g, atol=1e-3 * epsilon)
+    np.testing.assert_allclose(got.g, reference.g, atol=1e-3 * epsilon)
 
 
 def test_entries_need_fewer_passes_than_exact_evaluations():
     images, texts = clustered(N, M)
-    exact = solve(images, texts, epsilon=0.05, memory_budget=0)
-    got = solve(images, texts, epsilon=0.05, memory_budget=ENTRIES)
+    exact = solved(images, texts, epsilon=0.05, memory_budget=0)
+    got = solved(images, texts, epsilon=0.05, memory_budget=ENTRIES)
     assert got.converged
     assert got.n_passes < exact.n_passes
 
@@ -87,27 +87,28 @@ def test_entries_do_not_depend_on_threads():
         for count in (1, 2):
             torch.set_num_threads(count)
             answers.append(
-                solve(images, texts, epsilon=0.05, block_size=128, memory_budget=ENTRIES).g
+                solved(images, texts, epsilon=0.05, block_size=128, memory_budget=ENTRIES).g
             )
     finally:
         torch.set_num_threads(threads)
     np.testing.assert_array_equal(*answers)
 
 
-def test_a_part_that_outgrows_its_place_is_kept_beside(problem, monkeypatch):
-    roomy, _ = taken(problem, 32)
-    monkeypatch.setattr("sortal.tasks.transport.sampled_kernel._SPARE", -100.0)
-    tight, _ = taken(problem, 32)
-    assert tight._crowded and not roomy._crowded
+def test_a_part_that_exceeds_its_capacity_is_kept_apart(problem, monkeypatch):
+    ample, _ = sampled(problem, 32)
+    monkeypatch.setattr("sortal.tasks.transport.sampled_kernel._SPARE_DEVIATIONS", -100.0)
+    tight, _ = sampled(problem, 32)
+    assert tight._overflow and not ample._overflow
     ones = torch.ones(M, dtype=torch.float64)
-    torch.testing.assert_close(tight.column_sums(ones), roomy.column_sums(ones), rtol=0, atol=0)
+    torch.testing.assert_close(tight.column_sums(ones), ample.column_sums(ones), rtol=0, atol=0)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-def test_what_is_kept_leaves_no_holes_in_memory():
-    """Kept as a small array a part, the same entries took 180 MB here; in one place, 35."""
+def test_sampled_entries_leave_no_holes_in_memory():
+    """Stored as a small array a part, the same entries took 180 MB here; in one place, 35."""
     code = """
 import numpy as np
+from sortal.configs.schema import TransportConfig
 from sortal.tasks.arrays import normalise
 from sortal.tasks.transport.sampled_kernel import ENTRY_BYTES
 from sortal.tasks.transport.solve import solve
@@ -123,7 +124,8 @@ images, texts = (
     for n in (20_000, 4_000)
 )
 before = held()
-got = solve(images, texts, epsilon=0.05, memory_budget=ENTRY_BYTES * 20_000 * 32)
+config = TransportConfig(epsilon=0.05, balance=1.0, memory_budget=ENTRY_BYTES * 20_000 * 32)
+got = solve(images, texts, config)
 print(got.converged, held() - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -134,6 +136,6 @@ print(got.converged, held() - before)
 
 def test_many_images_begin_with_a_guess_from_a_few():
     images, texts = clustered(40 * M, M)
-    got = solve(images, texts, epsilon=0.05)
+    got = solved(images, texts, epsilon=0.05)
     assert got.converged
     assert got.n_passes == 2

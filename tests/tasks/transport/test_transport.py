@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sortal.tasks.transport.counterparts import plan_block
+from sortal.configs.schema import TransportConfig
 from sortal.tasks.transport.solve import solve
-from transports import clustered, marginal_error, unit
+from transports import clustered, marginal_error, plan_of, solved, unit
 
 
 @st.composite
@@ -26,8 +26,8 @@ def problems(draw):
 @given(problems())
 def test_marginals_hold_or_the_failure_is_flagged(problem):
     images, texts, epsilon, masses = problem
-    got = solve(images, texts, epsilon=epsilon, masses=masses, tol=5e-5, max_iter=3000)
-    plan = plan_block(images, texts, got)
+    got = solved(images, texts, epsilon=epsilon, masses=masses, tol=5e-5, max_iter=3000)
+    plan = plan_of(images, texts, got)
     assert np.isfinite(plan).all()
     assert (plan >= 0).all()
     np.testing.assert_allclose(plan.sum(axis=1), 1.0, atol=1e-5)
@@ -57,37 +57,37 @@ def test_agrees_with_pot(problem):
     images, texts, epsilon, masses = problem
     epsilon = max(epsilon, 0.02)
     limits = {"tol": 1e-6, "max_iter": 5000, "epsilon": epsilon, "masses": masses}
-    ours = solve(images, texts, **limits)
-    pots = solve(images, texts, solver="pot", **limits)
+    ours = solved(images, texts, **limits)
+    pots = solved(images, texts, solver="pot", **limits)
     np.testing.assert_allclose(
-        plan_block(images, texts, ours), plan_block(images, texts, pots), atol=2e-3
+        plan_of(images, texts, ours), plan_of(images, texts, pots), atol=2e-3
     )
 
 
 @pytest.mark.parametrize("epsilon", [0.05, 0.005])
 def test_agrees_with_pot_on_clustered_vectors(epsilon):
     images, texts = clustered(200, 20)
-    ours = solve(images, texts, epsilon=epsilon, tol=1e-6, max_iter=5000)
-    pots = solve(images, texts, epsilon=epsilon, tol=1e-6, max_iter=20000, solver="pot")
-    both = [plan_block(images, texts, potential) for potential in (ours, pots)]
+    ours = solved(images, texts, epsilon=epsilon, tol=1e-6, max_iter=5000)
+    pots = solved(images, texts, epsilon=epsilon, tol=1e-6, max_iter=20000, solver="pot")
+    both = [plan_of(images, texts, potential) for potential in (ours, pots)]
     np.testing.assert_allclose(*both, atol=1e-3)
 
 
 def test_balance_zero_is_softmax_retrieval_exactly():
     images, texts = clustered(200, 30)
-    got = solve(images, texts, epsilon=0.02, balance=0.0, g0=np.ones(30))
+    got = solved(images, texts, epsilon=0.02, balance=0.0, start=np.ones(30))
     assert got.n_iter == 0
     assert (got.g == 0).all()
     z = images.astype(np.float64) @ texts.astype(np.float64).T / 0.02
     expected = np.exp(z - z.max(axis=1, keepdims=True))
     expected /= expected.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(plan_block(images, texts, got), expected, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(plan_of(images, texts, got), expected, rtol=1e-4, atol=1e-7)
 
 
 def test_balance_is_a_kl_penalty_of_weight_rho():
     """The relaxed optimum is known by its optimality condition g = rho log(b / columns)."""
     images, texts = clustered(300, 20)
-    got = solve(images, texts, epsilon=0.05, balance=0.5, tol=1e-6)
+    got = solved(images, texts, epsilon=0.05, balance=0.5, tol=1e-6)
     rho = 0.05 * 0.5 / (1 - 0.5)
     implied = rho * np.log(got.masses / got.column_sums)
     np.testing.assert_allclose(got.g - got.g.mean(), implied - implied.mean(), atol=1e-5)
@@ -95,7 +95,7 @@ def test_balance_is_a_kl_penalty_of_weight_rho():
 
 def test_more_balance_uses_columns_more_evenly():
     images, texts = clustered(300, 20)
-    dial = [solve(images, texts, balance=b).facts["column_deviation"] for b in (0, 0.5, 0.9, 1)]
+    dial = [solved(images, texts, balance=b).facts["column_deviation"] for b in (0, 0.5, 0.9, 1)]
     assert dial == sorted(dial, reverse=True)
     assert dial[-1] <= 1e-4
 
@@ -104,16 +104,18 @@ def test_small_epsilon_approaches_the_exact_assignment():
     images, texts = unit(20, 8, 3), unit(20, 8, 4)
     similarity = images.astype(np.float64) @ texts.T.astype(np.float64)
     exact = ot.emd(np.full(20, 0.05), np.full(20, 0.05), -similarity)
-    got = solve(images, texts, epsilon=1e-3, max_iter=20000)
-    plan = plan_block(images, texts, got) / 20
+    got = solved(images, texts, epsilon=1e-3, max_iter=20000)
+    plan = plan_of(images, texts, got) / 20
     assert (plan.argmax(axis=1) == exact.argmax(axis=1)).mean() >= 0.95
     assert abs((plan * similarity).sum() - (exact * similarity).sum()) < 3e-3
 
 
 def test_large_epsilon_gives_the_product_plan():
     masses = np.arange(1.0, 31.0)
-    got = solve(unit(50, 8, 0), unit(30, 8, 1), epsilon=1e3, masses=masses, tol=1e-6)
-    plan = plan_block(unit(50, 8, 0), unit(30, 8, 1), got)
+    config = TransportConfig(balance=1.0, tol=1e-6)
+    config = config.model_copy(update={"epsilon": 1e3})  # more than a run may have
+    got = solve(unit(50, 8, 0), unit(30, 8, 1), config, masses=masses)
+    plan = plan_of(unit(50, 8, 0), unit(30, 8, 1), got)
     np.testing.assert_allclose(plan, np.tile(masses / masses.sum(), (50, 1)), atol=1e-4)
 
 
@@ -121,27 +123,27 @@ def test_permuting_images_and_texts_permutes_the_answer():
     images, texts = clustered(300, 40)
     rng = np.random.default_rng(0)
     rows, columns = rng.permutation(300), rng.permutation(40)
-    a = solve(images, texts, tol=1e-6)
-    b = solve(images[rows], texts[columns], tol=1e-6)
+    a = solved(images, texts, tol=1e-6)
+    b = solved(images[rows], texts[columns], tol=1e-6)
     np.testing.assert_allclose(a.g[columns], b.g, atol=1e-5)
 
 
 @pytest.mark.parametrize("block_size", [1, 7, 64, 1000])
 def test_block_size_never_changes_the_answer(block_size):
     images, texts = clustered(300, 40)
-    whole = solve(images, texts, tol=1e-6)
-    parts = solve(images, texts, tol=1e-6, block_size=block_size)
-    np.testing.assert_allclose(whole.g, parts.g, atol=1e-5)
+    reference = solved(images, texts, tol=1e-6)
+    parts = solved(images, texts, tol=1e-6, block_size=block_size)
+    np.testing.assert_allclose(reference.g, parts.g, atol=1e-5)
 
 
 @pytest.mark.parametrize("budget", [0, 2 * 40 * 400, None])
 def test_memory_budget_never_changes_the_answer(budget):
     """None of the kernel kept, a fifth of its rows, all of it."""
     images, texts = clustered(2000, 40)
-    whole = solve(images, texts, tol=1e-6)
-    got = solve(images, texts, tol=1e-6, memory_budget=budget)
+    reference = solved(images, texts, tol=1e-6)
+    got = solved(images, texts, tol=1e-6, memory_budget=budget)
     assert got.converged
-    np.testing.assert_allclose(whole.g, got.g, atol=1e-5)
+    np.testing.assert_allclose(reference.g, got.g, atol=1e-5)
 
 
 def test_threads_do_not_change_a_bit():
@@ -153,23 +155,23 @@ def test_threads_do_not_change_a_bit():
         answers = []
         for count in (1, 2):
             torch.set_num_threads(count)
-            answers.append(solve(images, texts, block_size=128).g)
+            answers.append(solved(images, texts, block_size=128).g)
     finally:
         torch.set_num_threads(threads)
     np.testing.assert_array_equal(*answers)
 
 
 def test_one_text_takes_everything():
-    got = solve(unit(30, 8, 0), unit(1, 8, 1))
+    got = solved(unit(30, 8, 0), unit(1, 8, 1))
     assert got.converged
-    np.testing.assert_allclose(plan_block(unit(30, 8, 0), unit(1, 8, 1), got), 1.0)
+    np.testing.assert_allclose(plan_of(unit(30, 8, 0), unit(1, 8, 1), got), 1.0)
 
 
 def test_one_image_spreads_over_the_masses():
-    got = solve(unit(1, 8, 0), unit(10, 8, 1), tol=1e-6)
-    np.testing.assert_allclose(plan_block(unit(1, 8, 0), unit(10, 8, 1), got), 0.1, atol=1e-5)
+    got = solved(unit(1, 8, 0), unit(10, 8, 1), tol=1e-6)
+    np.testing.assert_allclose(plan_of(unit(1, 8, 0), unit(10, 8, 1), got), 0.1, atol=1e-5)
 
 
 def test_fewer_images_than_texts_still_balances():
     images, texts = clustered(10, 200)
-    assert solve(images, texts).converged
+    assert solved(images, texts).converged

@@ -5,13 +5,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from image_files import CONFIG, to_tensor, write
 from sortal.configs.errors import RunError
 from sortal.storage.hashing import hash_file
 from sortal.tasks.embedding.batches import Batches, bounds_of, read_batches
-from sortal.tasks.sources.read import middle
 from sortal.tasks.sources.registry import open_source
 
 
@@ -81,17 +79,3 @@ def test_each_failure_is_a_row_and_says_whether_it_will_last(tmp_path):
         keys[1]: ("unreadable", False),
         keys[2]: ("truncated", True),
     }
-
-
-@given(st.integers(1, 400), st.integers(1, 400))
-def test_only_very_long_images_are_cut_to_their_middle(width, height):
-    image = middle(Image.new("L", (width, height)), aspect=8)
-    short, long = sorted(image.size)
-    assert short == min(width, height)
-    assert long == min(max(width, height), 8 * short)
-
-
-def test_the_middle_is_the_middle():
-    values = np.zeros((1, 21), np.uint8)
-    values[0, 10] = 255
-    assert np.asarray(middle(Image.fromarray(values), aspect=3)).tolist() == [[0, 255, 0]]

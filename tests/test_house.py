@@ -1,0 +1,132 @@
+"""The house stays in order: small rooms, one direction of imports, and no circle anywhere."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LAYERS = ("flows", "tasks", "storage", "configs")  # each imports those after it only
+FILES = {path: ast.parse(path.read_text("utf-8")) for top in LAYERS
+         for path in sorted((ROOT / top).rglob("*.py"))}  # fmt: skip
+MOST_MODULES, MOST_LINES, MOST_IN_A_FUNCTION = 14, 300, 60
+MOST_PARAMETERS, MOST_FUNCTIONS_WITH_MORE = 6, 10
+
+
+def module(path: Path) -> str:
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+MODULES = {module(path): path for path in FILES}
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of ours that a file imports, at its top or inside a function."""
+    found = set()
+    for node in ast.walk(FILES[path]):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        ours = (name.removeprefix("sortal.") for name in names if name.startswith("sortal."))
+        known = [name for name in ours if name in MODULES]
+        found |= {name for name in known if not any(o.startswith(f"{name}.") for o in known)}
+    return found - {module(path)}
+
+
+ARROWS = {module(path): imported(path) for path in FILES}
+
+
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of names that reach each other (Tarjan's strongly connected components)."""
+    order: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        order[name] = low[name] = len(order)
+        stack.append(name)
+        for other in arrows.get(name, ()):
+            if other not in order:
+                visit(other)
+            if other in stack:
+                low[name] = min(low[name], low[other])
+        if low[name] == order[name]:
+            group = stack[stack.index(name) :]
+            del stack[stack.index(name) :]
+            found.append(group)
+
+    for name in arrows:
+        if name not in order:
+            visit(name)
+    return [sorted(group) for group in found if len(group) > 1]
+
+
+def functions():
+    for path, tree in FILES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node
+
+
+def n_parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    given = node.args
+    names = [each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    return len(names) - (names[:1] in (["self"], ["cls"]))
+
+
+def test_no_files_import_each_other_in_a_circle():
+    assert circles(ARROWS) == []
+
+
+def test_no_packages_import_each_other_in_a_circle():
+    between = defaultdict(set)
+    for name, others in ARROWS.items():
+        own = name.rpartition(".")[0]
+        for other in others:
+            package = other.rpartition(".")[0] if MODULES[other].name != "__init__.py" else other
+            inside = package.startswith(f"{own}.") or own.startswith(f"{package}.")
+            if package != own and not inside:
+                between[own].add(package)
+    assert circles(between) == []
+
+
+def test_imports_go_one_way():
+    for name, others in ARROWS.items():
+        floor = LAYERS.index(name.split(".")[0])
+        up = [other for other in others if LAYERS.index(other.split(".")[0]) < floor]
+        assert not up, f"{name} imports {up}"
+
+
+def test_no_folder_has_too_many_modules():
+    rooms = defaultdict(int)
+    for path in FILES:
+        rooms[path.parent] += path.name != "__init__.py"
+    crowded = {str(room): count for room, count in rooms.items() if count > MOST_MODULES}
+    assert not crowded
+
+
+def test_every_folder_says_what_it_is_for():
+    for folder in {path.parent for path in FILES}:
+        assert ast.get_docstring(FILES[folder / "__init__.py"]), folder
+
+
+def test_files_and_functions_are_small():
+    lengths = {str(path): path.read_text("utf-8").count("\n") for path in FILES}
+    assert {name: n for name, n in lengths.items() if n > MOST_LINES} == {}
+    sizes = {name: node.end_lineno - node.lineno + 1 for name, node in functions()}
+    assert {name: n for name, n in sizes.items() if n > MOST_IN_A_FUNCTION} == {}
+    ordered = sorted(sizes.values())
+    assert ordered[len(ordered) // 2] <= 8
+    assert ordered[int(len(ordered) * 0.9)] <= 20
+
+
+def test_few_functions_take_many_parameters():
+    many = [name for name, node in functions() if n_parameters(node) > MOST_PARAMETERS]
+    assert len(many) <= MOST_FUNCTIONS_WITH_MORE, many
+
+
+def test_every_function_says_what_it_returns():
+    assert [name for name, node in functions() if node.returns is None] == []
