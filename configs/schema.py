@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from sortal.configs import defaults
+from sortal.configs import METHOD, WORKSPACE
 from sortal.configs.captioning import CaptionerConfig
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.encoder_spec import EncoderSpec
@@ -132,9 +132,9 @@ class RunConfig(Section):
     n_clusters: int = Field(ge=2)
     train: str | None = None  # the train split, on which texts are chosen and heads trained
     collection: str | None = None  # default: the name of the source folder or file
-    workspace: Path = Runtime(defaults.WORKSPACE)
+    workspace: Path = Runtime(WORKSPACE)
     lease_seconds: float = Runtime(60.0, ge=2, le=86400)  # a run that dies frees its collection
-    method: str = defaults.METHOD  # a preset's name, or the path of a YAML file like one
+    method: str = METHOD  # a preset's name, or the path of a YAML file like one
     random_state: int = Field(0, ge=0, le=2**32 - 1)
     images: ImagesConfig = ImagesConfig()
     views: dict[str, ViewConfig] = Field({})  # further views of each image, by name
@@ -156,7 +156,7 @@ class RunConfig(Section):
     def _over_preset(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        method = str(values.get("method", defaults.METHOD))
+        method = str(values.get("method", METHOD))
         return _from_vectors(merge(load_preset(method), values))
 
     @field_validator("views")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sortal.configs import defaults
+from sortal.configs import WORKSPACE
 from sortal.configs.errors import UsageError
 from sortal.flows.api.run import Run, open_run
 from sortal.flows.operations.query import RUNS, ask, reading
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def open(path: str | Path = defaults.WORKSPACE) -> "Workspace":
+def open(path: str | Path = WORKSPACE) -> "Workspace":
     """Open a workspace that `cluster` or `sortal cluster` has made.
 
     Raises UsageError where no run has ever begun.

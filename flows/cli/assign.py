@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sortal.configs import defaults
+from sortal.configs import WORKSPACE
 from sortal.flows.cli.options import (
     TABLE,
     FormatOption,
@@ -29,7 +29,7 @@ def assign(
         float | None,
         typer.Option(help="Distance quantile above which an image is flagged as unlike. [0.99]"),
     ] = None,
-    workspace: WorkspaceOption = defaults.WORKSPACE,
+    workspace: WorkspaceOption = WORKSPACE,
     output: FormatOption = TABLE,
     file: OutputOption = None,
     no_record: Annotated[

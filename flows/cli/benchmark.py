@@ -5,55 +5,55 @@ from typing import Annotated, Any
 
 import typer
 
-from sortal.configs import defaults
+from sortal.configs import ENCODER, JOBS, PROTOCOL, SEEDS, WORKSPACE
 from sortal.flows.cli.options import CaptionsOption, JsonOption, SettingsOption, WorkspaceOption
+
+Collections = Annotated[
+    list[str],
+    typer.Argument(
+        help="Labelled sources, vectors:DIR, demo, or names such as cifar10 and cifar10/test.",
+        metavar="COLLECTION...",
+    ),
+]
+TrainOption = Annotated[
+    list[str] | None,
+    typer.Option(help="With split: the train split of each source, in order. Repeatable."),
+]
+ClustersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--clusters", "-k", metavar="K", help="Number of clusters. Default: the number of classes."
+    ),
+]
+ImagenetOption = Annotated[
+    Path | None,
+    typer.Option(envvar="SORTAL_IMAGENET", help="ImageNet folder with train/ and val/."),
+]
 
 
 def benchmark(
-    collections: Annotated[
-        list[str],
-        typer.Argument(
-            help="Labelled sources, vectors:DIR, demo, or names such as cifar10 and cifar10/test.",
-            metavar="COLLECTION...",
-        ),
-    ],
+    collections: Collections,
     methods: Annotated[
         str | None,
         typer.Option(help="Presets or YAML files, comma-separated. Default: the main methods."),
     ] = None,
     seeds: Annotated[
         int, typer.Option(help="Number of random seeds of each method: 0, 1, ...")
-    ] = defaults.SEEDS,
+    ] = SEEDS,
     encoders: Annotated[
         str, typer.Option(help="Image encoders, comma-separated (see `sortal encoders`).")
-    ] = defaults.ENCODER,
+    ] = ENCODER,
     protocol: Annotated[
         str,
         typer.Option(help="whole: fit and evaluate on all images; split: fit on the train split."),
-    ] = defaults.PROTOCOL,
-    train: Annotated[
-        list[str] | None,
-        typer.Option(help="With split: the train split of each source, in order. Repeatable."),
-    ] = None,
-    clusters: Annotated[
-        int | None,
-        typer.Option(
-            "--clusters",
-            "-k",
-            metavar="K",
-            help="Number of clusters. Default: the number of classes.",
-        ),
-    ] = None,
+    ] = PROTOCOL,
+    train: TrainOption = None,
+    clusters: ClustersOption = None,
     captions: CaptionsOption = None,
-    jobs: Annotated[
-        int, typer.Option(help="Worker processes; 0: one for each core.")
-    ] = defaults.JOBS,
-    imagenet: Annotated[
-        Path | None,
-        typer.Option(envvar="SORTAL_IMAGENET", help="ImageNet folder with train/ and val/."),
-    ] = None,
+    jobs: Annotated[int, typer.Option(help="Worker processes; 0: one for each core.")] = JOBS,
+    imagenet: ImagenetOption = None,
     settings: SettingsOption = None,
-    workspace: WorkspaceOption = defaults.WORKSPACE,
+    workspace: WorkspaceOption = WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
     """Run every method with every seed on every collection; finished cells are not run again."""

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sortal.configs import defaults
+from sortal.configs import METHOD, WORKSPACE
 from sortal.flows.cli.options import CaptionsOption, JsonOption, SettingsOption, WorkspaceOption
 
 
@@ -20,7 +20,7 @@ def cluster(
     ],
     method: Annotated[
         str, typer.Option(help="Preset (see `sortal methods`) or YAML file.")
-    ] = defaults.METHOD,
+    ] = METHOD,
     encoder: Annotated[
         str | None,
         typer.Option(
@@ -28,7 +28,7 @@ def cluster(
         ),
     ] = None,
     captions: CaptionsOption = None,
-    workspace: WorkspaceOption = defaults.WORKSPACE,
+    workspace: WorkspaceOption = WORKSPACE,
     settings: SettingsOption = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     verify: Annotated[bool, typer.Option(help="Hash every file again, even if unchanged.")] = False,

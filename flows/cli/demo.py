@@ -1,10 +1,10 @@
 """`sortal demo`: the first minute with Sortal."""
 
-from sortal.configs import defaults
+from sortal.configs import WORKSPACE
 from sortal.flows.cli.options import WorkspaceOption
 
 
-def demo(workspace: WorkspaceOption = defaults.WORKSPACE) -> None:
+def demo(workspace: WorkspaceOption = WORKSPACE) -> None:
     """Sort 344 pictures from the package index: named clusters, a report, a SQL answer."""
     from sortal.flows.operations.demo import run_demo
 

@@ -2,11 +2,11 @@
 
 import typer
 
-from sortal.configs import defaults
+from sortal.configs import WORKSPACE
 from sortal.flows.cli.options import WorkspaceOption
 
 
-def doctor(workspace: WorkspaceOption = defaults.WORKSPACE) -> None:
+def doctor(workspace: WorkspaceOption = WORKSPACE) -> None:
     """Check the environment and print how to fix what is wrong."""
     from sortal.flows.operations.doctor import examine
 

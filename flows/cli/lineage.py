@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sortal.configs import defaults
+from sortal.configs import WORKSPACE
 from sortal.flows.cli.options import TABLE, RunOption, WorkspaceOption
 
 
@@ -17,7 +17,7 @@ def rename(
     unpin: Annotated[
         bool, typer.Option("--unpin", help="Restore the automatic name instead.")
     ] = False,
-    workspace: WorkspaceOption = defaults.WORKSPACE,
+    workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
     """Give a cluster a name that it keeps in every run of its series."""
     from sortal.flows.operations.lineage import run_rename
@@ -28,7 +28,7 @@ def rename(
 def diff(
     first: Annotated[str, typer.Argument(metavar="FIRST", help="A run id.")],
     second: Annotated[str, typer.Argument(metavar="SECOND", help="The id of a later run.")],
-    workspace: WorkspaceOption = defaults.WORKSPACE,
+    workspace: WorkspaceOption = WORKSPACE,
     output: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="Output format: table, csv or json.")
     ] = TABLE,

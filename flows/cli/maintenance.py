@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from sortal.configs import defaults
+from sortal.configs import WORKSPACE
 from sortal.flows.cli.options import JsonOption, WorkspaceOption
 
 
 def maintain(
-    workspace: WorkspaceOption = defaults.WORKSPACE,
+    workspace: WorkspaceOption = WORKSPACE,
     keep_snapshots_days: Annotated[
         float | None, typer.Option(help="Days of time travel kept in the lake. [7]")
     ] = None,
@@ -40,7 +40,7 @@ def maintain(
 
 def backup(
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="Folder outside the workspace.")],
-    workspace: WorkspaceOption = defaults.WORKSPACE,
+    workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
     """Copy new files to TARGET, consistently even during a run; the copy is a workspace."""
     from sortal.flows.operations.maintenance import run_backup
@@ -49,7 +49,7 @@ def backup(
 
 
 def verify(
-    workspace: WorkspaceOption = defaults.WORKSPACE,
+    workspace: WorkspaceOption = WORKSPACE,
     repair: Annotated[
         bool,
         typer.Option(

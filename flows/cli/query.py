@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sortal.configs import defaults
+from sortal.configs import WORKSPACE
 from sortal.flows.cli.options import TABLE, FormatOption, OutputOption, WorkspaceOption
 
 
@@ -15,7 +15,7 @@ def sql(
             metavar="QUERY", help="A SELECT statement, .tables or .metrics. Default: .tables."
         ),
     ] = None,
-    workspace: WorkspaceOption = defaults.WORKSPACE,
+    workspace: WorkspaceOption = WORKSPACE,
     output: FormatOption = TABLE,
     file: OutputOption = None,
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sortal.configs import defaults
+from sortal.configs import WORKSPACE
 from sortal.flows.cli.options import WorkspaceOption
 
 
@@ -12,7 +12,7 @@ def report(
     run: Annotated[
         str | None, typer.Argument(metavar="RUN", help="Run id. Default: the newest run.")
     ] = None,
-    workspace: WorkspaceOption = defaults.WORKSPACE,
+    workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
     """Write the report of a run again, and print its path."""
     from sortal.flows.terminal.run import make_report

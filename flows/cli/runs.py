@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from sortal.configs import defaults
+from sortal.configs import WORKSPACE
 from sortal.flows.cli.options import TABLE, FormatOption, WorkspaceOption
 
 
 def runs(
-    workspace: WorkspaceOption = defaults.WORKSPACE,
+    workspace: WorkspaceOption = WORKSPACE,
     output: FormatOption = TABLE,
     prune: Annotated[
         bool,
