@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sortal.configs import WORKSPACE
 from sortal.configs.errors import UsageError
 from sortal.flows.api.run import Run, open_run
-from sortal.flows.operations.query import RUNS, ask, reading
+from sortal.flows.operations.query import ask, reading
 from sortal.storage.lake.sql import sql
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Workspace:
 
     def runs(self) -> "pa.Table":
         """A row for each run, the newest first."""
-        return ask(self.path, RUNS)
+        return ask(self.path, sql("operations/runs"))
 
     def run(self, run_id: str) -> Run:
         """The run of this id; raises UsageError where there is none."""

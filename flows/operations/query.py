@@ -18,6 +18,7 @@ import duckdb
 from sortal.configs.errors import UsageError
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.retry import one_line
+from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
 from sortal.tasks.evaluation.metrics import METRICS
 
@@ -28,15 +29,6 @@ FORMATS = ("table", "csv", "json", "parquet")
 ROWS_SHOWN = 100
 _BATCH = 10_000
 _READING = ("SELECT", "EXPLAIN", "RELATION")
-
-RUNS = """\
-SELECT
-    runs.run_id, runs.collection, runs.method, runs.encoder, runs.n_clusters,
-    runs.n_images, runs.n_failed, runs.random_state, metrics.value AS acc,
-    round(runs.seconds, 1) AS seconds
-FROM runs
-LEFT JOIN metrics ON metrics.run_id = runs.run_id AND metrics.name = 'acc'
-ORDER BY runs.finished_at DESC, runs.run_id DESC"""
 
 TABLES = """\
 WITH kind AS (
@@ -80,7 +72,7 @@ Examples:
 def list_runs(workspace: Path, output: str = "table", file: Path | None = None) -> None:
     """Write the runs, newest first, in one of FORMATS."""
     with reading(workspace) as lake:
-        write(lake.execute(RUNS), output, file)
+        write(lake.execute(sql("operations/runs")), output, file)
 
 
 def run_sql(
