@@ -1,11 +1,11 @@
-r"""GLAD and its ablations on views of known structure, or on a run's own views: a table of seeds.
+r"""GLAD and its ablations on modalities of known structure, or on a run's own: a table of seeds.
 
     python benchmarks/glad.py --seeds 5
     python benchmarks/glad.py --seeds 5 --source FOLDER --encoder vectors:FOLDER
 
-Synthetic views: each image is of one of K kinds. Every view shows the kind (`--signal`), a kind
-of its own that says nothing of it (`--nuisance`), and Gaussian noise; `--missing` of each view's
-rows but the first's are absent. k-means on the views' concatenation and on each view stand beside.
+Synthetic modalities: each image is of one of K kinds. Every modality shows the kind (`--signal`),
+a kind of its own that says nothing of it (`--nuisance`), and Gaussian noise; `--missing` of each
+modality's rows but the first's are absent. For comparison: k-means on each and on all of them.
 A method is a preset, and what differs from it: `glad-no-gsa+predict=labels`.
 """
 
@@ -32,11 +32,10 @@ from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
 from sortal.tasks.clustering.kmeans import kmeans
-from sortal.tasks.encoders.registry import describe
 from sortal.tasks.evaluation.agreement import accuracy, confusion
 from sortal.tasks.heads.data import Data, Matrix, write_matrix
 from sortal.tasks.heads.methods.glad import Glad
-from sortal.tasks.heads.trainer import survey, train
+from sortal.tasks.heads.trainer import predict, train
 
 METHODS = (
     "glad,glad-no-lsa,glad-no-gsa,glad-no-gsa+predict=labels,glad+predict=centres,"
@@ -46,10 +45,10 @@ DIMS = {"text": 48, "audio": 32, "video": 64}
 
 
 def synthetic(args: argparse.Namespace, seed: int) -> tuple[dict[str, FloatArray], np.ndarray]:
-    """Views of `args.images` images by name, and the kinds (n,) behind them."""
+    """Modalities of `args.images` images by name, and the kinds (n,) behind them."""
     rng = np.random.default_rng([7, seed])
     kinds = rng.integers(args.clusters, size=args.images)
-    views = {}
+    modalities = {}
     for number, (name, dim) in enumerate(DIMS.items()):
         own = rng.integers(args.clusters, size=args.images)
         means, others = (
@@ -61,37 +60,37 @@ def synthetic(args: argparse.Namespace, seed: int) -> tuple[dict[str, FloatArray
         rows = normalise(rows)
         if number:
             rows[rng.random(args.images) < args.missing] = 0
-        views[name] = rows
-    return views, kinds
+        modalities[name] = rows
+    return modalities, kinds
 
 
-def config_of(method: str, views: tuple[str, ...], args: argparse.Namespace) -> HeadConfig:
-    """The preset's head on these views."""
+def config_of(method: str, modalities: tuple[str, ...], args: argparse.Namespace) -> HeadConfig:
+    """The preset's head on these modalities."""
     trainer = {"epochs": args.epochs, "batch_size": args.batch_size, "lr": args.lr}
-    over = {"glad": {"views": views}, "trainer": trainer}
+    over = {"glad": {"modalities": modalities}, "trainer": trainer}
     preset, *own = method.split("+")
     given = dict(setting.split("=") for setting in [*args.set, *own])
     return HeadConfig(**merge(merge(load_preset(preset)["head"], over), {"glad": given}))
 
 
 def labels_of(
-    method: str, views: Mapping[str, FloatArray], seed: int, args: argparse.Namespace
+    method: str, modalities: Mapping[str, FloatArray], seed: int, args: argparse.Namespace
 ) -> np.ndarray:
     """Clusters (n,) of one training."""
-    config = config_of(method, tuple(views), args)
+    config = config_of(method, tuple(modalities), args)
     with tempfile.TemporaryDirectory() as folder:
         matrices = {}
-        for name, rows in views.items():
-            path = Path(folder) / f"view-{name}.npy"
+        for name, rows in modalities.items():
+            path = Path(folder) / f"modality-{name}.npy"
             write_matrix(path, rows.shape, [rows])
-            matrices[name] = Matrix(path)
-        data = Data(args.clusters, matrices, {}, Path(folder), seed)
+            matrices[name] = Matrix(path, "cpu")
+        data = Data(args.clusters, matrices, {}, Path(folder), seed, "cpu")
         glad = Glad(config)
         history = train(glad, data, config.trainer)
         if args.verbose:
             last = {n: round(v, 3) for e, n, v in history if e == config.trainer.epochs - 1}
             print(method, seed, last, file=sys.stderr, flush=True)
-        return survey(glad, data).labels
+        return predict(glad, data).labels
 
 
 def scores(truth: np.ndarray, labels: np.ndarray) -> list[float]:
@@ -105,31 +104,27 @@ def scores(truth: np.ndarray, labels: np.ndarray) -> list[float]:
 
 
 def of_source(args: argparse.Namespace, folder: Path) -> tuple[dict[str, FloatArray], np.ndarray]:
-    """The views that `glad` reads of a collection, by the flow's own steps, and its labels."""
+    """The modalities that `glad` reads of a collection, by the flow's own steps, and its labels."""
     from sortal.configs.load import make_config
-    from sortal.flows.recluster import corpora, read, space_of, training
-    from sortal.flows.run.context import Steps
-    from sortal.tasks.heads.inputs import Inputs, open_data
-    from sortal.tasks.lineage.previous_run import Past
+    from sortal.flows.run.clusters import head_inputs
+    from sortal.flows.run.context import Run, Steps
+    from sortal.flows.run.images import read_images
+    from sortal.flows.run.spaces import semantic_spaces
+    from sortal.tasks.heads.load import open_data
 
     values = {"source": args.source, "n_clusters": args.clusters, "method": "glad"}
     values |= {"encoder": {"spec": args.encoder}, "workspace": args.workspace}
     config = make_config(values)
-    do, encoder = Steps(Workspace(config.workspace).create()), describe(args.encoder)
-    found, images = read(do, config, encoder, config.source)
-    spaces = {
-        name: space_of(do, name, corpus, images, images, config, encoder, Past())
-        for name, corpus in corpora(do, config, encoder).items()
-    }
-    given = training(config, found, images, spaces, {})
-    inputs = Inputs(**{name: given.get(name, {}) for name in Inputs._fields})
-    about = {"n_clusters": args.clusters, "random_state": 0, "device": "cpu"}
-    data = open_data(do.workspace, inputs, Glad(config.head), folder, **about)
-    views = {name: next(rows.blocks(rows.shape[0])) for name, rows in data.views.items()}
-    scan = pq.read_table(found.file(do.workspace, "images.parquet"), columns=["key", "label"])
+    workspace = Workspace(config.workspace).create()
+    run = Run.begin(config, Steps(workspace))
+    images = read_images(run, config.source)
+    inputs = head_inputs(run, images, semantic_spaces(run, images, images), images.vectors)
+    data = open_data(workspace, inputs, Glad(config.head), folder)
+    modalities = {name: next(rows.blocks(rows.shape[0])) for name, rows in data.modalities.items()}
+    scan = pq.read_table(images.scan.file(workspace, "images.parquet"), columns=["key", "label"])
     label_of = dict(zip(scan["key"].to_pylist(), scan["label"].to_pylist(), strict=True))
-    labels = [label_of[key] for key in open_vectors(do.workspace, images).keys]
-    return views, np.unique(labels, return_inverse=True)[1]
+    labels = [label_of[key] for key in open_vectors(workspace, images.vectors).keys]
+    return modalities, np.unique(labels, return_inverse=True)[1]
 
 
 def row(name: str, figures: list[list[float]], seconds: float) -> str:
@@ -142,7 +137,7 @@ def row(name: str, figures: list[list[float]], seconds: float) -> str:
 def main() -> None:
     """Train every method with every seed, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--source", help="a labelled collection, whose three views are taken")
+    parser.add_argument("--source", help="a labelled collection, whose three modalities are taken")
     parser.add_argument("--encoder", default="conse")
     parser.add_argument("--workspace", default="sortal-workspace")
     parser.add_argument("--methods", default=METHODS)
@@ -165,16 +160,18 @@ def main() -> None:
     lines: dict[str, list[list[float]]] = {}
     costs: dict[str, float] = {}
     for seed in range(args.seeds):
-        views, truth = given or synthetic(args, seed)
-        plain = {f"k-means on {name}": rows for name, rows in views.items()}
-        plain["k-means on all views"] = np.hstack(list(views.values()))
+        modalities, truth = given or synthetic(args, seed)
+        plain = {f"k-means on {name}": rows for name, rows in modalities.items()}
+        plain["k-means on all modalities"] = np.hstack(list(modalities.values()))
         for name, rows in plain.items():
             partition = PartitionConfig(n_init=10)
             found = kmeans(rows + 1e-6, args.clusters, partition, random_state=seed).labels
             lines.setdefault(name, []).append(scores(truth, found))
         for method in args.methods.split(","):
             start = time.process_time()
-            lines.setdefault(method, []).append(scores(truth, labels_of(method, views, seed, args)))
+            lines.setdefault(method, []).append(
+                scores(truth, labels_of(method, modalities, seed, args))
+            )
             costs[method] = costs.get(method, 0.0) + time.process_time() - start
     print("| method | ACC | NMI | ARI | CPU s a run |\n|---|---|---|---|---|")
     for name, figures in lines.items():

@@ -50,13 +50,13 @@ def make_data(folder: Path, args: argparse.Namespace) -> Data:
     rng = np.random.default_rng(0)
     kinds = normalise(rng.standard_normal((args.clusters, args.dim)).astype(np.float32))
     labels = rng.integers(args.clusters, size=args.images)
-    views = {}
+    modalities = {}
     for name in ("image", "noun"):
         noise = rng.standard_normal((args.images, args.dim)).astype(np.float32)
         rows = normalise(kinds[labels] + noise * (2 / args.dim**0.5))
         write_matrix(folder / f"{name}.npy", rows.shape, [rows])
-        views[name] = Matrix(folder / f"{name}.npy")
-    return Data(args.clusters, views, {}, folder)
+        modalities[name] = Matrix(folder / f"{name}.npy", "cpu")
+    return Data(args.clusters, modalities, {}, folder, 0, "cpu")
 
 
 def bare_loop(data: Data, config: HeadConfig, steps: int) -> None:
@@ -66,13 +66,12 @@ def bare_loop(data: Data, config: HeadConfig, steps: int) -> None:
     method.train()
     optimiser = optimiser_of(method, config.trainer)
     first = torch.arange(config.trainer.batch_size)
-    x, t = data.views["image"].take(first), data.views["noun"].take(first)
+    x, t = data.modalities["image"].take(first), data.modalities["noun"].take(first)
     x_near, t_near = x.flip(0), t.flip(0)
     for _ in range(steps):
         p, q = method.text_head(t), method.image_head(x)
-        loss = distillation(q, method.text_head(t_near)) + distillation(
-            p, method.image_head(x_near)
-        )
+        loss = distillation(q, method.text_head(t_near), config.tac.temperature)
+        loss = loss + distillation(p, method.image_head(x_near), config.tac.temperature)
         loss = loss + consistency(p, q) - 5 * (entropy(p) + entropy(q))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -101,12 +101,12 @@ def get_ready() -> None:
     import torch
 
     import sortal.flows.recluster  # noqa: F401
-    from sortal.tasks.embedding.step import _opened
+    from sortal.tasks.embedding.model import PinnedEncoder
     from sortal.tasks.encoders.registry import describe
 
     torch.set_num_threads(1)
     config = make_config({"source": "", "n_clusters": 2}, QUICK).encoder
-    encoder = _opened(config, describe(config.spec).fingerprint)
+    encoder = PinnedEncoder(config, describe(config.spec).fingerprint).open()
     encoder.encode_texts(["a cat"])
     encoder.encode_images(torch.zeros(1, 3, 224, 224, dtype=torch.uint8))
 

@@ -3,10 +3,10 @@ r"""SAC with and without its weights, on captions as they are and with a share o
     python benchmarks/sac.py ../shared/datasets/cifar10_test.tar -k 10 --images 2000 \
         --captions ../shared/captions/Flickr8k.token.txt
     python benchmarks/sac.py ../shared/datasets/flickr8k_1000.tar -k 10 \
-        --told ../shared/captions/Flickr8k.token.txt
+        --given ../shared/captions/Flickr8k.token.txt
 
 Truth is the images' labels. A collection without labels (Flickr8k) is judged by captions that no
-training sees: of an image's captions the first is told, and the others, embedded by MiniLM and
+training sees: of an image's captions the first is given, and the others, embedded by MiniLM and
 averaged, are grouped by k-means into as many groups as there are clusters.
 
 Vectors and captions come from the flow's own steps; only the training is repeated, by the same
@@ -33,9 +33,10 @@ from sklearn.metrics import normalized_mutual_info_score, roc_auc_score
 
 from sortal.configs.load import make_config
 from sortal.configs.schema import PartitionConfig, RunConfig
-from sortal.flows.recluster import corpora, read, space_of
-from sortal.flows.run.context import Steps
-from sortal.flows.run.modalities import Seen, make_views
+from sortal.flows.run.context import Run, Steps
+from sortal.flows.run.images import read_images
+from sortal.flows.run.modalities import make_modalities
+from sortal.flows.run.spaces import semantic_spaces
 from sortal.storage.rows import read_all
 from sortal.storage.vector_sets import FileVectors, open_vectors
 from sortal.storage.workspace import Workspace
@@ -43,11 +44,10 @@ from sortal.tasks.arrays import centre, normalise
 from sortal.tasks.captioning.given import read_pairs
 from sortal.tasks.clustering.kmeans import kmeans
 from sortal.tasks.corpora.captions import normalise as tidy
-from sortal.tasks.encoders.registry import describe, open_encoder
+from sortal.tasks.encoders.registry import open_encoder
 from sortal.tasks.heads.data import Data, Matrix, write_matrix
 from sortal.tasks.heads.methods.sac import Sac
-from sortal.tasks.heads.trainer import survey, train
-from sortal.tasks.lineage.previous_run import Past
+from sortal.tasks.heads.trainer import predict, train
 
 METHODS = ("sac", "sac-unweighted")
 
@@ -64,27 +64,27 @@ class Collection:
 def prepare(args: argparse.Namespace) -> Collection:
     """Vectors, captions and truth of the collection, by the flow's steps."""
     config = configured(args, "sac")
-    do, encoder = Steps(Workspace(Path(args.workspace)).create()), describe(args.encoder)
-    found, images = read(do, config, encoder, config.source)
-    spaces = {
-        name: space_of(do, name, corpus, images, images, config, encoder, Past())
-        for name, corpus in corpora(do, config, encoder).items()
-    }
-    view = make_views(do, config, Seen(found, images, spaces.get("caption")))["description"]
-    rows = open_vectors(do.workspace, images)
-    told = FileVectors(sorted(view.folder(do.workspace).glob("vectors-*.parquet")))
-    mean = np.load(images.file(do.workspace, "mean.npy"))
-    other = np.load(view.file(do.workspace, "mean.npy"))
-    table = pq.read_table(found.file(do.workspace, "images.parquet"))
+    workspace = Workspace(Path(args.workspace)).create()
+    run = Run.begin(config, Steps(workspace))
+    images = read_images(run, config.source)
+    spaces = semantic_spaces(run, images, images)
+    modality = make_modalities(run, images, spaces.get("caption"))["description"]
+    rows = open_vectors(workspace, images.vectors)
+    captions = FileVectors(sorted(modality.folder(workspace).glob("vectors-*.parquet")))
+    mean = np.load(images.vectors.file(workspace, "mean.npy"))
+    other = np.load(modality.file(workspace, "mean.npy"))
+    table = pq.read_table(images.scan.file(workspace, "images.parquet"))
     about = {row["key"]: row for row in table.select(["key", "path", "label"]).to_pylist()}
     keys = np.array(rows.keys)
     kept = np.sort(np.random.default_rng(0).permutation(len(keys))[: args.images or len(keys)])
-    seen = [about[key] for key in keys[kept]]
-    labels = [row["label"] for row in seen]
+    chosen = [about[key] for key in keys[kept]]
+    labels = [row["label"] for row in chosen]
     return Collection(
         centre(read_all(rows), mean)[kept],
-        centre(read_all(told), other)[kept],
-        by_held_out(args, seen) if None in labels else [np.unique(labels, return_inverse=True)[1]],
+        centre(read_all(captions), other)[kept],
+        by_held_out(args, chosen)
+        if None in labels
+        else [np.unique(labels, return_inverse=True)[1]],
     )
 
 
@@ -94,18 +94,18 @@ def configured(args: argparse.Namespace, method: str) -> RunConfig:
     values |= {"encoder": {"spec": args.encoder}, "lineage": {"enabled": False}}
     if args.captions:
         values["captions"] = {"source": args.captions}
-    if args.told:
-        values["captioner"] = {"kind": "given", "given": {"source": args.told}}
+    if args.given:
+        values["captioner"] = {"kind": "given", "given": {"source": args.given}}
     return make_config(values, args.set)
 
 
-def by_held_out(args: argparse.Namespace, seen: list[dict]) -> list[np.ndarray]:
+def by_held_out(args: argparse.Namespace, rows: list[dict]) -> list[np.ndarray]:
     """Five k-means groupings of the mean MiniLM vector of each image's further captions."""
     texts: dict[str, list[str]] = {}
-    for name, text in read_pairs(Path(args.told)):
+    for name, text in read_pairs(Path(args.given)):
         texts.setdefault(name, []).append(tidy(text))
     model = open_encoder(EncoderConfig(spec="minilm"))
-    others = [texts[Path(row["path"]).name][1:] for row in seen]
+    others = [texts[Path(row["path"]).name][1:] for row in rows]
     flat = normalise(model.encode_texts([text for each in others for text in each]))
     ends = np.cumsum([len(each) for each in others])[:-1]
     means = normalise(np.stack([part.mean(axis=0) for part in np.split(flat, ends)]))
@@ -118,29 +118,29 @@ def shuffled(n: int, share: float, seed: int) -> np.ndarray:
     """Whose caption each image has: a `share` of them have one another's."""
     draw = np.random.default_rng([seed, 7])
     chosen = draw.permutation(n)[: round(share * n)]
-    told = np.arange(n)
-    told[chosen] = np.roll(chosen, 1)
-    return told
+    owner = np.arange(n)
+    owner[chosen] = np.roll(chosen, 1)
+    return owner
 
 
 def once(args, data: Collection, method: str, share: float, seed: int) -> tuple[float, float]:
     """NMI of the clusters, and AUC of (weight, the caption is the image's own)."""
     config = configured(args, method).head
     n = len(data.images)
-    told = shuffled(n, share, seed)
+    owner = shuffled(n, share, seed)
     with tempfile.TemporaryDirectory(dir=args.workspace) as scratch:
-        views = {}
-        for name, rows in (("image", data.images), ("description", data.captions[told])):
-            path = Path(scratch) / f"view-{name}.npy"
+        modalities = {}
+        for name, rows in (("image", data.images), ("description", data.captions[owner])):
+            path = Path(scratch) / f"modality-{name}.npy"
             write_matrix(path, rows.shape, [rows])
-            views[name] = Matrix(path)
+            modalities[name] = Matrix(path, "cpu")
         trainer = config.trainer.fitted(n, args.clusters)
-        made, seen = Sac(config), Data(args.clusters, views, {}, Path(scratch), seed)
-        train(made, seen, trainer)
-        labels = survey(made, seen).labels
-        weight = made.per_image(seen)["weight"]
+        made, given = Sac(config), Data(args.clusters, modalities, {}, Path(scratch), seed, "cpu")
+        train(made, given, trainer)
+        labels = predict(made, given).labels
+        weight = made.per_image(given)["weight"]
     nmi = np.mean([normalized_mutual_info_score(truth, labels) for truth in data.truths])
-    own = told == np.arange(n)
+    own = owner == np.arange(n)
     return 100 * float(nmi), roc_auc_score(own, weight) if share else float("nan")
 
 
@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("-k", "--clusters", type=int, required=True)
     parser.add_argument("--encoder", default="conse")
     parser.add_argument("--captions", help="the corpus of the captioner nearest")
-    parser.add_argument("--told", help="a file of captions by image: the captioner given")
+    parser.add_argument("--given", help="a file of captions by image: the captioner given")
     parser.add_argument("--images", type=int, default=0, help="a random sample of so many")
     parser.add_argument("--share", type=float, default=0.5, help="of captions that are shuffled")
     parser.add_argument("--seeds", type=int, default=5)

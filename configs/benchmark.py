@@ -7,16 +7,10 @@ from pydantic import Field, field_validator
 
 from sortal.configs import ENCODER, JOBS, PROTOCOL, SEEDS, WORKSPACE
 from sortal.configs.errors import UsageError
-from sortal.configs.presets import load_preset, preset_names
+from sortal.configs.presets import load_preset, main_presets
 from sortal.configs.section import Runtime, Section
 
-MAIN_METHODS = ("kmeans", "tac-free", "tac", "sic", "cae", "mca", "sac", "glad")
 Protocol = Literal["whole", "split"]
-
-
-def main_methods() -> tuple[str, ...]:
-    """The methods that are no ablation, of those there are, simple ones first."""
-    return tuple(name for name in MAIN_METHODS if name in preset_names())
 
 
 class BenchmarkConfig(Section):
@@ -25,7 +19,7 @@ class BenchmarkConfig(Section):
     collections: tuple[str, ...] = Field(
         min_length=1
     )  # sources, or names (tasks/datasets/collections.py)
-    methods: tuple[str, ...] = Field(default_factory=main_methods, min_length=1)
+    methods: tuple[str, ...] = Field(default_factory=main_presets, min_length=1)
     seeds: int = Field(SEEDS, ge=1, le=1000)  # random_state 0, 1, ...
     encoders: tuple[str, ...] = Field((ENCODER,), min_length=1)  # for sources of images
     protocol: Protocol = PROTOCOL

@@ -65,6 +65,9 @@ class GivenConfig(Section):
     use: Literal["first", "all"] = "first"  # of an image's captions; all are joined to one
 
 
+CaptionerSettings = NearestConfig | CocaConfig | OpenAiConfig | GivenConfig
+
+
 class CaptionerConfig(Section):
     """One caption for every image (METHODS.md 5.1)."""
 
@@ -75,7 +78,7 @@ class CaptionerConfig(Section):
     given: GivenConfig = GivenConfig()
 
     @property
-    def chosen(self) -> NearestConfig | CocaConfig | OpenAiConfig | GivenConfig:
+    def chosen(self) -> CaptionerSettings:
         """The section of `kind`, the only one that matters."""
-        found: NearestConfig | CocaConfig | OpenAiConfig | GivenConfig = getattr(self, self.kind)
+        found: CaptionerSettings = getattr(self, self.kind)
         return found

@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend: one clear line, never a traceback."""
+"""Errors that the user can correct: one clear line, never a traceback."""
 
 import errno
 import urllib.error

@@ -1,6 +1,7 @@
-"""Settings of trained heads: one trainer, and a section a method.
+"""Settings of trained heads: one trainer, and a section a method, which says what it reads.
 
-Defaults of the trainer are TAC's; the presets of other methods say where they differ.
+Defaults of the trainer are TAC's; the presets of other methods say where they differ. A new
+method adds its section here, and its name to `HeadConfig`: in `method` and as a field.
 """
 
 from typing import Literal, NamedTuple
@@ -8,7 +9,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field, field_validator
 
 from sortal.configs.errors import UsageError
-from sortal.configs.section import Runtime, Section
+from sortal.configs.section import Renamed, Runtime, Section
 
 IMAGES_PER_CLUSTER = 4  # in a batch that is made smaller to fit a collection [infer]
 
@@ -43,6 +44,20 @@ class TrainerConfig(Section):
         return self.model_copy(update={"batch_size": size})
 
 
+class Reads(NamedTuple):
+    """What a method reads: modalities of each image, those it decides by, and spaces of texts."""
+
+    modalities: tuple[str, ...] = ()
+    deciding: tuple[str, ...] = ()
+    spaces: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The corpora behind it: "noun", "caption"."""
+        used = (*self.modalities, *self.spaces)
+        return tuple(name for name in ("noun", "caption") if name in used)
+
+
 class TacConfig(Section):
     """TAC's losses (METHODS.md 2.4); switches for its ablations."""
 
@@ -51,6 +66,11 @@ class TacConfig(Section):
     confidence: bool = True
     balance: float = Field(5.0, ge=0.0)  # weight of the entropy of the mean; 0 = off
     width: int = Field(512, ge=1)  # hidden units; the papers' heads keep CLIP's 512 dimensions
+
+    @property
+    def reads(self) -> Reads:
+        """The image and its noun counterpart; it decides by the image."""
+        return Reads(("image", "noun"), ("image",))
 
 
 class SicConfig(Section):
@@ -67,6 +87,11 @@ class SicConfig(Section):
     # SIC reads CLIP's features as they are, of norm about 10; ours have unit length [infer].
     scale: float = Field(10.0, gt=0.0)
     n_init: int = Field(20, ge=1)  # restarts of the k-means behind the initialisation
+
+    @property
+    def reads(self) -> Reads:
+        """The image, by which it decides, and the nouns of the semantic space."""
+        return Reads(("image",), ("image",), ("noun",))
 
 
 class McaConfig(SicConfig):
@@ -89,19 +114,19 @@ class McaConfig(SicConfig):
 
 
 class GladConfig(Section):
-    """GLAD's alignments over any two or more views (METHODS.md 6); switches for its ablations.
+    """GLAD's alignments over any two or more modalities (METHODS.md 6); switches for its ablations.
 
     The paper states the weights, the temperature and the number of centres; all else is [infer].
     """
 
-    views: tuple[str, ...] = ("image", "noun", "caption")  # of each image; further ones by name
-    width: int = Field(256, ge=1)  # d, of every view's projection, as UMC's
+    modalities: tuple[str, ...] = Renamed(("image", "noun", "caption"), "views")  # and further ones
+    width: int = Field(256, ge=1)  # d, of every modality's projection, as UMC's
     hidden: int = Field(0, ge=0)  # units of a hidden layer of the projectors; 0: linear
     global_weight: float = Field(0.5, ge=0.0)  # lambda_1 of L_GSA; 0 = off
     local_weight: float = Field(0.5, ge=0.0)  # lambda_2 of L_LSA; 0 = off
     labels: bool = True  # L_kl of L_GSA
-    # What a view's soft assignments are: the plan of transport to the centres, a softmax of the
-    # cosines alone, or the nearest centre of the common representation (which drops L_OT).
+    # What a modality's soft assignments are: the plan of transport to the centres, a softmax of
+    # the cosines alone, or the nearest centre of the common representation (which drops L_OT).
     joint: Literal["transport", "cosine", "none"] = "transport"
     rows: Literal["rownorm", "softmax"] = "rownorm"  # of the plan; softmax is the paper's words
     epsilon: float = Field(0.02, gt=0.0)  # of the transport, in cosines
@@ -114,15 +139,20 @@ class GladConfig(Section):
     predict: Literal["labels", "centres"] = "labels"  # clusters: the label predictor's, or k-means'
     n_init: int = Field(20, ge=1)  # restarts of the first epoch's k-means; later ones start warm
 
-    @field_validator("views")
+    @field_validator("modalities")
     @classmethod
-    def _several(cls, views: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(views)) < max(2, len(views)):
+    def _several(cls, modalities: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(modalities)) < max(2, len(modalities)):
             raise UsageError(
-                f"head.glad.views must name two or more views, each once, got {list(views)}; "
-                "take image, noun, caption or a name under `views`"
+                "head.glad.modalities must name two or more modalities, each once, got "
+                f"{list(modalities)}; take image, noun, caption or a name under `modalities`"
             )
-        return views
+        return modalities
+
+    @property
+    def reads(self) -> Reads:
+        """All of its modalities, and it decides by them."""
+        return Reads(self.modalities, self.modalities)
 
 
 class SacConfig(Section):
@@ -131,7 +161,7 @@ class SacConfig(Section):
     Values are those of the published script where it has one; the others are [infer].
     """
 
-    view: str = "description"  # the further view that holds each image's caption
+    modality: str = Renamed("description", "view")  # the one that holds each image's caption
     contrast: bool = True
     weighted: bool = True  # pairs count by how far their clusters agree
     weights_learn: bool = True  # gradients flow through the weights, as in the script
@@ -145,18 +175,10 @@ class SacConfig(Section):
     balance: float = Field(5.0, ge=0.0)  # lambda_b; 4.0 in a re-implementation; 0 = off
     width: int = Field(512, ge=1)
 
-
-class Reads(NamedTuple):
-    """What a method reads: views of each image, those it decides by, and spaces of texts."""
-
-    views: tuple[str, ...] = ()
-    deciding: tuple[str, ...] = ()
-    spaces: tuple[str, ...] = ()
-
     @property
-    def texts(self) -> tuple[str, ...]:
-        """The corpora behind it: "noun", "caption"."""
-        return tuple(name for name in ("noun", "caption") if name in (*self.views, *self.spaces))
+    def reads(self) -> Reads:
+        """The image and its caption; it decides by the image."""
+        return Reads(("image", self.modality), ("image",))
 
 
 class HeadConfig(Section):
@@ -175,17 +197,11 @@ class HeadConfig(Section):
 
     @property
     def reads(self) -> Reads:
-        """What the configured method reads; nothing without a head."""
-        image = ("image",)
-        known = {
-            "none": Reads(),
-            "tac": Reads((*image, "noun"), image),
-            "sic": Reads(image, image, ("noun",)),
-            "mca": Reads(image, image, ("noun",)),
-            "sac": Reads((*image, self.sac.view), image),
-            "glad": Reads(self.glad.views, self.glad.views),
-        }
-        return known[self.method]
+        """What the configured method reads, as its section says; nothing without a head."""
+        if self.method == "none":
+            return Reads()
+        found: Reads = getattr(self, self.method).reads
+        return found
 
     def unread(self) -> set[str]:
         """The sections of other methods, and without a head all settings: they change nothing."""

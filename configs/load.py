@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from sortal.configs.errors import UsageError
 from sortal.configs.presets import merge
+from sortal.configs.renamed import with_present_names
 from sortal.configs.schema import RunConfig
 
 M = TypeVar("M", bound=BaseModel)
@@ -20,7 +21,7 @@ def make_config(values: Mapping[str, Any], settings: Iterable[str] = ()) -> RunC
 
     Raises UsageError with key, value and rule in one line.
     """
-    return checked(RunConfig, merge(values, _parse(settings)))
+    return checked(RunConfig, merge(with_present_names(values), _parse(settings)))
 
 
 def checked(model: type[M], values: Mapping[str, Any]) -> M:
@@ -39,7 +40,8 @@ def _parse(settings: Iterable[str]) -> dict[str, Any]:
             raise UsageError(
                 f"--set takes key=value, such as transport.epsilon=0.02; got {setting!r}"
             )
-        out = merge(out, _nested(key.strip().split("."), _value(text)))
+        nested = _nested(key.strip().split("."), _value(text))
+        out = merge(out, with_present_names(nested))
     return out
 
 

@@ -9,14 +9,22 @@ import yaml
 from pydantic import BaseModel
 
 from sortal.configs.errors import UsageError
+from sortal.configs.renamed import with_present_names
 
-_FRONT = ("description", "paper", "needs", "switches")  # what a preset says of itself
+_FRONT = ("description", "paper", "needs", "switches", "rank")  # what a preset says of itself
 _FOLDER = Path(__file__).parent / "presets"
 
 
 def preset_names() -> list[str]:
     """Names of the embedded presets, sorted."""
     return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+
+
+def main_presets() -> tuple[str, ...]:
+    """The presets that are no ablation, simple ones first: those with a `rank`, by it."""
+    ranks = {name: _read(_FOLDER / f"{name}.yaml").get("rank") for name in preset_names()}
+    ranked = {name: rank for name, rank in ranks.items() if rank is not None}
+    return tuple(sorted(ranked, key=lambda name: ranked[name]))
 
 
 def load_preset(method: str) -> dict[str, Any]:
@@ -78,4 +86,4 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"method file {path} cannot be read as YAML: {reason}") from error
     if not isinstance(values, dict):
         raise UsageError(f"method file {path} must hold a mapping of settings, such as 'fusion:'")
-    return values
+    return with_present_names(values)

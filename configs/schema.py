@@ -17,9 +17,10 @@ from sortal.configs.errors import UsageError
 from sortal.configs.evaluation import EvaluationConfig
 from sortal.configs.heads import HeadConfig
 from sortal.configs.lineage import LineageConfig
-from sortal.configs.modalities import ViewConfig, check_names
+from sortal.configs.modalities import ModalityConfig, check_names
 from sortal.configs.presets import load_preset, merge
-from sortal.configs.section import Runtime, Section
+from sortal.configs.renamed import with_present_names
+from sortal.configs.section import Renamed, Runtime, Section
 
 PHOTOGRAPHABLE = (
     "noun.Tops",
@@ -137,7 +138,7 @@ class RunConfig(Section):
     method: str = METHOD  # a preset's name, or the path of a YAML file like one
     random_state: int = Field(0, ge=0, le=2**32 - 1)
     images: ImagesConfig = ImagesConfig()
-    views: dict[str, ViewConfig] = Field({})  # further views of each image, by name
+    modalities: dict[str, ModalityConfig] = Renamed({}, "views")  # further ones of each image
     captioner: CaptionerConfig = CaptionerConfig()
     encoder: EncoderConfig = EncoderConfig()
     nouns: NounsConfig = NounsConfig()
@@ -157,13 +158,13 @@ class RunConfig(Section):
         if not isinstance(values, dict):
             return values
         method = str(values.get("method", METHOD))
-        return _from_vectors(merge(load_preset(method), values))
+        return _from_vectors(merge(load_preset(method), with_present_names(values)))
 
-    @field_validator("views")
+    @field_validator("modalities")
     @classmethod
-    def _named(cls, views: dict[str, ViewConfig]) -> dict[str, ViewConfig]:
-        check_names(views)
-        return views
+    def _named(cls, modalities: dict[str, ModalityConfig]) -> dict[str, ModalityConfig]:
+        check_names(modalities)
+        return modalities
 
     @property
     def protocol(self) -> str:

@@ -17,18 +17,23 @@ def Runtime(default: Any, **rules: Any) -> Any:  # noqa: N802 - reads like pydan
     return Field(default, json_schema_extra={"runtime": True}, **rules)
 
 
+def Renamed(default: Any, stored_as: str, **rules: Any) -> Any:  # noqa: N802
+    """A field that fingerprints and the lake know by its former name, `stored_as`."""
+    return Field(default, json_schema_extra={"stored_as": stored_as}, **rules)
+
+
 def identity_of(model: BaseModel) -> dict[str, Any]:
     """The model as JSON-able values without its runtime and unread fields, to any depth.
 
-    A model may say by `unread()` which fields say nothing, given the others.
+    A model may say by `unread()` which fields say nothing, given the others. A `Renamed` field
+    keeps its former name here, so that results made under that name stay valid.
     """
     out: dict[str, Any] = {}
     unread = model.unread() if hasattr(model, "unread") else ()
     for name, field in type(model).model_fields.items():
-        extra = field.json_schema_extra
-        if name in unread or (isinstance(extra, dict) and extra.get("runtime")):
-            continue
-        out[name] = _plain(getattr(model, name))
+        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        if name not in unread and not extra.get("runtime"):
+            out[str(extra.get("stored_as", name))] = _plain(getattr(model, name))
     return out
 
 

@@ -27,9 +27,10 @@ from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.placements import record
 from sortal.storage.rows import FloatArray
 from sortal.storage.vector_sets import VectorSet, write_index
-from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
-from sortal.tasks.embedding.images import embed_missing, readable
+from sortal.tasks.embedding.images import embed_missing, image_store
+from sortal.tasks.embedding.model import PinnedEncoder
+from sortal.tasks.embedding.readable import ImageFiles, readable_images
 from sortal.tasks.encoders import vectors
 from sortal.tasks.encoders.registry import describe
 from sortal.tasks.placing.placer import (
@@ -91,7 +92,7 @@ def assign(
     opened = open_source(source)
     stored = load_run(workspace, run, collection)
     encoder_fits(stored, opened.vectors is not None, source)
-    tell_of_views(stored)
+    warn_of_modalities(stored)
     placer = open_placer(
         workspace, artifacts(workspace, stored), stored.config, settings or AssignConfig()
     )
@@ -112,8 +113,8 @@ def assign(
     return stored, rows
 
 
-def tell_of_views(run: StoredRun) -> None:
-    """Say so where the run's head decides by views that are not made of new images."""
+def warn_of_modalities(run: StoredRun) -> None:
+    """Warn where the run's head decides by modalities that new images are placed without."""
     lacking = [name for name in run.config.head.reads.deciding if name not in BUILT_IN]
     if lacking:
         log.warning(
@@ -206,13 +207,14 @@ def embed_and_place(
 ) -> tuple[pa.Table, dict[str, str]]:
     """Rows of the images that have vectors, embedded where missing; error codes of the others."""
     config, fingerprint = run.config, run.row["encoder_fingerprint"]
-    store = VectorStore.of(workspace, fingerprint, "images")
-    table = readable(found.file(workspace, "images.parquet"))
-    bad = embed_missing(workspace, store, table, source, config.images, config.encoder, fingerprint)
-    keys = [key for key in table["key"].to_pylist() if key not in bad]
+    table = readable_images(found.file(workspace, "images.parquet"))
+    images = ImageFiles(table, source, config.images)
+    bad = embed_missing(workspace, images, PinnedEncoder(config.encoder, fingerprint))
+    keys = [key for key in images.keys if key not in bad]
     failed = {key: failure.error_code for key, failure in bad.items()}
     if not keys:
         return PLACED.empty_table(), failed
+    store = image_store(workspace, fingerprint)
     with passing_folder(store.folder / "index") as room:
         write_index(room, store, keys)
         return place(placer, stored_blocks(VectorSet(room, store)), len(keys)), failed

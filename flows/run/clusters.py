@@ -8,6 +8,7 @@ from sortal.flows.run.spaces import solve, transport_read
 from sortal.storage.artifacts import Artifact
 from sortal.tasks.clustering.step import partition
 from sortal.tasks.fusion.step import fuse
+from sortal.tasks.heads.inputs import HeadInputs
 from sortal.tasks.heads.step import head
 from sortal.tasks.placing.step import apply_head
 
@@ -85,17 +86,21 @@ def _by_head_of(run: Run, learnt: Images, images: Images, spaces: Mapping[str, S
 def _train(
     run: Run, role: str, images: Images, spaces: Mapping[str, Space], fused: Artifact
 ) -> Artifact:
-    """A head on what its method reads; the labels only where they pick the epoch.
+    return run.do(head, role, **vars(head_inputs(run, images, spaces, fused)))
+
+
+def head_inputs(
+    run: Run, images: Images, spaces: Mapping[str, Space], fused: Artifact
+) -> HeadInputs:
+    """What a head is trained on: what its method reads; labels only where they pick the epoch.
 
     What it does not read is left out, so that a change there never trains it again.
     """
     config = run.config
     reads = config.head.reads
     read = {name: spaces[name] for name in spaces if name in reads.texts}
-    solved = {name: space for name, space in read.items() if name in reads.views}
-    return run.do(
-        head,
-        role,
+    solved = {name: space for name, space in read.items() if name in reads.modalities}
+    return HeadInputs(
         images=images.vectors,
         fused=fused,
         corpora={name: space.corpus for name, space in read.items()},
@@ -108,5 +113,5 @@ def _train(
         n_clusters=config.n_clusters,
         random_state=config.random_state,
         scan=images.scan if config.head.selection == "paper" else None,
-        views=make_modalities(run, images, spaces.get("caption")) or None,
+        modalities=make_modalities(run, images, spaces.get("caption")) or None,
     )

@@ -1,36 +1,38 @@
-"""Further modalities of a run's images: which of them its method reads, and how they are made."""
+"""Further modalities of a run's images: which its method reads, and the steps that make them."""
 
 from sortal.configs.errors import UsageError
-from sortal.configs.modalities import BUILT_IN, ViewConfig
+from sortal.configs.modalities import BUILT_IN, ModalityConfig
 from sortal.configs.schema import RunConfig
 from sortal.flows.run.context import Images, Run, Space
 from sortal.storage.artifacts import Artifact
-from sortal.tasks.captioning.step import caption_images, captioner_state, check_captioner
+from sortal.tasks.captioning.captioner import CaptionImagesInputs
+from sortal.tasks.captioning.registry import captioner_of
+from sortal.tasks.captioning.step import caption_images, check_captioner, needed
 from sortal.tasks.encoders.registry import describe_text
 from sortal.tasks.modalities.step import (
     column_content,
     column_texts,
-    copy_view,
-    embed_view,
+    copy_modality,
+    embed_modality,
     vectors_content,
 )
 
 
-def further(config: RunConfig) -> dict[str, ViewConfig]:
-    """The configured modalities that the method reads; raises UsageError for one it lacks."""
-    names = [name for name in config.head.reads.views if name not in BUILT_IN]
-    lacking = [name for name in names if name not in config.views]
+def further(config: RunConfig) -> dict[str, ModalityConfig]:
+    """The configured modalities that the run's method reads; UsageError for one it lacks."""
+    names = [name for name in config.head.reads.modalities if name not in BUILT_IN]
+    lacking = [name for name in names if name not in config.modalities]
     if lacking:
-        known = ", ".join([*BUILT_IN, *config.views])
+        known = ", ".join([*BUILT_IN, *config.modalities])
         raise UsageError(
-            f"head.{config.head.method}.views must name views of the run ({known}), got "
-            f"{lacking[0]!r}; set views.{lacking[0]}.kind to column, captions or vectors"
+            f"head.{config.head.method} must name modalities of the run ({known}), got "
+            f"{lacking[0]!r}; set modalities.{lacking[0]}.kind to column, captions or vectors"
         )
-    return {name: config.views[name] for name in names}
+    return {name: config.modalities[name] for name in names}
 
 
 def check_modalities(config: RunConfig) -> None:
-    """Raise UsageError for modalities and texts that the method lacks, or encoders of no use."""
+    """Refuse modalities and texts that the method lacks, and encoders that embed no texts."""
     for name, source in (("noun", config.nouns.source), ("caption", config.captions.source)):
         if source == "none" and name in config.head.reads.texts:
             raise UsageError(
@@ -44,58 +46,53 @@ def check_modalities(config: RunConfig) -> None:
             check_captioner(config.captioner, config.captions)
 
 
-def make_modalities(run: Run, images: Images, captions: Space | None) -> dict[str, Artifact]:
-    """The modalities of `images` that the method reads beyond the built-in ones, by name.
-
-    `captions` is the run's captions corpus, where it has one.
-    """
-    return {
-        name: _make(run, name, modality, images, captions)
-        for name, modality in further(run.config).items()
-    }
-
-
 def contents(config: RunConfig) -> list[str | None]:
     """Hashes of what the modalities are made of, which may change under settings that do not."""
     return [_content(name, modality, config) for name, modality in further(config).items()]
 
 
-def _content(name: str, modality: ViewConfig, config: RunConfig) -> str | None:
+def _content(name: str, modality: ModalityConfig, config: RunConfig) -> str | None:
     if modality.kind == "captions":
-        return captioner_state(config.captioner.chosen)
+        return captioner_of(config.captioner.chosen).state()
     if modality.kind == "column":
         return column_content(config.train or config.source, modality.column or name)
-    assert modality.source is not None
-    return vectors_content(modality.source)
+    return vectors_content(str(modality.source))
+
+
+def make_modalities(run: Run, images: Images, captions: Space | None) -> dict[str, Artifact]:
+    """The modalities of `images` that the method reads beyond the built-in ones, by name.
+
+    `captions` is the captions corpus, where the run has one.
+    """
+    wanted = further(run.config).items()
+    return {name: _make(run, name, modality, images, captions) for name, modality in wanted}
 
 
 def _make(
-    run: Run, name: str, modality: ViewConfig, images: Images, captions: Space | None
+    run: Run, name: str, modality: ModalityConfig, images: Images, captions: Space | None
 ) -> Artifact:
     role = f"view.{name}"
     if modality.kind == "vectors":
-        assert modality.source is not None
         return run.do(
-            copy_view,
+            copy_modality,
             role,
             name=name,
             images=images.vectors,
             scan=images.scan,
-            source=modality.source,
+            source=str(modality.source),
         )
-    texts = (
-        _captions(run, images, captions)
-        if modality.kind == "captions"
-        else run.do(
+    if modality.kind == "captions":
+        texts = _captions(run, images, captions)
+    else:
+        texts = run.do(
             column_texts,
             f"{role}.texts",
             scan=images.scan,
             source=_source(run),
             column=modality.column or name,
         )
-    )
     return run.do(
-        embed_view,
+        embed_modality,
         role,
         name=name,
         images=images.vectors,
@@ -106,20 +103,19 @@ def _make(
 
 
 def _captions(run: Run, images: Images, captions: Space | None) -> Artifact:
-    """A caption of every image: of its inputs those that matter to the captioner, no others."""
-    config = run.config
-    by_texts = config.captioner.kind == "nearest"
-    return run.do(
-        caption_images,
-        "image_captions",
-        config=config.captioner.chosen,
-        images=images.vectors,
-        source=_source(run),
-        scan=None if by_texts else images.scan,
-        reading=None if by_texts else config.images,
-        corpus=captions.corpus if by_texts and captions else None,
-        text_vectors=captions.vectors if by_texts and captions else None,
+    """A caption of every image: of what there is, the captioner is given what it needs."""
+    given = needed(
+        CaptionImagesInputs(
+            config=run.config.captioner.chosen,
+            images=images.vectors,
+            source=_source(run),
+            scan=images.scan,
+            reading=run.config.images,
+            corpus=captions and captions.corpus,
+            text_vectors=captions and captions.vectors,
+        )
     )
+    return run.do(caption_images, "image_captions", **vars(given))
 
 
 def _source(run: Run) -> str:

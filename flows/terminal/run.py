@@ -61,7 +61,7 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
     """The clusters as a table, metrics where labels exist, and where the report is."""
     from sortal.storage.lake.lake import Lake
     from sortal.storage.workspace import Workspace
-    from sortal.tasks.report.data import view_rows
+    from sortal.tasks.report.data import modality_rows
 
     with Lake(Workspace(Path(result.workspace)), read_only=True) as lake:
         cards = lake.query(
@@ -70,7 +70,7 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
             [result.run_id, limit],
         ).to_pylist()
         query = "SELECT name, value FROM metrics WHERE run_id = ? AND name LIKE 'view%'"
-        views = view_rows(dict(lake.execute(query, [result.run_id]).fetchall()))
+        modalities = modality_rows(dict(lake.execute(query, [result.run_id]).fetchall()))
     table = Table(title=f"{result.collection}: {result.n_images:,} images", title_justify="left")
     for column in ("id", "name", "size", "top nouns", "typical image"):
         table.add_column(column, justify="right" if column in {"id", "size"} else "left")
@@ -83,10 +83,10 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
     console.print(table)
     if result.n_failed:
         console.print(f"{result.n_failed:,} inputs failed; see: sortal sql 'FROM failures_by_code'")
-    for view in views:
+    for modality in modalities:
         console.print(
-            f"view {view.name}: {view.dim:,} dimensions, {view.n_present:,} images have it, "
-            f"{view.n_missing:,} lack it"
+            f"modality {modality.name}: {modality.dim:,} dimensions, {modality.n_present:,} images "
+            f"have it, {modality.n_missing:,} lack it"
         )
     shown = [n for n in ("acc", "nmi", "ari", "purity") if n in result.metrics]
     if shown:

@@ -49,8 +49,8 @@ class Caption(NamedTuple):
     lasting: bool = True
 
 
-class Captioner(Protocol):
-    """Writes captions."""
+class CaptionWriter(Protocol):
+    """A captioner that is ready to write."""
 
     def shards(self, todo: pa.Table, advance: Advance) -> Iterator[list[Caption]]:
         """Captions of the images of a table (key, path, offset, bytes), a shard at a time."""

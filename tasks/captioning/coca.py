@@ -4,6 +4,7 @@ The search is ours: open_clip's own needs classes that transformers 5 no longer 
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import open_clip
@@ -17,13 +18,39 @@ from sortal.configs.captioning import CocaConfig
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import UsageError
 from sortal.configs.schema import ImagesConfig
+from sortal.storage.workspace import Workspace
 from sortal.tasks.captioning.caption import Caption, Code, captioned
+from sortal.tasks.captioning.captioner import Captioner, CaptionImagesInputs
 from sortal.tasks.embedding.batches import Batches, bounds_of, read_batches
 from sortal.tasks.encoders.clip import OpenClipEncoder
+from sortal.tasks.encoders.registry import describe
 from sortal.tasks.progress import Advance
 from sortal.tasks.sources.base import Source
+from sortal.tasks.sources.registry import open_source
 
 START, END, PAD = 49406, 49407, 0  # of CLIP's tokenizer, with which CoCa is trained
+
+
+class CocaCaptioner(Captioner[CocaConfig]):
+    """Captions by a CoCa's checkpoint."""
+
+    @property
+    def name(self) -> str:
+        """With the name of the checkpoint."""
+        return f"coca:{self.settings.checkpoint.rsplit('/', 1)[-1]}"
+
+    def state(self) -> str:
+        """The weights of the checkpoint."""
+        return describe(self.settings.spec).fingerprint
+
+    def store_parts(self, inputs: CaptionImagesInputs) -> list[Any]:
+        """The weights."""
+        return [self.state()]
+
+    def open(self, workspace: Workspace, inputs: CaptionImagesInputs, kept: Path) -> "Coca":
+        """With the model loaded."""
+        source = open_source(inputs.source)
+        return Coca(self.settings, source, inputs.reading or ImagesConfig())
 
 
 class Coca:

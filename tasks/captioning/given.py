@@ -5,13 +5,16 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pyarrow as pa
 
 from sortal.configs.captioning import GivenConfig
 from sortal.configs.errors import UsageError
 from sortal.storage.hashing import hash_file
+from sortal.storage.workspace import Workspace
 from sortal.tasks.captioning.caption import Caption, Code, captioned
+from sortal.tasks.captioning.captioner import Captioner, CaptionImagesInputs
 from sortal.tasks.corpora.caption_files import COLUMNS
 from sortal.tasks.progress import Advance
 
@@ -31,13 +34,8 @@ def _file(config: GivenConfig) -> Path:
     return path
 
 
-def file_hash(config: GivenConfig) -> str:
-    """The content of the file; raises UsageError where there is none."""
-    return hash_file(_file(config))
-
-
 def read_pairs(path: Path) -> Iterator[tuple[str, str]]:
-    """(image's name, caption) in the order of the file; lines that are neither are passed over."""
+    """(image's name, caption) in the order of the file; lines that are neither are skipped."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         head = list(islice(file, 20))
         file.seek(0)
@@ -65,6 +63,24 @@ def _csv(path: Path, file: Iterator[str]) -> Iterator[tuple[str, str]]:
     for row in csv.DictReader(file, fieldnames=columns, delimiter=delimiter):
         if row.get(name) and row.get(text):
             yield str(row[name]), str(row[text])
+
+
+class GivenCaptioner(Captioner[GivenConfig]):
+    """Captions from a file; another content of it is another captioner."""
+
+    name = "given"
+
+    def state(self) -> str:
+        """The content of the file."""
+        return hash_file(_file(self.settings))
+
+    def store_parts(self, inputs: CaptionImagesInputs) -> list[Any]:
+        """The names of the images, and the content of the file."""
+        return [inputs.scan.identity, self.state()] if inputs.scan else []
+
+    def open(self, workspace: Workspace, inputs: CaptionImagesInputs, kept: Path) -> "Given":
+        """With the file read."""
+        return Given(self.settings)
 
 
 class Given:

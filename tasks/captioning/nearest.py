@@ -11,13 +11,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sortal.configs.captioning import NearestConfig
-from sortal.storage.artifacts import Artifact
+from sortal.configs.errors import UsageError
+from sortal.configs.schema import CaptionsConfig
 from sortal.storage.atomic import atomic_file
 from sortal.storage.rows import FloatArray, Rows
 from sortal.storage.vector_sets import VectorSet, open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import Centred, centre
 from sortal.tasks.captioning.caption import Caption, captioned
+from sortal.tasks.captioning.captioner import Captioner, CaptionImagesInputs
 from sortal.tasks.clustering.neighbours import nearest_rows
 from sortal.tasks.progress import Advance
 
@@ -61,30 +63,44 @@ def _joined(captions: list[Any]) -> str:
     )
 
 
-def open_nearest(
-    workspace: Workspace,
-    config: NearestConfig,
-    images: Artifact,
-    corpus: Artifact,
-    text_vectors: Artifact,
-    room: Path,
-) -> Nearest:
-    """The captioner over a corpus and its vectors.
+class NearestCaptioner(Captioner[NearestConfig]):
+    """The closest texts of the captions corpus."""
 
-    Where `config.centred`, the mean that images lose is kept in `room` from the first time on, so
-    that an image's caption stays what it is while the collection grows.
-    """
-    texts = open_vectors(workspace, text_vectors)
-    table = pq.read_table(corpus.file(workspace, "corpus.parquet"), columns=["key", "text"])
-    places = pc.index_in(pa.array(texts.keys, pa.string()), value_set=table["key"])
-    rows: Rows = texts
-    mean = None
-    if config.centred:
-        rows = Centred(texts, np.load(text_vectors.file(workspace, "mean.npy")))
-        mean = _first_mean(room / "mean.npy", images.file(workspace, "mean.npy"))
-    return Nearest(
-        open_vectors(workspace, images), rows, table["text"].take(places), mean, config.count
-    )
+    name = "nearest"
+    unread = ("scan", "reading")
+
+    def check(self, captions: CaptionsConfig) -> None:
+        """Refuse a run without a captions corpus."""
+        if captions.source == "none":
+            raise UsageError(
+                "captions.source must not be none, since captioner.kind nearest takes its captions "
+                "there; use 'starter' or a file, or another captioner"
+            )
+
+    def store_parts(self, inputs: CaptionImagesInputs) -> list[Any]:
+        """The collection, the encoder and the corpus: a new image changes no other's caption."""
+        corpus = inputs.corpus
+        return [inputs.source, inputs.images.facts["store"], corpus.identity] if corpus else []
+
+    def open(self, workspace: Workspace, inputs: CaptionImagesInputs, kept: Path) -> Nearest:
+        """Over the corpus and its vectors.
+
+        Where `centred`, the mean that images lose is kept in `kept` from the first time on, so
+        that an image's caption stays what it is while the collection grows.
+        """
+        assert inputs.corpus and inputs.text_vectors
+        texts = open_vectors(workspace, inputs.text_vectors)
+        table = pq.read_table(
+            inputs.corpus.file(workspace, "corpus.parquet"), columns=["key", "text"]
+        )
+        places = pc.index_in(pa.array(texts.keys, pa.string()), value_set=table["key"])
+        rows: Rows = texts
+        mean = None
+        if self.settings.centred:
+            rows = Centred(texts, np.load(inputs.text_vectors.file(workspace, "mean.npy")))
+            mean = _first_mean(kept / "mean.npy", inputs.images.file(workspace, "mean.npy"))
+        images, captions = open_vectors(workspace, inputs.images), table["text"].take(places)
+        return Nearest(images, rows, captions, mean, self.settings.count)
 
 
 def _first_mean(kept: Path, now: Path) -> FloatArray:

@@ -24,7 +24,7 @@ _PIPE_HEADER = re.compile(r"image_name\s*\|")
 _TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 
 
-def read_captions(path: Path, file_format: str = "auto") -> Captions:
+def read_captions(path: Path, file_format: str) -> Captions:
     """Stream the captions of a file; None stands for a malformed line or row.
 
     `file_format` is flickr, coco, text, table or auto, which goes by the name's ending and the
@@ -87,7 +87,7 @@ def _coco(path: Path) -> Captions:
         with path.open(encoding="utf-8-sig") as file:
             content = json.load(file, object_hook=cut)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} must be COCO's JSON, got {error}; download it anew") from None
+        raise UsageError(f"{path} must be COCO's JSON, got {error}; download it again") from None
     entries = content.get("annotations") if isinstance(content, dict) else None
     if not isinstance(entries, list):
         raise UsageError(
@@ -112,7 +112,7 @@ def _parquet(path: Path) -> Captions:
     try:
         file = pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
-        raise UsageError(f"{path} must be a Parquet file, got {error}; write it anew") from None
+        raise UsageError(f"{path} must be a Parquet file, got {error}; write it again") from None
     with file:
         column = _column(path, file.schema_arrow.names)
         for batch in file.iter_batches(columns=[column]):

@@ -3,38 +3,31 @@
 from collections.abc import Callable
 
 import numpy as np
-import pyarrow as pa
 import torch
 
-from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import RunError
-from sortal.configs.schema import ImagesConfig
 from sortal.storage.rows import FloatArray
 from sortal.storage.vectors import VectorStore
 from sortal.tasks.embedding.batches import Batches, bounds_of, read_batches
-from sortal.tasks.embedding.failures import KnownBad
-from sortal.tasks.encoders.base import Encoder
+from sortal.tasks.embedding.failures import KnownFailures
+from sortal.tasks.embedding.model import PinnedEncoder
+from sortal.tasks.embedding.readable import ImageFiles
 from sortal.tasks.progress import progress
 from sortal.tasks.sources.errors import Failure
 from sortal.tasks.sources.registry import open_source
 
 
 def embed_rows(
-    store: VectorStore,
-    table: pa.Table,
-    source: str,
-    images: ImagesConfig,
-    config: EncoderConfig,
-    encoder: Encoder,
-    known: KnownBad,
+    store: VectorStore, images: ImageFiles, pinned: PinnedEncoder, known: KnownFailures
 ) -> None:
-    """Embed the images of a table (key, path, offset, bytes), `config.shard_size` a shard.
+    """Embed `images` into `store`, `shard_size` of them a shard.
 
     Failures are added to `known`, each time before the shard that would have held them.
     """
-    total = table.num_rows
+    config, encoder, total = pinned.config, pinned.open(), images.table.num_rows
     bounds = bounds_of(total, config.shard_size, config.batch_size)
-    dataset = Batches(open_source(source), table, bounds, images, encoder.transform)
+    source = open_source(images.source)
+    dataset = Batches(source, images.table, bounds, images.reading, encoder.transform)
     encode = Halving(encoder.encode_images)
     keys: list[str] = []
     parts: list[FloatArray] = []

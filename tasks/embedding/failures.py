@@ -23,7 +23,7 @@ def failure_table(failures: Iterable[Failure]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=FAILURES)
 
 
-class KnownBad:
+class KnownFailures:
     """Failures by key. The lasting ones are kept in one file of the workspace.
 
     The file's name holds what decides whether an image decodes: the limits and Pillow's version.
@@ -37,7 +37,7 @@ class KnownBad:
             self._found = {row["key"]: Failure(**row, lasting=True) for row in rows}
 
     @classmethod
-    def of(cls, workspace: Workspace, config: ImagesConfig) -> "KnownBad":
+    def of(cls, workspace: Workspace, config: ImagesConfig) -> "KnownFailures":
         """What a workspace knows under the limits of `config`."""
         limits = fingerprint(config.max_pixels, config.max_bytes, PIL.__version__)
         return cls(workspace.vectors / f"failures-{limits[:16]}.parquet")

@@ -20,7 +20,9 @@ from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import mean_of
 from sortal.tasks.embedding.failures import failure_table
-from sortal.tasks.embedding.images import embed_missing, readable
+from sortal.tasks.embedding.images import embed_missing, image_store
+from sortal.tasks.embedding.model import PinnedEncoder
+from sortal.tasks.embedding.readable import ImageFiles, readable_images
 from sortal.tasks.embedding.texts import fill_texts
 from sortal.tasks.sources.errors import Failure
 from sortal.tasks.step import step
@@ -49,24 +51,18 @@ def embed_images(folder: Path, workspace: Workspace, inputs: EmbedImagesInputs) 
     Images whose bytes are no image are remembered in the workspace and not tried again; images
     that could not be read this time (fact `n_unread`) are tried again by the next run.
     """
-    store = VectorStore.of(workspace, inputs.encoder_fingerprint, "images")
-    table = readable(inputs.scan.file(workspace, "images.parquet"))
-    bad = embed_missing(
-        workspace,
-        store,
-        table,
-        inputs.source,
-        inputs.images,
-        inputs.encoder,
-        inputs.encoder_fingerprint,
-    )
-    good = [key for key in table["key"].to_pylist() if key not in bad]
+    table = readable_images(inputs.scan.file(workspace, "images.parquet"))
+    images = ImageFiles(table, inputs.source, inputs.images)
+    encoder = PinnedEncoder(inputs.encoder, inputs.encoder_fingerprint)
+    bad = embed_missing(workspace, images, encoder)
+    good = [key for key in images.keys if key not in bad]
     if not good:
         raise RunError(_nothing(inputs.source, list(bad.values())))
     pq.write_table(failure_table(bad.values()), folder / "failures.parquet")
     n_unread = sum(not failure.lasting for failure in bad.values())
     facts = {"n_failed": len(bad), "n_unread": n_unread}
-    return _written(folder, store, good, inputs.encoder_fingerprint, facts)
+    store = image_store(workspace, encoder.fingerprint)
+    return _written(folder, store, good, encoder.fingerprint, facts)
 
 
 def _nothing(source: str, bad: Sequence[Failure]) -> str:
@@ -111,12 +107,6 @@ def embed_texts(folder: Path, workspace: Workspace, inputs: EmbedTextsInputs) ->
         raise RunError(
             f"{inputs.corpus.kind} must hold a text, got none; loosen the filters of its section"
         )
-    store = fill_texts(
-        workspace,
-        texts,
-        inputs.encoder,
-        inputs.encoder_fingerprint,
-        inputs.templates,
-        inputs.corpus.kind,
-    )
-    return _written(folder, store, list(texts), inputs.encoder_fingerprint, {})
+    encoder = PinnedEncoder(inputs.encoder, inputs.encoder_fingerprint)
+    store = fill_texts(workspace, texts, encoder, inputs.templates, inputs.corpus.kind)
+    return _written(folder, store, list(texts), encoder.fingerprint, {})

@@ -4,39 +4,35 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from sortal.configs.encoder import EncoderConfig
 from sortal.storage.hashing import fingerprint
 from sortal.storage.rows import FloatArray
 from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
-from sortal.tasks.embedding.images import _opened
+from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.encoders import vectors
 from sortal.tasks.encoders.base import Encoder
 from sortal.tasks.progress import progress
 
 _TEXT_SHARD = 16384  # texts a shard
-
-
 _TEXT_BLOCK = 2048  # texts between two reports of progress
 
 
 def fill_texts(
     workspace: Workspace,
     texts: dict[str, str],
-    encoder: EncoderConfig,
-    encoder_fingerprint: str,
+    encoder: PinnedEncoder,
     templates: Sequence[str],
     what: str,
 ) -> VectorStore:
     """The encoder's store of texts, with those of `texts` (by key) that it lacked embedded."""
-    store = text_store(workspace, encoder_fingerprint, templates)
+    store = text_store(workspace, encoder.fingerprint, templates)
     missing = store.missing(list(texts))
-    if missing and encoder.vectors:
+    if missing and encoder.config.vectors:
         wanted = [texts[key] for key in missing]
-        store.add(missing, vectors.look_up(encoder.vectors, wanted))
+        store.add(missing, vectors.look_up(encoder.config.vectors, wanted))
     elif missing:
-        model = _opened(encoder, encoder_fingerprint)
+        model = encoder.open()
         with progress(f"embedding {what}", len(missing), unit="texts") as advance:
             for start in range(0, len(missing), _TEXT_SHARD):
                 keys = missing[start : start + _TEXT_SHARD]

@@ -57,7 +57,7 @@ class MiniLMEncoder:
 class MiniLM:
     """The loaded model on a device."""
 
-    def __init__(self, device: str = "cpu") -> None:
+    def __init__(self, device: str) -> None:
         from safetensors.torch import load_file
         from tokenizers import Tokenizer
         from transformers import BertConfig, BertModel

@@ -107,8 +107,8 @@ def size_entropy(clusters: NDArray[np.integer], n_clusters: int) -> float:
     return entropy(sizes / max(sizes.sum(), 1)) / math.log(n_clusters)
 
 
-def _ratio(part: np.int64, whole: np.int64) -> float:
-    return float(part / whole) if whole else float("nan")
+def _ratio(part: np.int64, total: np.int64) -> float:
+    return float(part / total) if total else float("nan")
 
 
 def _pairs(counts: NDArray[np.int64] | np.int64) -> int:

@@ -21,8 +21,8 @@ _BLOCK = 16384
 Labels = NDArray[np.integer]
 
 
-class Look(NamedTuple):
-    """What one pass over a matrix leaves: sampled unit rows (s, d) and the mean pairwise cosine."""
+class MatrixSummary(NamedTuple):
+    """What one pass over a matrix gives: sampled unit rows (s, d) and the mean pairwise cosine."""
 
     rows: FloatArray
     cosine: float | None
@@ -35,7 +35,7 @@ def draw(n_rows: int, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.sort(rng.choice(n_rows, size, replace=False))
 
 
-def look(rows: Rows, places: NDArray[np.int64]) -> Look:
+def summarise(rows: Rows, places: NDArray[np.int64]) -> MatrixSummary:
     """The unit rows at `places` (ascending), and the mean cosine over all pairs of rows.
 
     Mean pairwise cosine as CAE reports it, exact in O(N d): with s the sum of the n unit rows,
@@ -51,7 +51,7 @@ def look(rows: Rows, places: NDArray[np.int64]) -> Look:
         count += int(unit.any(axis=1).sum())
         start += len(block)
     cosine = (float(total @ total) - count) / (count * (count - 1)) if count > 1 else None
-    return Look(kept, cosine)
+    return MatrixSummary(kept, cosine)
 
 
 def silhouette(rows: FloatArray, labels: Labels) -> float | None:
@@ -119,8 +119,8 @@ def geometry(
     """
     small = draw(len(labels), config.silhouette_sample, rng)
     large = draw(len(labels), config.stability_sample if refit else 0, rng)
-    before = look(images, small)
-    after = look(fused, np.union1d(small, large))
+    before = summarise(images, small)
+    after = summarise(fused, np.union1d(small, large))
     places = np.union1d(small, large)
     of_small = after.rows[np.searchsorted(places, small)]
     figures = {
@@ -140,6 +140,6 @@ def column_entropy(solved: Artifact) -> float | None:
     return solved.facts["column_entropy"] / math.log(solved.rows) if solved.rows > 1 else None
 
 
-def present(figures: dict[str, float | None]) -> dict[str, float]:
-    """The figures that could be told."""
+def without_missing(figures: dict[str, float | None]) -> dict[str, float]:
+    """The figures that could be computed."""
     return {name: value for name, value in figures.items() if value is not None}

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from sortal.storage.rows import FloatArray
 from sortal.tasks.corpora import wordnet
-from sortal.tasks.naming.synonyms import stem
+from sortal.tasks.naming.synonyms import singular
 
 LEVELS = ("equal", "synonym", "hypernym")
 _REACH = 2  # hypernym edges between name and class that still count
@@ -70,7 +70,7 @@ class Senses:
 
 def _spellings(part: str) -> set[str]:
     word = " ".join(part.replace("_", " ").casefold().split())
-    both = {word, stem(word)}
+    both = {word, singular(word)}
     return {text.replace(" ", "_") for text in both | {w.replace("-", " ") for w in both}}
 
 
@@ -86,7 +86,7 @@ def level(name: str, label: str, senses: Senses, synset: str | None = None) -> s
     of the label does. "hypernym": one is at most two levels above the other, either way.
     """
     noun = base(name)
-    if stem(noun) == stem(senses.word(label)):
+    if singular(noun) == singular(senses.word(label)):
         return "equal"
     own = (senses.named(synset) if synset else set()) or senses.of(noun)
     wanted = senses.of(label)

@@ -1,6 +1,6 @@
 """Evaluation: the steps that measure a run. Labels are used here and nowhere else.
 
-The figures themselves are in `measures/`; configs/metrics.py says what each is called.
+`agreement.py`, `label_free.py` and `names.py` hold the figures; `metrics.py` says what they mean.
 """
 
 from dataclasses import dataclass
@@ -20,10 +20,11 @@ from sortal.storage.vector_sets import FileVectors, open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.clustering.assignments import labels_of
 from sortal.tasks.corpora import wordnet
+from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.texts import fill_texts
 from sortal.tasks.encoders import vectors
 from sortal.tasks.evaluation.agreement import Counts, confusion, recalls, score, size_entropy
-from sortal.tasks.evaluation.label_free import column_entropy, geometry, present
+from sortal.tasks.evaluation.label_free import column_entropy, geometry, without_missing
 from sortal.tasks.evaluation.names import Senses, base, closeness, matches
 from sortal.tasks.step import step
 
@@ -126,9 +127,8 @@ def evaluate_names(folder: Path, workspace: Workspace, inputs: EvaluateNamesInpu
         held = set(vectors.texts(inputs.encoder.vectors, "nouns"))
         texts = [text for text in texts if text in held]
     keys = {hash_text(text): text for text in texts}
-    store = fill_texts(
-        workspace, keys, inputs.encoder, inputs.encoder_fingerprint, inputs.templates, "class names"
-    )
+    encoder = PinnedEncoder(inputs.encoder, inputs.encoder_fingerprint)
+    store = fill_texts(workspace, keys, encoder, inputs.templates, "class names")
     found = {keys[key]: vector for key, vector in store.take(list(keys)).items()}
     return _written(folder, figures | closeness(named, classes, words, found))
 
@@ -183,7 +183,7 @@ def look_at_clusters(folder: Path, workspace: Workspace, inputs: LookAtClustersI
     figures["size_entropy"] = size_entropy(labels, inputs.n_clusters)
     for name, solved in inputs.transports.items():
         figures[f"entropy_{name}"] = column_entropy(solved)
-    return _written(folder, present(figures))
+    return _written(folder, without_missing(figures))
 
 
 def _written(folder: Path, values: dict[str, float]) -> Written:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -30,11 +29,7 @@ def adaptive_weights(modalities: FloatArray, gamma: float) -> FloatArray:
 
 
 def fuse_block(
-    image: FloatArray,
-    counterparts: Sequence[FloatArray],
-    mode: Literal["sum", "concat"] = "sum",
-    weights: Literal["adaptive", "equal"] = "adaptive",
-    gamma: float = 0.1,
+    image: FloatArray, counterparts: Sequence[FloatArray], rule: FusionConfig
 ) -> tuple[FloatArray, FloatArray]:
     """Fused unit vectors (b, d') and weights (b, m) of `image` (b, d) and m - 1 counterparts.
 
@@ -44,17 +39,17 @@ def fuse_block(
     """
     modalities = np.stack([image, *counterparts]).astype(np.float32, copy=False)
     count, rows, dim = modalities.shape
-    if weights == "adaptive":
-        share = adaptive_weights(modalities, gamma)
+    if rule.weights == "adaptive":
+        share = adaptive_weights(modalities, rule.gamma)
     else:
         share = np.full((rows, count), 1.0 / count, dtype=np.float32)
     weighted = modalities.transpose(1, 0, 2) * share[:, :, None]
-    fused = weighted.sum(axis=1) if mode == "sum" else weighted.reshape(rows, count * dim)
+    fused = weighted.sum(axis=1) if rule.mode == "sum" else weighted.reshape(rows, count * dim)
     return normalise(fused), share
 
 
 @dataclass(frozen=True)
-class View:
+class SpaceCounterparts:
     """What makes counterparts in one space: its texts and their solved transport.
 
     `texts` (M, d) as transport saw them, `mixed` (M, d) as fusion wants them.
@@ -65,24 +60,24 @@ class View:
     potential: Potential
     weighting: Weighting
 
-    def counterparts(self, seen: FloatArray) -> FloatArray:
-        """Counterparts (b, d) of images `seen` (b, d); only a few rows x M exist at a time."""
+    def counterparts(self, images: FloatArray) -> FloatArray:
+        """Counterparts (b, d) of images (b, d); only a few rows x M exist at a time."""
         from sortal.tasks.transport.counterparts import counterparts
 
-        return counterparts(seen, self.texts, self.potential, self.weighting, self.mixed)
+        return counterparts(images, self.texts, self.potential, self.weighting, self.mixed)
 
 
-def open_view(
+def open_counterparts(
     workspace: Workspace,
     space: Artifact,
     solved: Artifact,
     transport: TransportConfig,
     config: FusionConfig,
-) -> View:
-    """The view of one space, centred for transport and for fusion as each is configured."""
+) -> SpaceCounterparts:
+    """Counterparts in one space, centred for transport and for fusion as each is configured."""
     texts, _ = space_texts(workspace, space, transport.centred)
     same = transport.centred == config.centred
-    return View(
+    return SpaceCounterparts(
         texts=texts,
         mixed=texts if same else space_texts(workspace, space, config.centred)[0],
         potential=Potential.load(solved.file(workspace, POTENTIAL)),
@@ -94,49 +89,55 @@ def open_view(
 class Fuser:
     """Makes fused vectors of a run's images, and of images that it has not seen.
 
-    `mean` (d,) is that of the run's images, whatever images are fused; `views` are by modality,
+    `mean` (d,) is that of the run's images, whatever images are fused; `spaces` are by modality,
     in the order of MODALITIES, and `unfused` are those of them that only a head reads.
     """
 
     mean: FloatArray
-    views: dict[str, View]
+    spaces: dict[str, SpaceCounterparts]
     transport: TransportConfig
     config: FusionConfig
     unfused: tuple[str, ...] = ()
 
     def modalities(self, block: FloatArray) -> dict[str, FloatArray]:
         """Images and their counterparts, each (b, d), of image vectors (b, d)."""
-        seen = centre(block, self.mean if self.transport.centred else None)
+        matched = centre(block, self.mean if self.transport.centred else None)
         image = centre(block, self.mean if self.config.centred else None)
-        found = {name: view.counterparts(seen) for name, view in self.views.items()}
+        found = {name: space.counterparts(matched) for name, space in self.spaces.items()}
         return {"image": image, **found}
 
     def fuse(self, modalities: dict[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
         """Fused unit vectors (b, d') and weights (b, m) of `modalities`."""
-        rule = self.config
         image, *counterparts = (
             rows for name, rows in modalities.items() if name not in self.unfused
         )
-        return fuse_block(image, counterparts, rule.mode, rule.weights, rule.gamma)
+        return fuse_block(image, counterparts, self.config)
 
     def __call__(self, block: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Fused unit vectors (b, d') and weights (b, m) of image vectors (b, d)."""
         return self.fuse(self.modalities(block))
 
 
-def open_fuser(
-    workspace: Workspace,
-    images: Artifact,
-    spaces: dict[str, Artifact],
-    transports: dict[str, Artifact],
-    transport: TransportConfig,
-    config: FusionConfig,
-    unfused: tuple[str, ...] = (),
-) -> Fuser:
+@dataclass(frozen=True, kw_only=True)
+class FuseInputs:
+    """What fusion stands on; `spaces` and `transports` are named "noun" and "caption"."""
+
+    images: Artifact
+    spaces: dict[str, Artifact]
+    transports: dict[str, Artifact]
+    transport: TransportConfig
+    config: FusionConfig
+
+
+def open_fuser(workspace: Workspace, inputs: FuseInputs, unfused: tuple[str, ...] = ()) -> Fuser:
     """The fuser of a run, from its stored mean, spaces and potentials."""
-    views = {
-        name: open_view(workspace, spaces[name], transports[name], transport, config)
+    transport, config = inputs.transport, inputs.config
+    spaces = {
+        name: open_counterparts(
+            workspace, inputs.spaces[name], inputs.transports[name], transport, config
+        )
         for name in MODALITIES
-        if name in spaces
+        if name in inputs.spaces
     }
-    return Fuser(np.load(images.file(workspace, "mean.npy")), views, transport, config, unfused)
+    mean = np.load(inputs.images.file(workspace, "mean.npy"))
+    return Fuser(mean, spaces, transport, config, unfused)

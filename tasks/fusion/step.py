@@ -5,7 +5,6 @@ Images are streamed once; all counterparts are made in the same pass, and only s
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sortal.configs.errors import RunError
-from sortal.configs.schema import FusionConfig, TransportConfig
-from sortal.storage.artifacts import Artifact, Written
+from sortal.storage.artifacts import Written
 from sortal.storage.rows import FloatArray
 from sortal.storage.vector_sets import open_vectors, write_shards
 from sortal.storage.vectors import ROW_GROUP
 from sortal.storage.workspace import Workspace
-from sortal.tasks.fusion.fuser import MODALITIES, open_fuser
+from sortal.tasks.fusion.fuser import MODALITIES, FuseInputs, open_fuser
 from sortal.tasks.step import step
 
 log = logging.getLogger("sortal")
@@ -34,30 +32,16 @@ def weights_table(keys: Sequence[str], columns: dict[str, FloatArray]) -> pa.Tab
     return pa.table({"key": pa.array(keys, pa.string()), **shares})
 
 
-@dataclass(frozen=True, kw_only=True)
-class FuseInputs:
-    """Inputs of `fuse`."""
-
-    images: Artifact
-    spaces: dict[str, Artifact]
-    transports: dict[str, Artifact]
-    transport: TransportConfig
-    config: FusionConfig
-
-
 @step("fused", FuseInputs, version=1)
 def fuse(folder: Path, workspace: Workspace, inputs: FuseInputs) -> Written:
     """Write `vectors-00000.parquet`, ... (key, vector) and `weights.parquet`.
 
-    `spaces` and `transports` are named "noun" and "caption"; without any, the vectors are the
-    images' own. Raises `RunError` when there is no image.
+    Without any space the vectors are the images' own. Raises `RunError` when there is no image.
     """
     rows = open_vectors(workspace, inputs.images)
     if not rows.shape[0]:
         raise RunError("fusion needs at least one readable image, got 0; check the source")
-    fuser = open_fuser(
-        workspace, inputs.images, inputs.spaces, inputs.transports, inputs.transport, inputs.config
-    )
+    fuser = open_fuser(workspace, inputs)
     shares: list[FloatArray] = []
 
     def fused() -> Iterator[FloatArray]:
@@ -67,7 +51,7 @@ def fuse(folder: Path, workspace: Workspace, inputs: FuseInputs) -> Written:
             yield out
 
     write_shards(folder, rows.keys, fused())
-    columns = dict(zip(["image", *fuser.views], np.concatenate(shares).T, strict=True))
+    columns = dict(zip(["image", *fuser.spaces], np.concatenate(shares).T, strict=True))
     pq.write_table(weights_table(rows.keys, columns), folder / "weights.parquet")
     return Written(rows=rows.shape[0], facts={"mean_weights": _mean_weights(columns)})
 

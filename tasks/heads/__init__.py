@@ -1,4 +1,4 @@
 """Heads: small networks trained on the frozen vectors; `trainer.py` trains every method alike.
 
-`method.py` is what a method is, `head.py` the step; one module a method.
+`step.py` is the step, `method.py` what a method is; `methods/` has a module a method.
 """

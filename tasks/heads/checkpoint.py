@@ -23,7 +23,7 @@ NAME = "checkpoint.safetensors"
 
 @dataclass
 class Progress:
-    """How far a training is: epochs done, rows (epoch, name, value) and labels of the last survey.
+    """How far a training is: epochs done, rows (epoch, name, value) and the last labels.
 
     `best` is the method's state at the epoch of the best score, in `selection: paper`.
     """
@@ -37,7 +37,7 @@ class Progress:
 
 
 def save(folder: Path, method: Method, optimiser: torch.optim.Optimizer, at: Progress) -> None:
-    """Write the checkpoint, whole or not at all, in the place of the one before."""
+    """Write the checkpoint atomically, in the place of the one before."""
     tensors = {f"method.{name}": value for name, value in method.state_dict().items()}
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{name}": value for name, value in state.items()}
@@ -50,8 +50,8 @@ def save(folder: Path, method: Method, optimiser: torch.optim.Optimizer, at: Pro
         "best": [at.best_score, at.best_epoch],
     }
     with atomic_file(folder / NAME) as temporary:
-        whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        save_file(whole, temporary, metadata={"progress": json.dumps(facts)})
+        plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        save_file(plain, temporary, metadata={"progress": json.dumps(facts)})
 
 
 def resume(folder: Path, method: Method, optimiser: torch.optim.Optimizer) -> Progress:

@@ -26,7 +26,7 @@ BLOCK = 8192
 class Matrix:
     """Vectors of shape (n_rows, dim), float16 in a file; satisfies `Rows`."""
 
-    def __init__(self, path: Path, device: str = "cpu") -> None:
+    def __init__(self, path: Path, device: str) -> None:
         array = np.load(path, mmap_mode="c")
         self._rows = torch.from_numpy(array)
         self._device = device
@@ -53,13 +53,13 @@ class Matrix:
             yield self._rows[start : start + size].float().cpu().numpy()
 
 
-def present(rows: Tensor) -> Tensor:
-    """Which of the rows (b, dim) of a view are there, (b,) bool: one that is missing is zero."""
+def has_row(rows: Tensor) -> Tensor:
+    """Which images (b,) have the modality of `rows` (b, dim): a missing row is zero."""
     return rows.any(dim=1)
 
 
 def write_matrix(path: Path, shape: tuple[int, int], blocks: Iterable[FloatArray]) -> None:
-    """Write blocks of rows as one float16 .npy file, whole or not at all; a file that is stays."""
+    """Write blocks of rows as one float16 .npy file, atomically; an existing file is kept."""
     if path.exists():
         return
     with atomic_file(path) as temporary:
@@ -76,7 +76,7 @@ class TextSpace:
     """The texts of a semantic space.
 
     `vectors` (M, dim) float32 unit rows as fusion sees them, on the training device; `generality`
-    (M,) float32, each text's cosine with the mean of its whole corpus; `table` has key, text and
+    (M,) float32, each text's cosine with the mean of its corpus; `table` has key, text and
     the corpus's columns (synset, depth, ... for nouns), row for row.
     """
 
@@ -87,19 +87,19 @@ class TextSpace:
 
 @dataclass(frozen=True)
 class Data:
-    """A collection as heads see it: `views` by name ("image", "noun", ...), row for row alike."""
+    """A collection as heads see it: `modalities` by name ("image", "noun", ...), a row an image."""
 
     n_clusters: int
-    views: Mapping[str, Matrix]
+    modalities: Mapping[str, Matrix]
     spaces: Mapping[str, TextSpace]
     scratch: Path
-    random_state: int = 0
-    device: str = "cpu"
+    random_state: int
+    device: str
 
     @property
     def n_images(self) -> int:
-        """Rows of every view."""
-        return next(iter(self.views.values())).shape[0]
+        """Rows of every modality."""
+        return next(iter(self.modalities.values())).shape[0]
 
     def generator(self, *purpose: int) -> np.random.Generator:
         """A generator for one purpose, such as an epoch: the same after a kill and a resume."""
@@ -109,10 +109,12 @@ class Data:
         """The same for initial weights, on the CPU."""
         return torch.Generator().manual_seed(int(self.generator(*purpose).integers(2**63)))
 
-    def neighbours(self, view: str, count: int, *, include_self: bool = False) -> NDArray[np.int32]:
-        """`nearest_neighbours` in a view, kept in the scratch folder for a resume."""
-        name = f"neighbours-{view}-{count}{'-self' if include_self else ''}"
-        rows = self.views[view]
+    def neighbours(
+        self, modality: str, count: int, *, include_self: bool = False
+    ) -> NDArray[np.int32]:
+        """`nearest_neighbours` in a modality, kept in the scratch folder for a resume."""
+        name = f"neighbours-{modality}-{count}{'-self' if include_self else ''}"
+        rows = self.modalities[modality]
         return self.cached(name, lambda: nearest_neighbours(rows, count, include_self=include_self))
 
     def cached(self, name: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:

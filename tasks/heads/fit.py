@@ -1,16 +1,14 @@
 """Training a head, and writing what a partition is, so that all after it is the same."""
 
 import shutil
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from sortal.configs.errors import UsageError
@@ -20,95 +18,85 @@ from sortal.storage.vector_sets import FileVectors, open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
 from sortal.tasks.clustering.assignments import assignments_table
-from sortal.tasks.encoders.base import device_of
 from sortal.tasks.evaluation.agreement import accuracy, confusion
 from sortal.tasks.heads.data import BLOCK, Data
 from sortal.tasks.heads.inputs import HeadInputs
 from sortal.tasks.heads.load import open_data
 from sortal.tasks.heads.method import Method
-from sortal.tasks.heads.methods.glad import Glad
-from sortal.tasks.heads.methods.mca import Mca
-from sortal.tasks.heads.methods.sac import Sac
-from sortal.tasks.heads.methods.sic import Sic
-from sortal.tasks.heads.methods.tac import Tac
-from sortal.tasks.heads.outputs import PER_IMAGE, WEIGHTS
-from sortal.tasks.heads.trainer import History, Labels, Score, probability_blocks, survey, train
-
-METHODS: dict[str, type[Method]] = {
-    "tac": Tac,
-    "sic": Sic,
-    "mca": Mca,
-    "sac": Sac,
-    "glad": Glad,
-}
-_SHARD = 8  # blocks of probabilities a file
-
-
-class Groups(NamedTuple):
-    """Clusters of a trained head, by decreasing size.
-
-    `order` (n_clusters,): the head's output behind each cluster. `labels`, `probabilities`,
-    `distances` (n,); `centres` (n_clusters, dim), unit.
-    """
-
-    order: NDArray[np.int64]
-    labels: Labels
-    probabilities: FloatArray
-    distances: FloatArray
-    centres: FloatArray
+from sortal.tasks.heads.methods import method_of
+from sortal.tasks.heads.outputs import (
+    ASSIGNMENTS,
+    CENTRES,
+    HISTORY,
+    PER_IMAGE,
+    WEIGHTS,
+    HeadClusters,
+    History,
+    Labels,
+    history_table,
+    last_figures,
+    write_probabilities,
+)
+from sortal.tasks.heads.trainer import Score, predict, probability_blocks, train
 
 
-def fit(
-    folder: Path,
-    scratch: Path,
-    workspace: Workspace,
-    inputs: HeadInputs,
-) -> Written:
+@dataclass(frozen=True)
+class Trained:
+    """A trained method, the images it was trained on, and what became of both."""
+
+    method: Method
+    data: Data
+    keys: list[str]
+    history: History
+    clusters: HeadClusters
+
+
+def fit(folder: Path, scratch: Path, workspace: Workspace, inputs: HeadInputs) -> Written:
     """Train in `scratch` and write into `folder`; see the step `head`."""
-    config, n_clusters, random_state = inputs.config, inputs.n_clusters, inputs.random_state
-    rows = open_vectors(workspace, inputs.images)
-    config.check(rows.shape[0], n_clusters)
-    method = METHODS[config.method](config)
-    data = open_data(
-        workspace,
-        inputs,
-        method,
-        scratch,
-        n_clusters=n_clusters,
-        random_state=random_state,
-        device=device_of(config.trainer.device),
-    )
-    score = _score(workspace, inputs.scan, rows.keys) if config.selection == "paper" else None
-    trainer = config.trainer.fitted(len(rows.keys), n_clusters)
+    config = inputs.config
+    keys = open_vectors(workspace, inputs.images).keys
+    config.check(len(keys), inputs.n_clusters)
+    method = method_of(config)
+    data = open_data(workspace, inputs, method, scratch)
+    score = _score(workspace, inputs.scan, keys) if config.selection == "paper" else None
+    trainer = config.trainer.fitted(len(keys), inputs.n_clusters)
     history = train(method, data, trainer, score)
-    vectors = FileVectors(sorted(inputs.fused.folder(workspace).glob("vectors-*.parquet")))
-    found = grouped(method, data, vectors)
-    table = assignments_table(rows.keys, found.labels, found.distances, found.probabilities)
-    pq.write_table(table, folder / "assignments.parquet")
-    np.save(folder / "centres.npy", found.centres)
-    _write_probabilities(folder, rows.keys, method, data, found.order)
+    fused = FileVectors(sorted(inputs.fused.folder(workspace).glob("vectors-*.parquet")))
+    trained = Trained(method, data, keys, history, clusters_of(method, data, fused))
+    write(folder, trained)
+    shutil.rmtree(scratch, ignore_errors=True)
+    sizes = np.bincount(trained.clusters.labels, minlength=inputs.n_clusters).tolist()
+    facts = {**method.facts(), **last_figures(history), "batch_size": trainer.batch_size}
+    return Written(rows=len(keys), facts={**facts, "sizes": sizes})
+
+
+def write(folder: Path, trained: Trained) -> None:
+    """Write the files that the step `head` names."""
+    method, data, found = trained.method, trained.data, trained.clusters
+    table = assignments_table(trained.keys, found.labels, found.distances, found.probabilities)
+    pq.write_table(table, folder / ASSIGNMENTS)
+    np.save(folder / CENTRES, found.centres)
+    blocks = (block.numpy()[:, found.order] for block in probability_blocks(method, data))
+    write_probabilities(folder, trained.keys, blocks)
     weights = {"order": torch.from_numpy(found.order), **method.state_dict()}
     save_file({k: v.cpu().contiguous() for k, v in weights.items()}, folder / WEIGHTS)
-    pq.write_table(history_table(history), folder / "history.parquet")
+    pq.write_table(history_table(trained.history), folder / HISTORY)
     if figures := method.per_image(data):
-        columns = {"key": pa.array(rows.keys, pa.string()), **figures}
-        pq.write_table(pa.table(columns), folder / PER_IMAGE, compression="zstd")
-    shutil.rmtree(scratch, ignore_errors=True)
-    sizes = np.bincount(found.labels, minlength=n_clusters).tolist()
-    facts = {**method.facts(), **last_figures(history), "batch_size": trainer.batch_size}
-    return Written(rows=len(rows.keys), facts={**facts, "sizes": sizes})
+        table = {"key": pa.array(trained.keys, pa.string()), **figures}
+        pq.write_table(pa.table(table), folder / PER_IMAGE, compression="zstd")
 
 
-def grouped(method: Method, data: Data, vectors: FileVectors) -> Groups:
+def clusters_of(method: Method, data: Data, vectors: FileVectors) -> HeadClusters:
     """Clusters by the head's most probable output, with centres among the fused `vectors`."""
-    seen = survey(method, data)
-    sizes = np.bincount(seen.labels, minlength=data.n_clusters)
+    found = predict(method, data)
+    sizes = np.bincount(found.labels, minlength=data.n_clusters)
     order = np.argsort(-sizes, kind="stable")
     rank = np.empty(len(order), dtype=np.int32)
     rank[order] = np.arange(len(order))
-    labels = rank[seen.labels]
+    labels = rank[found.labels]
     centres = unit_means(vectors, labels, data.n_clusters)
-    return Groups(order, labels, seen.probabilities, distances(vectors, labels, centres), centres)
+    away = distances(vectors, labels, centres)
+    return HeadClusters(order, labels, found.probabilities, away, centres)
 
 
 def unit_means(vectors: FileVectors, labels: Labels, n_clusters: int) -> FloatArray:
@@ -133,50 +121,6 @@ def distances(vectors: FileVectors, labels: Labels, centres: FloatArray) -> Floa
         pieces.append(1.0 - np.einsum("nd,nd->n", normalise(block), own))
         start += len(block)
     return np.clip(np.concatenate(pieces), 0.0, 2.0).astype(np.float32)
-
-
-def history_table(history: History) -> pa.Table:
-    """Arrow table with epoch (int32, from 0), name and value (float64)."""
-    epochs, names, values = zip(*history, strict=True)
-    return pa.table(
-        {
-            "epoch": pa.array(epochs, pa.int32()),
-            "name": pa.array(names, pa.string()),
-            "value": pa.array(values, pa.float64()),
-        }
-    )
-
-
-def last_figures(history: History) -> dict[str, float]:
-    """The last epoch's figures, and how many epochs there were."""
-    last = history[-1][0]
-    return {"epochs": last + 1, **{name: value for epoch, name, value in history if epoch == last}}
-
-
-def _write_probabilities(
-    folder: Path, keys: list[str], method: Method, data: Data, order: NDArray[np.int64]
-) -> None:
-    """Write `probabilities-00000.parquet`, ...: key and probabilities by cluster, float32."""
-    blocks = _probability_tables(keys, method, data, order)
-    for number, first in enumerate(blocks):
-        path = folder / f"probabilities-{number:05d}.parquet"
-        with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
-            writer.write_table(first)
-            for _, table in zip(range(_SHARD - 1), blocks, strict=False):
-                writer.write_table(table)
-
-
-def _probability_tables(
-    keys: list[str], method: Method, data: Data, order: NDArray[np.int64]
-) -> Iterator[pa.Table]:
-    start = 0
-    for block in probability_blocks(method, data):
-        ordered = block.numpy()[:, order]
-        flat = pa.array(np.ascontiguousarray(ordered).reshape(-1), pa.float32())
-        column = pa.FixedSizeListArray.from_arrays(flat, data.n_clusters)
-        part = pa.array(keys[start : start + len(block)], pa.string())
-        yield pa.table({"key": part, "probabilities": column})
-        start += len(block)
 
 
 def _score(workspace: Workspace, scan: Artifact | None, keys: list[str]) -> Score:

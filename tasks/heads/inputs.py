@@ -10,7 +10,7 @@ from sortal.tasks.step import optional
 
 @dataclass(frozen=True, kw_only=True)
 class HeadInputs:
-    """Inputs of the step `head`; `views` are further modalities, by their names."""
+    """Inputs of the step `head`; `modalities` are further modalities, by their names."""
 
     images: Artifact
     fused: Artifact
@@ -24,4 +24,4 @@ class HeadInputs:
     n_clusters: int
     random_state: int
     scan: Artifact | None = None
-    views: dict[str, Artifact] | None = optional()
+    modalities: dict[str, Artifact] | None = optional(stored_as="views")

@@ -17,15 +17,15 @@ class Method(nn.Module):
     """Base of the methods. The trainer calls `prepare`, then each epoch `start_epoch` and `loss`.
 
     What changes from epoch to epoch is a parameter or a buffer (`register_buffer`), so that it is
-    in the checkpoints, or is made anew by `start_epoch` from those; a resumed training is then
+    in the checkpoints, or is made again by `start_epoch` from those; a resumed training is then
     the same as an uninterrupted one. Randomness comes only from `data.torch_generator`,
     `data.generator` and `draw`.
     """
 
     def __init__(self, config: HeadConfig) -> None:
         super().__init__()
-        # `probabilities` reads the `deciding` ones of the views; `spaces` are those of the texts.
-        self.views, self.deciding, self.spaces = config.reads
+        # `probabilities` reads the `deciding` modalities; `spaces` are those of the texts.
+        self.modalities, self.deciding, self.spaces = config.reads
 
     def facts(self) -> dict[str, Any]:
         """What `prepare` found out about its input and a user should know; JSON-able."""
@@ -59,9 +59,9 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def probabilities(self, block: dict[str, Tensor]) -> Tensor:
-        """(b, n_clusters), rows summing to 1, of images given by the `deciding` views.
+        """(b, n_clusters), rows summing to 1, of images given by the `deciding` modalities.
 
-        A view that an image lacks is a zero row; see `data.present`.
+        A modality that an image lacks is a zero row; see `data.has_row`.
         """
         raise NotImplementedError
 

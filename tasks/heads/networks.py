@@ -4,9 +4,7 @@ import torch
 from torch import Tensor, nn
 
 
-def mlp_head(
-    dim: int, n_clusters: int, generator: torch.Generator, width: int = 512
-) -> nn.Sequential:
+def mlp_head(dim: int, n_clusters: int, generator: torch.Generator, width: int) -> nn.Sequential:
     """TAC's head: Linear - BatchNorm - ReLU - Linear - softmax, rows (b, dim) -> (b, n_clusters).
 
     Weights are drawn from a truncated normal of deviation 0.02 (METHODS.md 2.4); biases are 0
@@ -20,7 +18,7 @@ def mlp_head(
 
 
 def projected_head(
-    dim: int, n_clusters: int, generator: torch.Generator, width: int = 512
+    dim: int, n_clusters: int, generator: torch.Generator, width: int
 ) -> nn.Sequential:
     """SAC's text head: Linear to `width`, then TAC's head, rows (b, dim) -> (b, n_clusters)."""
     first = nn.Linear(dim, width)
@@ -29,27 +27,25 @@ def projected_head(
     return nn.Sequential(first, *mlp_head(width, n_clusters, generator, width))
 
 
-def linear_head(
-    dim: int,
-    n_clusters: int,
-    generator: torch.Generator,
-    centres: Tensor | None = None,
-    sharpness: float = 0.05,
-) -> nn.Sequential:
-    """SIC's head: Linear - softmax, rows (b, dim) -> (b, n_clusters).
-
-    With `centres` mu (n_clusters, dim) it starts as softmax_l(-a |x - mu_l|^2), a = `sharpness`:
-    weight 2 a mu, bias -a |mu|^2 (METHODS.md 7.3). Otherwise weights are uniform as in PyTorch.
-    """
+def linear_head(dim: int, n_clusters: int, generator: torch.Generator) -> nn.Sequential:
+    """SIC's head: Linear - softmax, rows (b, dim) -> (b, n_clusters); uniform as in PyTorch."""
     layer = nn.Linear(dim, n_clusters)
+    bound = dim**-0.5
     with torch.no_grad():
-        if centres is None:
-            bound = dim**-0.5
-            layer.weight.uniform_(-bound, bound, generator=generator)
-            layer.bias.uniform_(-bound, bound, generator=generator)
-        else:
-            layer.weight.copy_(2 * sharpness * centres)
-            layer.bias.copy_(-sharpness * centres.square().sum(dim=1))
+        layer.weight.uniform_(-bound, bound, generator=generator)
+        layer.bias.uniform_(-bound, bound, generator=generator)
+    return nn.Sequential(layer, nn.Softmax(dim=1))
+
+
+def linear_head_at(centres: Tensor, sharpness: float) -> nn.Sequential:
+    """SIC's head that starts at `centres` mu (n_clusters, dim) as softmax_l(-a |x - mu_l|^2).
+
+    a = `sharpness`: weight 2 a mu, bias -a |mu|^2 (METHODS.md 7.3).
+    """
+    layer = nn.Linear(centres.shape[1], len(centres))
+    with torch.no_grad():
+        layer.weight.copy_(2 * sharpness * centres)
+        layer.bias.copy_(-sharpness * centres.square().sum(dim=1))
     return nn.Sequential(layer, nn.Softmax(dim=1))
 
 
@@ -66,7 +62,7 @@ def head_of(weights: dict[str, Tensor]) -> nn.Sequential:
     return network
 
 
-def projector(dim: int, width: int, generator: torch.Generator, hidden: int = 0) -> nn.Sequential:
+def projector(dim: int, width: int, generator: torch.Generator, hidden: int) -> nn.Sequential:
     """Linear, or Linear - GELU - Linear over `hidden` units: rows (b, dim) -> (b, width).
 
     Weights and biases are uniform as in PyTorch.

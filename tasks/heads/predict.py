@@ -11,8 +11,8 @@ from torch import Tensor
 from sortal.configs.errors import UsageError
 from sortal.configs.heads import HeadConfig
 from sortal.storage.rows import FloatArray
-from sortal.tasks.heads.fit import METHODS
 from sortal.tasks.heads.method import Method
+from sortal.tasks.heads.methods import method_of
 
 
 class Head:
@@ -23,20 +23,21 @@ class Head:
         self._order = order
 
     @torch.no_grad()
-    def two_best(self, views: dict[str, FloatArray]) -> NDArray[np.int64]:
-        """The two most probable clusters (b, 2) of images given by views (b, d), as fusion's are.
+    def two_best(self, modalities: dict[str, FloatArray]) -> NDArray[np.int64]:
+        """The two most probable clusters (b, 2) of images, by decreasing probability.
 
-        Raises `UsageError` where the head reads none of these views.
+        Their modalities (b, d) are as fusion's are. Raises `UsageError` where the head reads none.
         """
         block = {
             name: torch.from_numpy(rows)
-            for name, rows in views.items()
+            for name, rows in modalities.items()
             if name in self._method.deciding
         }
         if not block:
             raise UsageError(
-                f"an image must have one of the views {', '.join(self._method.deciding)} that the "
-                f"run's head reads, got {', '.join(views)}; make a run with the view image"
+                f"an image must have one of the modalities {', '.join(self._method.deciding)} that "
+                f"the run's head reads, got {', '.join(modalities)}; make a run with the modality "
+                "image"
             )
         ordered = self._method.probabilities(block)[:, self._order]
         best: NDArray[np.int64] = ordered.topk(2, dim=1).indices.numpy()
@@ -47,6 +48,6 @@ def load_head(file: Path, config: HeadConfig) -> Head:
     """The head that the step `head` wrote; raises RunError for weights of an unknown make."""
     weights = load_file(file)
     order = weights.pop("order")
-    method = METHODS[config.method](config)
+    method = method_of(config)
     method.restore(weights)
     return Head(method, order)

@@ -14,17 +14,16 @@ from sortal.configs.heads import TrainerConfig
 from sortal.tasks.heads.checkpoint import Progress, resume, save
 from sortal.tasks.heads.data import BLOCK, Data
 from sortal.tasks.heads.method import Method
+from sortal.tasks.heads.outputs import History, Labels
 from sortal.tasks.progress import Advance, progress
 
 EPOCH = 1 << 20  # what an epoch's randomness is for; smaller numbers are the methods'
 
-Labels = NDArray[np.int32]
-History = list[tuple[int, str, float]]
 Score = Callable[[Labels], float]
 
 
-class Survey(NamedTuple):
-    """All images as a head sees them: labels (n,), their probabilities (n,) and figures."""
+class Predictions(NamedTuple):
+    """What a head says of all images: labels (n,), their probabilities (n,) and figures."""
 
     labels: Labels
     probabilities: NDArray[np.float32]
@@ -54,7 +53,7 @@ def train(method: Method, data: Data, config: TrainerConfig, score: Score | None
         advance(at.epoch * n_steps)
         while at.epoch < config.epochs and not _stale(at, config, score):
             _one_epoch(method, data, config, optimiser, at, advance)
-            _look(method, data, at, score)
+            _measure(method, data, at, score)
             at.epoch += 1
             if at.epoch % config.checkpoint_every == 0 or at.epoch == config.epochs:
                 save(data.scratch, method, optimiser, at)
@@ -132,16 +131,16 @@ def _one_epoch(
     at.history += [(at.epoch, name, value) for name, value in figures.items()]
 
 
-def _look(method: Method, data: Data, at: Progress, score: Score | None) -> None:
-    """Add the figures of a survey, and keep the weights if they are the best by `score`."""
-    seen = survey(method, data)
-    figures = seen.figures
-    labels = torch.from_numpy(seen.labels)
+def _measure(method: Method, data: Data, at: Progress, score: Score | None) -> None:
+    """Add the figures of all images, and keep the weights if they are the best by `score`."""
+    found = predict(method, data)
+    figures = found.figures
+    labels = torch.from_numpy(found.labels)
     if at.labels is not None:
         figures["agreement"] = float((labels == at.labels).float().mean())
     at.labels = labels
     if score is not None:
-        figures["score"] = score(seen.labels)
+        figures["score"] = score(found.labels)
         if figures["score"] > at.best_score:
             at.best_score, at.best_epoch = figures["score"], at.epoch
             at.best = {name: value.clone() for name, value in method.state_dict().items()}
@@ -164,11 +163,13 @@ def probability_blocks(method: Method, data: Data) -> Iterator[Tensor]:
     """Probabilities (b, n_clusters) of consecutive images, float32, on the CPU."""
     method.eval()
     for start in range(0, data.n_images, BLOCK):
-        block = {name: data.views[name].slice(start, start + BLOCK) for name in method.deciding}
+        block = {
+            name: data.modalities[name].slice(start, start + BLOCK) for name in method.deciding
+        }
         yield method.probabilities(block).float().cpu()
 
 
-def survey(method: Method, data: Data) -> Survey:
+def predict(method: Method, data: Data) -> Predictions:
     """Labels and figures of all images: entropy of the mean, mean confidence, empty clusters."""
     labels, tops, total = [], [], torch.zeros(data.n_clusters, dtype=torch.float64)
     for block in probability_blocks(method, data):
@@ -183,4 +184,4 @@ def survey(method: Method, data: Data) -> Survey:
         "confidence": float(top.double().mean()),
         "n_empty": float((~used).sum()),
     }
-    return Survey(label.numpy(), top.numpy(), figures)
+    return Predictions(label.numpy(), top.numpy(), figures)

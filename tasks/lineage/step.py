@@ -22,7 +22,7 @@ from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
 from sortal.tasks.lineage.matching import EVENTS, Before, Change, changes, match
 from sortal.tasks.lineage.previous_run import Pinned
-from sortal.tasks.naming.synonyms import stem
+from sortal.tasks.naming.synonyms import singular
 from sortal.tasks.step import optional, step
 
 LINEAGE = pa.schema(
@@ -52,18 +52,18 @@ def keep_names(
 
     A fresh name that is one of the kept or `taken` gives way to the cluster's next term.
     """
-    used = {stem(name) for name in (*kept.values(), *taken)}
+    used = {singular(name) for name in (*kept.values(), *taken)}
     names = []
     for cluster, own in enumerate(fresh):
         name = kept.get(cluster) or _free([own, *terms.get(cluster, ())], used)
-        used.add(stem(name))
+        used.add(singular(name))
         names.append(name)
     return names
 
 
 def _free(words: Sequence[str], used: set[str]) -> str:
     counted = (f"{words[0]} ({number})" for number in range(2, len(used) + 3))
-    return next(word for word in (*words, *counted) if stem(word) not in used)
+    return next(word for word in (*words, *counted) if singular(word) not in used)
 
 
 def table_of(rows: Sequence[Change], names: Sequence[str], past: Mapping[int, str]) -> pa.Table:

@@ -1,6 +1,6 @@
-"""Further views of images: texts of their metadata, or ready-made vectors, one vector an image.
+"""Further modalities of images: texts of their metadata, or ready-made vectors, one an image.
 
-A view is written row for row like the image vectors; a row that is missing is a zero vector.
+A modality is written row for row like the image vectors; a missing row is a zero vector.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,17 @@ from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.hashing import fingerprint, hash_strings, hash_text
 from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
+from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.texts import fill_texts
 from sortal.tasks.encoders.base import PLAIN
 from sortal.tasks.encoders.files import content_hash
 from sortal.tasks.modalities.write import (
     TEXTS,
-    _from_files,
-    _from_store,
-    view_files,
+    modality_files,
+    rows_of_files,
+    rows_of_store,
+    write_modality,
     write_texts,
-    write_view,
 )
 from sortal.tasks.sources.registry import open_source
 from sortal.tasks.step import step
@@ -74,8 +75,8 @@ def texts_of_column(source: str, column: str) -> dict[str, str | None]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmbedViewInputs:
-    """Inputs of `embed_view`."""
+class EmbedModalityInputs:
+    """Inputs of `embed_modality`."""
 
     name: str
     images: Artifact
@@ -84,11 +85,11 @@ class EmbedViewInputs:
     encoder_fingerprint: str
 
 
-@step("view", EmbedViewInputs, version=1)
-def embed_view(folder: Path, workspace: Workspace, inputs: EmbedViewInputs) -> Written:
-    """Write the view of `texts`, an artifact with `texts.parquet` (key, text): see `write_view`.
+@step("view", EmbedModalityInputs, version=1)
+def embed_modality(folder: Path, workspace: Workspace, inputs: EmbedModalityInputs) -> Written:
+    """Write the modality of `texts`, which has `texts.parquet` (key, text): see `write_modality`.
 
-    Only texts that this encoder has not seen yet, in any view or corpus, are embedded.
+    Only texts that this encoder has not seen yet, in any modality or corpus, are embedded.
     """
     table = pq.read_table(inputs.texts.file(workspace, TEXTS), columns=["key", "text"])
     known = table.filter(pc.is_valid(table["text"]))
@@ -96,29 +97,30 @@ def embed_view(folder: Path, workspace: Workspace, inputs: EmbedViewInputs) -> W
     keys = open_vectors(workspace, inputs.images).keys
     if not chosen:
         raise UsageError(
-            f"view {inputs.name} must have a text for an image, got none; leave it out"
+            f"modality {inputs.name} must have a text for an image, got none; leave it out"
         )
     about = f"texts of {inputs.name}"
-    store = fill_texts(workspace, chosen, inputs.encoder, inputs.encoder_fingerprint, PLAIN, about)
+    encoder = PinnedEncoder(inputs.encoder, inputs.encoder_fingerprint)
+    store = fill_texts(workspace, chosen, encoder, PLAIN, about)
     places = pc.index_in(pa.array(keys, pa.string()), value_set=known["key"].combine_chunks())
     wanted = known["text"].take(places).to_pylist()
     text_keys = [None if text is None else hash_text(text) for text in wanted]
-    return write_view(folder, inputs.name, keys, _from_store(store, text_keys))
+    return write_modality(folder, inputs.name, keys, rows_of_store(store, text_keys))
 
 
-def _vectors_state(_workspace: Workspace, inputs: "CopyViewInputs") -> str:
+def _vectors_state(_workspace: Workspace, inputs: "CopyModalityInputs") -> str:
     return vectors_content(inputs.source)
 
 
 def vectors_content(source: str) -> str:
     """Hash of the Parquet files of ready-made vectors; raises UsageError."""
-    files = view_files(source)
+    files = modality_files(source)
     return fingerprint("view", [(path.name, content_hash(path)) for path in files])
 
 
 @dataclass(frozen=True, kw_only=True)
-class CopyViewInputs:
-    """Inputs of `copy_view`."""
+class CopyModalityInputs:
+    """Inputs of `copy_modality`."""
 
     name: str
     images: Artifact
@@ -126,9 +128,9 @@ class CopyViewInputs:
     source: str
 
 
-@step("view", CopyViewInputs, version=1, state=_vectors_state)
-def copy_view(folder: Path, workspace: Workspace, inputs: CopyViewInputs) -> Written:
-    """Write the view of ready-made vectors: see `write_view`.
+@step("view", CopyModalityInputs, version=1, state=_vectors_state)
+def copy_modality(folder: Path, workspace: Workspace, inputs: CopyModalityInputs) -> Written:
+    """Write the modality of ready-made vectors: see `write_modality`.
 
     `source` is a Parquet file or a folder of them, with the columns vector and, to know whose it
     is, key (as in the scan) or file_name (the image's path). Of an image's rows the first counts.
@@ -138,6 +140,6 @@ def copy_view(folder: Path, workspace: Workspace, inputs: CopyViewInputs) -> Wri
     row_of = {key: row for row, key in enumerate(keys)}
     pairs = zip(rows["path"].to_pylist(), rows["key"].to_pylist(), strict=True)
     paths = {path: row_of[key] for path, key in pairs if key in row_of}
-    return write_view(
-        folder, inputs.name, keys, _from_files(view_files(inputs.source), row_of, paths)
+    return write_modality(
+        folder, inputs.name, keys, rows_of_files(modality_files(inputs.source), row_of, paths)
     )

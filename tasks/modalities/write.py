@@ -20,10 +20,7 @@ from sortal.tasks.arrays import mean_of, normalise
 from sortal.tasks.encoders import vectors
 
 TEXTS = "texts.parquet"
-
-
 PRESENT = "present.parquet"
-
 
 Pieces = Iterable[tuple[NDArray[np.int64], FloatArray]]
 
@@ -38,7 +35,7 @@ def write_texts(folder: Path, texts: dict[str, str | None]) -> Written:
     return Written(rows=len(texts), identity=identity, facts={"n_texts": n_texts})
 
 
-def _from_store(store: VectorStore, wanted: list[str | None]) -> Iterator[Any]:
+def rows_of_store(store: VectorStore, wanted: list[str | None]) -> Iterator[Any]:
     """(row numbers, unit vectors) of the rows whose text is in `store`, shard by shard."""
     rows_of: dict[str, list[int]] = {}
     for row, key in enumerate(wanted):
@@ -54,19 +51,21 @@ def _from_store(store: VectorStore, wanted: list[str | None]) -> Iterator[Any]:
                 yield numbers, normalise(np.repeat(vectors_of(batch), repeats, axis=0))
 
 
-def view_files(source: str) -> list[Path]:
-    """The Parquet files of a view's source; raises UsageError where there is none."""
+def modality_files(source: str) -> list[Path]:
+    """The Parquet files of a modality's source; raises UsageError where there is none."""
     path = Path(source).expanduser()
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if not files or not all(file.is_file() for file in files):
         raise UsageError(
-            f"a view's source must be a Parquet file or a folder of them, got {source!r}; "
+            f"a modality's source must be a Parquet file or a folder of them, got {source!r}; "
             "nothing of the kind is there"
         )
     return files
 
 
-def _from_files(files: list[Path], row_of: dict[str, int], paths: dict[str, int]) -> Iterator[Any]:
+def rows_of_files(
+    files: list[Path], row_of: dict[str, int], paths: dict[str, int]
+) -> Iterator[Any]:
     """(row numbers, unit vectors) of the files' rows that belong to an image."""
     dim = vectors.length_of(files)
     for path in files:
@@ -79,8 +78,8 @@ def _from_files(files: list[Path], row_of: dict[str, int], paths: dict[str, int]
                 yield np.array(numbers), block[list(rows)]
 
 
-def write_view(folder: Path, name: str, keys: list[str], pieces: Pieces) -> Written:
-    """Write a view of the images `keys` from pieces (row numbers, unit vectors), in any order.
+def write_modality(folder: Path, name: str, keys: list[str], pieces: Pieces) -> Written:
+    """Write a modality of the images `keys` from pieces (row numbers, unit vectors), in any order.
 
     `vectors-00000.parquet`, ... (key, vector), row for row with the image vectors, a zero vector
     where it is missing; `present.parquet` (key, present); `mean.npy`, over those present. Raises
@@ -100,8 +99,8 @@ def write_view(folder: Path, name: str, keys: list[str], pieces: Pieces) -> Writ
             present[numbers] = True
         if matrix is None:
             raise UsageError(
-                f"view {name} must be there for an image, got none of {len(keys):,}; its key must "
-                "be the image's key or its file_name"
+                f"modality {name} must be there for an image, got none of {len(keys):,}; its key "
+                "must be the image's key or its file_name"
             )
         write_shards(folder, keys, ArrayRows(matrix).blocks(ROW_GROUP))
     table = pa.table({"key": pa.array(keys, pa.string()), "present": present})

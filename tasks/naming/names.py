@@ -9,11 +9,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sortal.storage.rows import FloatArray
-from sortal.tasks.naming.synonyms import Concepts, concepts_of, stem
+from sortal.tasks.naming.synonyms import Concepts, concepts_of, singular
 
 _CANDIDATES = 10  # nouns of each cluster that compete to be its name
-
-
 _COMPOSED = 0.5  # [infer] below this share of its best score, a noun is worse than "best (second)"
 
 
@@ -69,14 +67,14 @@ def choose_names(scores: Scores) -> list[str]:
     """
     n_clusters = len(scores.score)
     tops = [scores.top(cluster, _CANDIDATES) for cluster in range(n_clusters)]
-    stems = sorted({stem(scores.terms[term]) for top in tops for term in top})
-    column = {name: i for i, name in enumerate(stems)}
-    value = np.full((n_clusters, len(stems) + n_clusters), -1.0)
+    words = sorted({singular(scores.terms[term]) for top in tops for term in top})
+    column = {name: i for i, name in enumerate(words)}
+    value = np.full((n_clusters, len(words) + n_clusters), -1.0)
     term_of: dict[tuple[int, int], int] = {}
     for cluster, top in enumerate(tops):
-        value[cluster, len(stems) + cluster] = _COMPOSED if top else 0.0
+        value[cluster, len(words) + cluster] = _COMPOSED if top else 0.0
         for term in reversed(top):
-            place = column[stem(scores.terms[term])]
+            place = column[singular(scores.terms[term])]
             value[cluster, place] = scores.score[cluster, term] / scores.score[cluster, top[0]]
             term_of[cluster, place] = term
     from scipy.optimize import linear_sum_assignment  # half a second that an unchanged run spares

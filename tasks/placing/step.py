@@ -12,6 +12,7 @@ from sortal.configs.schema import RunConfig
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
+from sortal.tasks.heads.outputs import ASSIGNMENTS, CENTRES
 from sortal.tasks.placing.placer import open_placer, stored_blocks
 from sortal.tasks.step import step
 
@@ -29,13 +30,13 @@ class ApplyHeadInputs:
 def apply_head(folder: Path, workspace: Workspace, inputs: ApplyHeadInputs) -> Written:
     """Write what `partition` writes, with each image where `sortal assign` would put it.
 
-    `parts` are the artifacts of the training by role (see `placing.files_needed`). Cluster ids
+    `parts` are the artifacts of the training by role (see `placer.files_needed`). Cluster ids
     and centres are those of the training, so ids go by size there, not here.
     """
     placer = open_placer(workspace, inputs.parts, inputs.config, AssignConfig())
     rows = placer.place_all(stored_blocks(open_vectors(workspace, inputs.images)))
     placed = rows.select(["key", "cluster", "distance"])
-    pq.write_table(placed, folder / "assignments.parquet")
-    shutil.copy(inputs.parts["partition"].file(workspace, "centres.npy"), folder / "centres.npy")
+    pq.write_table(placed, folder / ASSIGNMENTS)
+    shutil.copy(inputs.parts["partition"].file(workspace, CENTRES), folder / CENTRES)
     sizes = np.bincount(placed["cluster"].to_numpy(), minlength=inputs.config.n_clusters)
     return Written(rows=len(placed), facts={"sizes": sizes.tolist()})

@@ -15,7 +15,7 @@ from sortal.tasks.report.thumbnails import LARGE, SMALL, Place
 _MAX_CARDS = 150
 _EXTREMES = 12
 _PICTURES = ((20, 12), (50, 7), (100, 5), (_MAX_CARDS, 3))  # up to so many cards, so many each
-_VIEW = re.compile(r"view\.[a-z0-9_]+\.n_present")
+_MODALITY = re.compile(r"view\.[a-z0-9_]+\.n_present")
 _CORPORA = {"noun": "nouns", "caption": "captions"}
 
 
@@ -45,8 +45,8 @@ class Cluster:
     pictures: list[Picture] = field(default_factory=list)
 
 
-class ViewRow(NamedTuple):
-    """A further view: its dimensions, how many images have it and how many lack it."""
+class ModalityRow(NamedTuple):
+    """A further modality: its dimensions, how many images have it and how many lack it."""
 
     name: str
     dim: int
@@ -91,9 +91,9 @@ class ReportData:
         return "acc" in self.metrics
 
     @property
-    def views(self) -> list[ViewRow]:
-        """The further views of images that the method read."""
-        return view_rows(self.metrics)
+    def modalities(self) -> list[ModalityRow]:
+        """The further modalities of images that the method read."""
+        return modality_rows(self.metrics)
 
     @property
     def entropy_limit(self) -> float:
@@ -143,11 +143,11 @@ def _title(role: str) -> str:
     return ", ".join(words)
 
 
-def view_rows(metrics: Mapping[str, float]) -> list[ViewRow]:
-    """The further views of a run, from its figures `view.<name>.n_present` and the like."""
-    parts = [(key.rpartition("."), key) for key in metrics if _VIEW.fullmatch(key)]
+def modality_rows(metrics: Mapping[str, float]) -> list[ModalityRow]:
+    """The further modalities of a run, from its figures `view.<name>.n_present` and the like."""
+    parts = [(key.rpartition("."), key) for key in metrics if _MODALITY.fullmatch(key)]
     return [
-        ViewRow(
+        ModalityRow(
             head.split(".")[1],
             int(metrics[f"{head}.dim"]),
             int(metrics[key]),

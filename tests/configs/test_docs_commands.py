@@ -25,4 +25,4 @@ def test_a_command_of_the_page_makes_a_configuration(command):
     settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
     values = {"source": words[2], "n_clusters": int(after["-k"]), "method": after["--method"]}
     config = make_config(values, settings)
-    assert config.views and set(config.views) <= set(config.head.reads.views)
+    assert config.modalities and set(config.modalities) <= set(config.head.reads.modalities)

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from sortal.configs.benchmark import BenchmarkConfig
 from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config
-from sortal.configs.presets import describe_preset, preset_names
+from sortal.configs.presets import describe_preset, main_presets, preset_names
 from sortal.configs.section import identity_of
 
 BASE = {"source": "photos", "n_clusters": 10}
@@ -98,3 +99,8 @@ def test_a_source_of_vectors_is_its_folder_with_its_vectors_as_encoder():
 def test_a_source_of_vectors_beside_another_encoder_is_refused(other):
     with pytest.raises(UsageError, match=f"vectors:vec is read with .* got {other}; leave"):
         make_config({**BASE, "source": "vectors:vec", "encoder": {"spec": other}})
+
+
+def test_a_benchmark_takes_the_ranked_presets_simple_ones_first():
+    main = ("kmeans", "tac-free", "tac", "sic", "cae", "mca", "sac", "glad")
+    assert BenchmarkConfig(collections=("demo",)).methods == main_presets() == main

@@ -21,7 +21,7 @@ def entropy(p: Tensor) -> Tensor:
     return -(mean * mean.log()).sum()
 
 
-def distillation(a: Tensor, b: Tensor, temperature: float = 0.5) -> Tensor:
+def distillation(a: Tensor, b: Tensor, temperature: float) -> Tensor:
     """TAC's cluster-level InfoNCE between a and b (METHODS.md 2.4).
 
     Columns of both are 2C unit vectors z. D = mean_k -log(exp(z_k . z_k+ / T) /

@@ -26,26 +26,27 @@ def transport_loss(scores: Tensor, target: Tensor) -> Tensor:
     return ((1.0 - scores) * target + entropy).sum(dim=1).mean()
 
 
-def similarities(views: Sequence[Tensor]) -> Tensor:
-    """s_ij = mean_m cos(z_i^m, z_j^m), (b, b), over the views that both i and j have.
+def similarities(modalities: Sequence[Tensor]) -> Tensor:
+    """s_ij = mean_m cos(z_i^m, z_j^m), (b, b), over the modalities that both i and j have.
 
-    `views` are (b, dim) of unit rows, zero where missing; 0 for two rows that share no view.
+    `modalities` are (b, dim) of unit rows, zero where missing; 0 for two that share none.
     """
-    total = torch.stack([rows @ rows.T for rows in views]).sum(dim=0)
-    there = torch.stack([rows.any(dim=1).to(rows.dtype) for rows in views])
-    return total / (there.T @ there).clamp_min(1.0)
+    total = torch.stack([rows @ rows.T for rows in modalities]).sum(dim=0)
+    known = torch.stack([rows.any(dim=1).to(rows.dtype) for rows in modalities])
+    return total / (known.T @ known).clamp_min(1.0)
 
 
 def local_alignment(
-    common: Tensor, view: Tensor, weights: Tensor, temperature: float, *, positive: bool = True
+    common: Tensor, modality: Tensor, weights: Tensor, temperature: float, *, positive: bool
 ) -> Tensor:
-    """L_LSA of one view: -1/2 mean_i log(e^{C_ii / T} / sum_{j != i} e^{(1 - s_ij) C_ij / T}).
+    """L_LSA of one modality: -1/2 mean_i log(e^{C_ii / T} / sum_{j != i} e^{(1 - s_ij) C_ij / T}).
 
-    C_ij = cos(h_i, h_j^m) of the common representation (b, d) and the view's (b, d), s `weights`
-    (b, b). Eq. 14 subtracts e^{1/T} from the sum over all j, to take out the term of i itself;
-    here that term is left out. `positive` adds e^{C_ii / T} to the denominator, as in InfoNCE.
+    C_ij = cos(h_i, h_j^m) of the common representation (b, d) and the modality's (b, d), and s
+    `weights` (b, b). Eq. 14 subtracts e^{1/T} from the sum over all j, to take out the term of i
+    itself; here that term is left out. `positive` adds e^{C_ii / T} to the denominator, as in
+    InfoNCE.
     """
-    cosines = common @ view.T / temperature
+    cosines = common @ modality.T / temperature
     own = cosines.diagonal()
     itself = torch.eye(len(own), dtype=torch.bool, device=own.device)
     others = ((1.0 - weights) * cosines).masked_fill(itself, -torch.inf)

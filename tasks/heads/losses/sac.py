@@ -10,13 +10,13 @@ from sortal.tasks.heads.losses.common import EPSILON
 
 
 class Pair(NamedTuple):
-    """Two matrices of probabilities (b, C), row for row two looks at the same image."""
+    """Two matrices of probabilities (b, C), row for row of the same image."""
 
     a: Tensor
     b: Tensor
 
 
-def agreement(pair: Pair, temperature: float, scale: float = 1.0) -> Tensor:
+def agreement(pair: Pair, temperature: float, scale: float) -> Tensor:
     """sigmoid(s (a_i . b_i) / T), (b,): near 1/2 where clusters differ, larger where they agree."""
     cosines = (pair.a * pair.b).sum(dim=1)
     return torch.sigmoid(scale * cosines / temperature)
@@ -32,7 +32,7 @@ def weights(own: Pair, other: Pair, *, alpha: float, temperature: float, scale: 
     return alpha * mine + (1.0 - alpha) * theirs
 
 
-def contrast(pair: Pair, w: Tensor, temperature: float, *, mask_self: bool = False) -> Tensor:
+def contrast(pair: Pair, w: Tensor, temperature: float, *, mask_self: bool) -> Tensor:
     """D(a, b | w): weighted InfoNCE over the 2b rows of both (METHODS.md 5.4).
 
     A row's positive is its partner in the other matrix; all 2b rows are in the denominator, the

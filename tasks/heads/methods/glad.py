@@ -1,8 +1,9 @@
-"""GLAD (Zhu et al., AAAI 2026): views of one image meet in a common space, globally and locally.
+"""GLAD (Zhu et al., AAAI 2026): modalities of an image meet in a common space, at two levels.
 
-METHODS.md 6. Clusters are the argmax of the predicted labels, averaged over an image's views.
+METHODS.md 6. Clusters are the argmax of the predicted labels, averaged over an image's modalities.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.nn import functional
 from sortal.configs.heads import HeadConfig
 from sortal.configs.schema import PartitionConfig
 from sortal.tasks.clustering.kmeans import kmeans
-from sortal.tasks.heads.data import BLOCK, Data, Matrix, present, write_matrix
+from sortal.tasks.heads.data import BLOCK, Data, Matrix, has_row, write_matrix
 from sortal.tasks.heads.losses.glad import divergence, local_alignment, similarities, transport_loss
 from sortal.tasks.heads.method import Method
 from sortal.tasks.heads.networks import projector
@@ -22,14 +23,14 @@ from sortal.tasks.transport.exact_pass import Columns, dense_plan
 
 KMEANS, PREDICTOR, PROJECTORS = 0, 1, 2  # what randomness is for
 
-Rows = dict[str, Tensor]  # a block of images by view, (b, dim), zero rows where missing
+Rows = dict[str, Tensor]  # a block of images by modality, (b, dim), zero rows where missing
 
 
 class Glad(Method):
-    """L = 0.5 L_GSA + 0.5 L_LSA over M views, h_i^m = unit(g_m(x_i^m)), h_i the unit mean of them.
+    """L = 0.5 L_GSA + 0.5 L_LSA over M modalities, h_i^m = unit(g_m(x_i^m)), h_i their unit mean.
 
     L_GSA = sum_m KL(q^m || y^m) + L_OT^m: q^m is the transport plan between the mini-batch and
-    the k-means centres of all h_i, which are found anew every epoch. L_LSA draws h_i^m to h_i and
+    the k-means centres of all h_i, which are found again every epoch. L_LSA draws h_i^m to h_i and
     from the other images, the less the more these look like i.
     """
 
@@ -41,48 +42,49 @@ class Glad(Method):
         self.figures: dict[str, Any] = {}
 
     def facts(self) -> dict[str, Any]:
-        """How many images have each view."""
+        """How many images have each modality."""
         return self.figures
 
     def prepare(self, data: Data) -> None:
-        """A projector for each view, and the label predictor they share."""
+        """A projector for each modality, and the label predictor they share."""
         self.data = data
         config = self.config
         self.projectors = nn.ModuleDict(
             {
-                view: projector(
-                    data.views[view].shape[1],
+                name: projector(
+                    data.modalities[name].shape[1],
                     config.width,
                     data.torch_generator(PROJECTORS + number),
                     config.hidden,
                 )
-                for number, view in enumerate(self.views)
+                for number, name in enumerate(self.modalities)
             }
         )
-        self.predictor = projector(config.width, data.n_clusters, data.torch_generator(PREDICTOR))
+        generator = data.torch_generator(PREDICTOR)
+        self.predictor = projector(config.width, data.n_clusters, generator, hidden=0)
         self.register_buffer("centres", torch.zeros(data.n_clusters, config.width))
-        self.figures = {f"n_{view}": count_present(data.views[view]) for view in self.views}
+        self.figures = {f"n_{name}": count_rows(data.modalities[name]) for name in self.modalities}
 
     def restore(self, weights: dict[str, Tensor]) -> None:
         """The networks of a finished training."""
         made = {}
-        for view in self.views:
-            first, *rest = (weights[name] for name in _layers(weights, f"projectors.{view}."))
+        for name in self.modalities:
+            first, *rest = (weights[key] for key in _layers(weights, f"projectors.{name}."))
             hidden = len(first) if rest else 0
             width = len(rest[-1] if rest else first)
-            made[view] = projector(first.shape[1], width, torch.Generator(), hidden)
+            made[name] = projector(first.shape[1], width, torch.Generator(), hidden)
         self.projectors = nn.ModuleDict(made)
         n_clusters, width = weights["centres"].shape
-        self.predictor = projector(width, n_clusters, torch.Generator())
+        self.predictor = projector(width, n_clusters, torch.Generator(), hidden=0)
         self.register_buffer("centres", torch.zeros(n_clusters, width))
         self.load_state_dict(weights)
 
     def project(self, rows: Rows) -> Rows:
-        """Unit h^m (b, width) of each view; a row that is missing is zero."""
+        """Unit h^m (b, width) of each modality; a row that is missing is zero."""
         return {
-            view: functional.normalize(self.projectors[view](block), dim=1)
-            * present(block)[:, None]
-            for view, block in rows.items()
+            name: functional.normalize(self.projectors[name](block), dim=1)
+            * has_row(block)[:, None]
+            for name, block in rows.items()
         }
 
     @torch.no_grad()
@@ -94,7 +96,7 @@ class Glad(Method):
         blocks = (common_of(self.project(rows)).cpu().numpy() for rows in self._blocks())
         write_matrix(path, (data.n_images, config.width), blocks)
         found = kmeans(
-            Matrix(path),
+            Matrix(path, data.device),
             data.n_clusters,
             PartitionConfig(n_init=config.n_init),
             random_state=int(data.generator(KMEANS).integers(2**31)),
@@ -109,46 +111,47 @@ class Glad(Method):
         """Terms labels and transport of L_GSA, and local."""
         config = self.config
         numbers = torch.from_numpy(batch)
-        rows = {view: self.data.views[view].take(numbers) for view in self.views}
-        there = {view: present(block) for view, block in rows.items()}
-        there = {view: mask for view, mask in there.items() if mask.sum() > 1}
+        rows = {name: self.data.modalities[name].take(numbers) for name in self.modalities}
+        known = {name: has_row(block) for name, block in rows.items()}
+        known = {name: mask for name, mask in known.items() if mask.sum() > 1}
         projected = self.project(rows)
         common = common_of(projected)
         terms: dict[str, Tensor] = {}
         if config.global_weight:
-            parts = [self._global(projected[v][mask], common[mask]) for v, mask in there.items()]
+            parts = [self._global(projected[m][mask], common[mask]) for m, mask in known.items()]
             for name in parts[0]:
                 total = torch.stack([part[name] for part in parts]).sum()
                 terms[name] = config.global_weight * total
         if config.local_weight:
             weights = self._weights(rows, projected)
-            parts_ = [
-                local_alignment(
-                    common[mask],
-                    projected[view][mask],
-                    weights[mask][:, mask],
-                    config.temperature,
-                    positive=config.positive,
-                )
-                for view, mask in there.items()
+            each = [
+                self._local(common[mask], projected[name][mask], weights[mask][:, mask])
+                for name, mask in known.items()
             ]
-            terms["local"] = config.local_weight * torch.stack(parts_).sum()
+            terms["local"] = config.local_weight * torch.stack(each).sum()
         return terms
 
-    def _global(self, view: Tensor, common: Tensor) -> dict[str, Tensor]:
-        """L_kl and L_OT of the rows that one view has."""
-        scores = view @ self.centres.T
+    def _local(self, common: Tensor, modality: Tensor, weights: Tensor) -> Tensor:
+        """L_LSA of the rows that one modality has."""
+        config = self.config
+        return local_alignment(
+            common, modality, weights, config.temperature, positive=config.positive
+        )
+
+    def _global(self, modality: Tensor, common: Tensor) -> dict[str, Tensor]:
+        """L_kl and L_OT of the rows that one modality has."""
+        scores = modality @ self.centres.T
         target = self._target(scores, common)
         terms = {}
         if self.config.labels:
-            terms["labels"] = divergence(target, self._labels(view))
+            terms["labels"] = divergence(target, self._labels(modality))
         if self.config.joint != "none":
             terms["transport"] = transport_loss(scores, target)
         return terms
 
     @torch.no_grad()
     def _target(self, scores: Tensor, common: Tensor) -> Tensor:
-        """q (b, K): constant soft assignments of one view's rows to the centres."""
+        """q (b, K): constant soft assignments of one modality's rows to the centres."""
         config, count = self.config, len(self.centres)
         if config.joint == "none":
             nearest = (common @ self.centres.T).argmax(dim=1)
@@ -166,41 +169,40 @@ class Glad(Method):
             return source[0].new_zeros(len(source[0]), len(source[0]))
         return similarities([functional.normalize(block, dim=1) for block in source])
 
-    def _labels(self, view: Tensor) -> Tensor:
-        """y (b, K) of rows that are there, from h scaled to the norm of a standardised row."""
-        scores: Tensor = self.predictor(view * view.shape[1] ** 0.5)
+    def _labels(self, modality: Tensor) -> Tensor:
+        """y (b, K) of rows, from h scaled to the norm of a standardised row."""
+        scores: Tensor = self.predictor(modality * modality.shape[1] ** 0.5)
         return scores.softmax(dim=1)
 
     def probabilities(self, block: Rows) -> Tensor:
-        """Labels averaged over an image's views, or nearness to the centres of k-means."""
-        projected = self.project({view: block[view] for view in self.views if view in block})
+        """Labels averaged over an image's modalities, or nearness to the centres of k-means."""
+        projected = self.project({name: block[name] for name in self.modalities if name in block})
         if self.config.predict == "centres":
             scores = common_of(projected) @ self.centres.T
             return (scores / self.config.epsilon).softmax(dim=1)
-        there = torch.stack([present(rows).float() for rows in projected.values()])
+        known = torch.stack([has_row(rows).float() for rows in projected.values()])
         labels = torch.stack([self._labels(rows) for rows in projected.values()])
-        shares = there / there.sum(dim=0).clamp_min(1.0)
+        shares = known / known.sum(dim=0).clamp_min(1.0)
         mean = torch.einsum("mb,mbk->bk", shares, labels)
-        # An image without any view has no label; it is as likely to be of any cluster.
-        return torch.where(
-            there.any(dim=0)[:, None], mean, torch.full_like(mean, 1 / mean.shape[1])
-        )
+        # An image without any modality has no label; it is as likely to be of any cluster.
+        alike = torch.full_like(mean, 1 / mean.shape[1])
+        return torch.where(known.any(dim=0)[:, None], mean, alike)
 
-    def _blocks(self) -> Any:
+    def _blocks(self) -> Iterator[Rows]:
         for start in range(0, self.data.n_images, BLOCK):
             stop = start + BLOCK
-            yield {view: self.data.views[view].slice(start, stop) for view in self.views}
+            yield {name: self.data.modalities[name].slice(start, stop) for name in self.modalities}
 
 
 def common_of(projected: Rows) -> Tensor:
-    """h (b, width): the unit mean of the views that an image has."""
+    """h (b, width): the unit mean of the modalities that an image has."""
     return functional.normalize(torch.stack(list(projected.values())).sum(dim=0), dim=1)
 
 
-def count_present(rows: Matrix) -> int:
-    """How many rows of a view are there."""
+def count_rows(rows: Matrix) -> int:
+    """How many images have the modality."""
     starts = range(0, rows.shape[0], BLOCK)
-    return sum(int(present(rows.slice(start, start + BLOCK)).sum()) for start in starts)
+    return sum(int(has_row(rows.slice(start, start + BLOCK)).sum()) for start in starts)
 
 
 def _layers(weights: dict[str, Tensor], prefix: str) -> list[str]:

@@ -25,7 +25,13 @@ from sortal.tasks.heads.losses.mca import (
     soft_target,
 )
 from sortal.tasks.heads.methods.noun_space import Hierarchy, NounSpace, noun_space
-from sortal.tasks.heads.methods.sic import Sic, nearest_texts, semantic_centres, slices, telling
+from sortal.tasks.heads.methods.sic import (
+    Sic,
+    nearest_texts,
+    semantic_centres,
+    slices,
+    specific_texts,
+)
 
 log = logging.getLogger("sortal")
 
@@ -59,14 +65,12 @@ class Mca(Sic):
     def _texts(self, data: Data) -> Tensor:
         """The semantic space: SIC's nouns, filtered by the hierarchy."""
         config, texts = self.config, data.spaces["noun"]
-        kept = telling(texts, config.uniqueness)
+        kept = specific_texts(texts, config.uniqueness)
         self.space: NounSpace = noun_space(
             self._centres(data),
             texts.vectors[kept].cpu().numpy(),
-            nearest=config.centre_nouns,
-            hierarchy=hierarchy_of(texts.table, kept) if config.hierarchy else None,
-            per_centre=config.kept_nouns,
-            trim=config.trim,
+            config,
+            hierarchy_of(texts.table, kept) if config.hierarchy else None,
         )
         log.info("mca: %s", ", ".join(f"{k} {v}" for k, v in self.facts().items()))
         return texts.vectors[kept[self.space.numbers]]
@@ -107,8 +111,8 @@ class Mca(Sic):
             chosen = torch.from_numpy(draw.integers(len(self.texts), size=len(batch)))
             chosen = chosen.to(self.texts.device)
             p = self._noun_scores(self.texts[chosen])
-            told = cross_entropy(p, self.noun_pseudo[chosen])
-            terms["noun_pseudo_labels"] = config.pseudo_labels * told
+            wrong = cross_entropy(p, self.noun_pseudo[chosen])
+            terms["noun_pseudo_labels"] = config.pseudo_labels * wrong
         return terms
 
     def _instance(self, images: Tensor, q: Tensor, batch: NDArray[np.int64]) -> Tensor:

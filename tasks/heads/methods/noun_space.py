@@ -6,11 +6,12 @@ MCA's filter by WordNet's hierarchy (METHODS.md 4.1, read as in 4.2) on top of S
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.configs.heads import McaConfig
 from sortal.storage.rows import FloatArray, Rows
 from sortal.tasks.corpora import wordnet
 from sortal.tasks.selection.rank import rank_texts
@@ -52,35 +53,28 @@ class NounSpace:
 def noun_space(
     centres: FloatArray,
     nouns: Rows | FloatArray,
-    *,
-    nearest: int,
+    config: McaConfig,
     hierarchy: Hierarchy | None = None,
-    per_centre: int | None = None,
-    trim: Literal["nearest", "shallowest"] = "nearest",
 ) -> NounSpace:
     """The semantic space of image centres of shape (C, dim) among `nouns` of shape (M, dim).
 
-    In this order: the `nearest` nouns of the largest cosine to each centre (gamma_r); of these,
-    where a `hierarchy` is given, none that is above another one of the same centre; and at most
-    `per_centre` (k_S) a centre: the nearest, or the shallowest in WordNet.
-    Without `hierarchy` and `per_centre` this is SIC's space.
+    In this order: the `centre_nouns` nouns of the largest cosine to each centre (gamma_r); of
+    these, where a `hierarchy` is given, none that is above another one of the same centre; and at
+    most `kept_nouns` (k_S) a centre: the nearest, or the shallowest in WordNet. Without the last
+    two this is SIC's space.
 
     A hierarchy that knows no noun filters nothing: the fact `hierarchy` is then "skipped".
     """
-    ranked = rank_texts(centres, nouns, method="nearest", top_k=nearest)
-    lists = [ranked.text[ranked.centre == centre] for centre in range(len(centres))]
-    n_near = _count(lists)
+    ranked = rank_texts(centres, nouns, method="nearest", top_k=config.centre_nouns)
+    near = [ranked.text[ranked.centre == centre] for centre in range(len(centres))]
     use = _usable(hierarchy)
-    if use is not None:
-        lists = [_without_ancestors(numbers, use) for numbers in lists]
-    n_filtered = _count(lists)
-    if per_centre is not None:
-        lists = [_trimmed(numbers, per_centre, hierarchy, trim) for numbers in lists]
+    specific = [_without_ancestors(numbers, use) for numbers in near] if use else near
+    lists = [_trimmed(numbers, hierarchy, config) for numbers in specific]
     facts = {
-        "n_near": n_near,
-        "n_ancestors": n_near - n_filtered,
-        "n_trimmed": n_filtered - _count(lists),
-        "hierarchy": "off" if hierarchy is None else "on" if use is not None else "skipped",
+        "n_near": _count(near),
+        "n_ancestors": _count(near) - _count(specific),
+        "n_trimmed": _count(specific) - _count(lists),
+        "hierarchy": "off" if hierarchy is None else "on" if use else "skipped",
     }
     return NounSpace(np.unique(np.concatenate(lists)), lists, facts)
 
@@ -101,9 +95,10 @@ def _without_ancestors(numbers: NDArray[np.int64], hierarchy: Hierarchy) -> NDAr
 
 
 def _trimmed(
-    numbers: NDArray[np.int64], limit: int, hierarchy: Hierarchy | None, trim: str
+    numbers: NDArray[np.int64], hierarchy: Hierarchy | None, config: McaConfig
 ) -> NDArray[np.int64]:
-    if trim == "nearest" or hierarchy is None:
+    limit = config.kept_nouns
+    if config.trim == "nearest" or hierarchy is None:
         return numbers[:limit]
     depths = [hierarchy.depths[number] for number in numbers]
     unknown = max((depth for depth in depths if depth is not None), default=0)

@@ -14,7 +14,7 @@ from torch import Tensor
 from sortal.configs.heads import HeadConfig
 from sortal.storage.rows import FloatArray
 from sortal.tasks.clustering.neighbours import nearest_neighbours
-from sortal.tasks.heads.data import BLOCK, Data, Matrix, draw_neighbours, present, write_matrix
+from sortal.tasks.heads.data import BLOCK, Data, Matrix, draw_neighbours, has_row, write_matrix
 from sortal.tasks.heads.losses.common import entropy
 from sortal.tasks.heads.losses.sac import Pair, agreement, alignment, contrast, weights
 from sortal.tasks.heads.method import Method
@@ -39,33 +39,33 @@ class Sac(Method):
 
     def facts(self) -> dict[str, Any]:
         """How many images have a caption."""
-        return {"n_told": self.n_told}
+        return {"n_told": self.n_captioned}  # the name that stored runs have it under
 
     def prepare(self, data: Data) -> None:
         """Both heads, and each image's neighbours by image and by caption, itself excluded."""
-        self.images, self.captions = (data.views[view] for view in self.views)
+        self.images, self.captions = (data.modalities[name] for name in self.modalities)
         width, clusters = self.config.width, data.n_clusters
         image_draw, text_draw = (data.torch_generator(i) for i in (IMAGE_HEAD, TEXT_HEAD))
         self.image_head = mlp_head(self.images.shape[1], clusters, image_draw, width)
         self.text_head = projected_head(self.captions.shape[1], clusters, text_draw, width)
-        told = Told(self.captions)
-        self.n_told = len(told.numbers)
+        captioned = CaptionedRows(self.captions)
+        self.n_captioned = len(captioned.numbers)
         self.by_image = data.neighbours("image", self.n_neighbours)
         self.by_text = data.cached(
-            f"neighbours-told-{self.n_neighbours}", lambda: self._by_text(told)
+            f"neighbours-captions-{self.n_neighbours}", lambda: self._by_text(captioned)
         )
 
-    def _by_text(self, told: "Told") -> NDArray[np.int32]:
+    def _by_text(self, captioned: "CaptionedRows") -> NDArray[np.int32]:
         """Neighbours among captions; an image without one has those of the image."""
-        found = told.numbers[nearest_neighbours(told, self.n_neighbours)]
+        found = captioned.numbers[nearest_neighbours(captioned, self.n_neighbours)]
         out: NDArray[np.int32] = np.array(self.by_image[:, : found.shape[1]])
-        out[told.numbers] = found
+        out[captioned.numbers] = found
         return out
 
-    def _told(self, numbers: Tensor) -> Tensor:
+    def _text_probabilities(self, numbers: Tensor) -> Tensor:
         """p (b, C) of images; zeros where the caption is missing."""
         rows = self.captions.take(numbers)
-        out: Tensor = self.text_head(rows) * present(rows)[:, None]
+        out: Tensor = self.text_head(rows) * has_row(rows)[:, None]
         return out
 
     def loss(
@@ -75,7 +75,7 @@ class Sac(Method):
         numbers = torch.from_numpy(batch)
         r, s = (draw_neighbours(found, batch, draw) for found in (self.by_text, self.by_image))
         q, q_r, q_s = (self.image_head(self.images.take(rows)) for rows in (numbers, r, s))
-        p, p_r, p_s = (self._told(rows) for rows in (numbers, r, s))
+        p, p_r, p_s = (self._text_probabilities(rows) for rows in (numbers, r, s))
         pairs = {
             "intra": (Pair(q, q_r), Pair(p, p_s)),
             "image_to_text": (Pair(q, p_r), Pair(p, q_s)),
@@ -89,9 +89,9 @@ class Sac(Method):
         terms: dict[str, Tensor] = {}
         for name in used if config.contrast else ():
             own, other = pairs[name]
-            w = there = (own.a.any(dim=1) & own.b.any(dim=1)).float()
+            w = both = (own.a.any(dim=1) & own.b.any(dim=1)).float()
             if config.weighted:
-                w = there * self._weights(own, other)
+                w = both * self._weights(own, other)
             terms[name] = contrast(own, w, config.temperature, mask_self=config.mask_self)
         return terms
 
@@ -102,14 +102,14 @@ class Sac(Method):
         return w if config.weights_learn else w.detach()
 
     def _others(self, p: Tensor, q: Tensor) -> dict[str, Tensor]:
-        config, told = self.config, p.any(dim=1)
+        config, known = self.config, p.any(dim=1)
         terms: dict[str, Tensor] = {}
-        if not told.any():  # a batch without a caption
+        if not known.any():  # a batch without a caption
             return {"balance": -config.balance * entropy(q)} if config.balance else {}
         if config.alignment:
-            terms["alignment"] = config.alignment * alignment(p[told], q[told], config.beta)
+            terms["alignment"] = config.alignment * alignment(p[known], q[known], config.beta)
         if config.balance:
-            terms["balance"] = -config.balance * (entropy(p[told]) + entropy(q))
+            terms["balance"] = -config.balance * (entropy(p[known]) + entropy(q))
         return terms
 
     def probabilities(self, block: dict[str, Tensor]) -> Tensor:
@@ -148,7 +148,7 @@ class Sac(Method):
         for start in range(0, data.n_images, BLOCK):
             numbers = torch.arange(start, min(start + BLOCK, data.n_images))
             if name == "text":
-                yield self._told(numbers).cpu().numpy()
+                yield self._text_probabilities(numbers).cpu().numpy()
             else:
                 yield self.image_head(self.images.take(numbers)).cpu().numpy()
 
@@ -177,13 +177,13 @@ class Sac(Method):
         }
 
 
-class Told:
-    """`Rows` of the captions that are there, and `numbers` (m,), the images they belong to."""
+class CaptionedRows:
+    """`Rows` of the captions that are not missing, and `numbers` (m,), the images they are of."""
 
     def __init__(self, captions: Matrix) -> None:
         self._captions = captions
-        there = [rows.any(axis=1) for rows in captions.blocks(BLOCK)]
-        self.numbers = np.flatnonzero(np.concatenate(there)).astype(np.int32)
+        known = [rows.any(axis=1) for rows in captions.blocks(BLOCK)]
+        self.numbers = np.flatnonzero(np.concatenate(known)).astype(np.int32)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from sortal.tasks.clustering.kmeans import kmeans
 from sortal.tasks.heads.data import BLOCK, Data, Matrix, TextSpace, draw_neighbours
 from sortal.tasks.heads.losses.common import consistency, cross_entropy, entropy
 from sortal.tasks.heads.method import Method
-from sortal.tasks.heads.networks import linear_head
+from sortal.tasks.heads.networks import linear_head, linear_head_at
 
 HEAD, KMEANS = 0, 1  # what randomness is for
 
@@ -35,7 +35,7 @@ class Sic(Method):
 
     def prepare(self, data: Data) -> None:
         """The head, neighbours (each image is one of its own), and the nouns that say something."""
-        self.images, self.n_clusters = data.views["image"], data.n_clusters
+        self.images, self.n_clusters = data.modalities["image"], data.n_clusters
         self.neighbours = data.neighbours("image", self.n_neighbours, include_self=True)
         self.texts = self._texts(data)
         self.head = self._head(data, HEAD)
@@ -43,14 +43,14 @@ class Sic(Method):
 
     def _texts(self, data: Data) -> Tensor:
         space = data.spaces["noun"]
-        return space.vectors[telling(space, self.config.uniqueness)]
+        return space.vectors[specific_texts(space, self.config.uniqueness)]
 
     def _head(self, data: Data, purpose: int) -> torch.nn.Sequential:
-        config, dim = self.config, self.images.shape[1]
-        start = config.initialise == "centres"
-        centres = config.scale * torch.from_numpy(self._centres(data)) if start else None
-        generator = data.torch_generator(purpose)
-        return linear_head(dim, self.n_clusters, generator, centres, config.sharpness)
+        config = self.config
+        if config.initialise == "centres":
+            centres = config.scale * torch.from_numpy(self._centres(data))
+            return linear_head_at(centres, config.sharpness)
+        return linear_head(self.images.shape[1], self.n_clusters, data.torch_generator(purpose))
 
     def _centres(self, data: Data) -> FloatArray:
         """Centres (C, dim) of the images by plain k-means (7.1)."""
@@ -115,7 +115,7 @@ class Sic(Method):
         return self._scores(block["image"])
 
 
-def telling(space: TextSpace, uniqueness: float) -> NDArray[np.int64]:
+def specific_texts(space: TextSpace, uniqueness: float) -> NDArray[np.int64]:
     """Numbers (m,) of texts whose cosine with the corpus's mean is below 1 - `uniqueness` (7.2 b).
 
     Raises `UsageError` when that is none.

@@ -29,14 +29,15 @@ class Tac(Method):
 
     def prepare(self, data: Data) -> None:
         """Both heads, and each image's neighbours in both spaces, itself excluded."""
-        self.rows = data.views
+        self.rows = data.modalities
         width, clusters = self.config.width, data.n_clusters
         heads = {
-            view: mlp_head(data.views[view].shape[1], clusters, data.torch_generator(i), width)
-            for i, view in enumerate(self.views)
+            name: mlp_head(rows.shape[1], clusters, data.torch_generator(i), width)
+            for i, (name, rows) in enumerate((m, self.rows[m]) for m in self.modalities)
         }
         self.image_head, self.text_head = heads["image"], heads["noun"]
-        self.neighbours = {view: data.neighbours(view, self.n_neighbours) for view in self.views}
+        count = self.n_neighbours
+        self.neighbours = {name: data.neighbours(name, count) for name in self.modalities}
 
     def loss(
         self, batch: NDArray[np.int64], epoch: int, draw: np.random.Generator
@@ -44,7 +45,7 @@ class Tac(Method):
         """Terms distillation, confidence and balance."""
         images, nouns = self.rows["image"], self.rows["noun"]
         numbers = torch.from_numpy(batch)
-        near = {view: draw_neighbours(self.neighbours[view], batch, draw) for view in self.views}
+        near = {m: draw_neighbours(self.neighbours[m], batch, draw) for m in self.modalities}
         p, q = self.text_head(nouns.take(numbers)), self.image_head(images.take(numbers))
         config = self.config
         terms: dict[str, Tensor] = {}

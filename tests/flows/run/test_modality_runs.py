@@ -1,4 +1,4 @@
-"""GLAD on further views through the real flow: utterances of ready-made features, and pictures."""
+"""GLAD on further modalities through the real flow: utterances of features, and pictures."""
 
 import csv
 import logging
@@ -37,7 +37,7 @@ def features(path, dim, seed, keep):
 
 @pytest.fixture(scope="module")
 def utterances(tmp_path_factory):
-    """video as the images, text and audio as further views; an audio track in ten is missing."""
+    """video as the images, text and audio as modalities; an audio track in ten is missing."""
     root = tmp_path_factory.mktemp("utterances")
     (root / "in").mkdir()
     whole, some = np.ones(N, bool), np.random.default_rng(0).random(N) > 0.1
@@ -57,12 +57,12 @@ def settings(root, workspace):
             "encoder": {"spec": f"vectors:{root / 'in'}"},
             "nouns": {"source": "none"},
             "captions": {"source": "none"},
-            "views": {
+            "modalities": {
                 "text": {"kind": "vectors", "source": str(root / "text.parquet")},
                 "audio": {"kind": "vectors", "source": str(root / "audio.parquet")},
             },
             "head": {
-                "glad": {"views": ["image", "text", "audio"]},
+                "glad": {"modalities": ["image", "text", "audio"]},
                 "trainer": {"epochs": 6, "batch_size": 40, "lr": 0.005},
             },
         }
@@ -96,7 +96,7 @@ def test_utterances_are_sorted_by_their_features_alone(run, utterances):
     assert find(workspace, place["kind"], place["fingerprint"])
     page = build(workspace, result.run_id)
     row = f'audio</th><td class="n">768</td><td class="n">{n_audio}</td><td class="n">{N - n_audio}'
-    assert "<h3>Views</h3>" in page and row in page
+    assert "<h3>Modalities</h3>" in page and row in page
 
 
 def test_the_same_run_again_is_that_run(run, utterances):
@@ -104,7 +104,7 @@ def test_the_same_run_again_is_that_run(run, utterances):
     assert recluster.fn(settings(utterances[0], workspace.root)).run_id == result.run_id
 
 
-def test_utterances_are_placed_by_the_view_that_is_there_and_a_line_says_so(
+def test_utterances_are_placed_by_the_modality_that_is_there_and_a_line_says_so(
     run, utterances, caplog, monkeypatch
 ):
     result, workspace = run
@@ -128,7 +128,7 @@ def test_pictures_with_titles_are_sorted_by_both(photos, tmp_path):
         for i, path in enumerate(paths):
             writer.writerow([path, "" if i % 10 == 0 else f"a drawing of {path.split('/')[0]}"])
     values = {"source": str(source), "n_clusters": 4, "method": "glad", "workspace": tmp_path / "w"}
-    chosen = ["views.title.kind=column", "head.glad.views=[image, title]"]
+    chosen = ["modalities.title.kind=column", "head.glad.modalities=[image, title]"]
     chosen += ["head.trainer.epochs=3", "head.trainer.batch_size=32", "head.trainer.lr=0.01"]
     result = recluster.fn(
         make_config(values, [*chosen, "nouns.source=none", "captions.source=none"])
@@ -142,11 +142,17 @@ def test_pictures_with_titles_are_sorted_by_both(photos, tmp_path):
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("head.glad.views=[image, sound]", r"must name views of the run \(.*audio\), got 'sound'"),
-        ("head.glad.views=[image]", "must name two or more views"),
-        ("head.glad.views=[image, noun]", "nouns.source must not be none, since the method glad"),
         (
-            "views.text={kind: column, encoder: nothing}",
+            "head.glad.modalities=[image, sound]",
+            r"must name modalities of the run \(.*audio\), got 'sound'",
+        ),
+        ("head.glad.modalities=[image]", "must name two or more modalities"),
+        (
+            "head.glad.modalities=[image, noun]",
+            "nouns.source must not be none, since the method glad",
+        ),
+        (
+            "modalities.text={kind: column, encoder: nothing}",
             "encoder of texts must be minilm, conse, .*got 'nothing'",
         ),
     ],
@@ -157,7 +163,7 @@ def test_views_that_cannot_be_are_refused_before_anything_is_read(
     with pytest.raises(UsageError, match=words) as error:
         config = settings(utterances[0], tmp_path).model_dump(exclude_unset=True)
         if "text" in setting:
-            config["views"].pop("text")
+            config["modalities"].pop("text")
         recluster.fn(make_config(config, [setting]))
     assert "\n" not in str(error.value)
     assert not Workspace(tmp_path).vectors.exists() or not list(

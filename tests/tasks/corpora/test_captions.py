@@ -89,7 +89,9 @@ def test_a_caption_in_quotes_may_hold_the_delimiter_and_a_line_break(tmp_path: P
 def test_malformed_lines_are_counted_and_the_rest_is_kept(
     tmp_path: Path, name: str, text: str | bytes, bad: int
 ) -> None:
-    table, facts = caption_corpus(read_captions(written(tmp_path, name, text)), CaptionsConfig())
+    table, facts = caption_corpus(
+        read_captions(written(tmp_path, name, text), "auto"), CaptionsConfig()
+    )
     assert table.column("text").to_pylist() == [DOG]
     assert facts["n_malformed"] == bad
     assert facts["n_read"] == bad + 1
@@ -221,7 +223,7 @@ def test_the_real_flickr8k_file_is_read_whole(shared: Path) -> None:
     path = shared / "captions" / "Flickr8k.token.txt"
     if not path.is_file():
         pytest.skip("no Flickr8k captions in the shared test data")
-    table, facts = caption_corpus(read_captions(path), CaptionsConfig())
+    table, facts = caption_corpus(read_captions(path, "auto"), CaptionsConfig())
     assert facts["n_read"] == 40_460
     assert facts["n_malformed"] == 0
     assert len(table) + facts["n_repeated"] + facts["n_short"] + facts["n_long"] == 40_460

@@ -128,8 +128,8 @@ def test_images_that_do_not_decode_are_listed_and_not_decoded_twice(
     monkeypatch.setattr(
         encoding,
         "embed_rows",
-        lambda store, table, *_, embed_rows=encoding.embed_rows: (
-            decoded.extend(table["path"].to_pylist()) or embed_rows(store, table, *_)
+        lambda store, images, *_, embed_rows=encoding.embed_rows: (
+            decoded.extend(images.table["path"].to_pylist()) or embed_rows(store, images, *_)
         ),
     )
     again = embed(workspace, source, config)

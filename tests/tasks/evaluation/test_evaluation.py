@@ -15,7 +15,7 @@ from sortal.storage.artifacts import Written, publish
 from sortal.storage.hashing import hash_text
 from sortal.storage.rows import as_rows
 from sortal.storage.workspace import Workspace
-from sortal.tasks.evaluation.label_free import draw, geometry, look, silhouette, stability
+from sortal.tasks.evaluation.label_free import draw, geometry, silhouette, stability, summarise
 from sortal.tasks.evaluation.metrics import METRICS
 from sortal.tasks.evaluation.step import evaluate, evaluate_names, join_labels, majority
 
@@ -121,14 +121,14 @@ def test_mean_cosine_is_that_of_all_pairs(n, dim, seed):
     rows = np.random.default_rng(seed).normal(size=(n, dim)).astype(np.float32)
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     cosines = (unit @ unit.T)[np.triu_indices(n, 1)]
-    found = look(as_rows(rows), np.array([0, n - 1]))
+    found = summarise(as_rows(rows), np.array([0, n - 1]))
     assert found.cosine == pytest.approx(cosines.mean(), abs=1e-5)
     assert found.rows == pytest.approx(unit[[0, n - 1]], abs=1e-6)
 
 
 def test_zero_rows_and_single_rows_have_no_cosine():
-    assert look(as_rows(np.zeros((4, 2), np.float32)), np.array([1])).cosine is None
-    assert look(as_rows(np.ones((1, 2), np.float32)), np.array([0])).cosine is None
+    assert summarise(as_rows(np.zeros((4, 2), np.float32)), np.array([1])).cosine is None
+    assert summarise(as_rows(np.ones((1, 2), np.float32)), np.array([0])).cosine is None
 
 
 def blobs(n_blobs, n=40, spread=0.05):

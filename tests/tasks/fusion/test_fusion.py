@@ -6,11 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sortal.configs.schema import FusionConfig
 from sortal.storage.rows import read_all
 from sortal.storage.vector_sets import FileVectors, write_shards
 from sortal.tasks.arrays import normalise
 from sortal.tasks.fusion.fuser import adaptive_weights, fuse_block
 from sortal.tasks.fusion.step import _mean_weights, weights_table
+
+
+def fuse(image, others, mode="sum", weights="adaptive", gamma=0.1):
+    return fuse_block(
+        image, others, FusionConfig.model_construct(mode=mode, weights=weights, gamma=gamma)
+    )
+
 
 modes = st.sampled_from(["sum", "concat"])
 
@@ -26,7 +34,7 @@ def modalities(draw):
 @given(modalities(), modes, st.sampled_from(["adaptive", "equal"]), st.floats(1e-3, 100))
 def test_weights_sum_to_one_and_vectors_are_unit(vectors, mode, weights, gamma):
     image, *others = vectors
-    fused, share = fuse_block(image, others, mode, weights, gamma)
+    fused, share = fuse(image, others, mode, weights, gamma)
     assert share.shape == (len(image), len(vectors))
     assert np.all(share >= 0)
     np.testing.assert_allclose(share.sum(axis=1), 1, atol=1e-5)
@@ -40,8 +48,8 @@ def test_weights_sum_to_one_and_vectors_are_unit(vectors, mode, weights, gamma):
 def test_rows_are_fused_one_by_one_so_order_and_duplicates_do_not_matter(vectors, mode, seed):
     image, *others = vectors
     rows = np.random.default_rng(seed).integers(len(image), size=2 * len(image))
-    fused, share = fuse_block(image, others, mode)
-    again, share_again = fuse_block(image[rows], [other[rows] for other in others], mode)
+    fused, share = fuse(image, others, mode)
+    again, share_again = fuse(image[rows], [other[rows] for other in others], mode)
     np.testing.assert_allclose(again, fused[rows], atol=1e-6)
     np.testing.assert_allclose(share_again, share[rows], atol=1e-6)
 
@@ -50,15 +58,15 @@ def test_rows_are_fused_one_by_one_so_order_and_duplicates_do_not_matter(vectors
 @given(modalities(), modes)
 def test_a_large_gamma_means_equal_weights(vectors, mode):
     image, *others = vectors
-    adaptive, _ = fuse_block(image, others, mode, "adaptive", gamma=1e6)
-    equal, _ = fuse_block(image, others, mode, "equal")
+    adaptive, _ = fuse(image, others, mode, "adaptive", gamma=1e6)
+    equal, _ = fuse(image, others, mode, "equal")
     np.testing.assert_allclose(adaptive, equal, atol=1e-3)
 
 
 @settings(max_examples=50, deadline=None)
 @given(modalities())
 def test_without_counterparts_the_vector_is_the_image(vectors):
-    fused, share = fuse_block(vectors[0], [])
+    fused, share = fuse(vectors[0], [])
     np.testing.assert_allclose(fused, vectors[0], atol=1e-6)
     np.testing.assert_array_equal(share, 1)
 
@@ -76,20 +84,20 @@ def test_a_small_gamma_picks_the_vector_nearest_to_the_prototype():
     image = np.array([[1.0, 0.0, 0.0]], dtype=np.float32)
     noun = normalise(np.array([[0.0, 1.0, 0.0]], dtype=np.float32))
     caption = normalise(np.array([[0.0, 1.0, 0.2]], dtype=np.float32))
-    _, share = fuse_block(image, [noun, caption], gamma=0.001)
+    _, share = fuse(image, [noun, caption], gamma=0.001)
     assert share[0, 0] < 1e-6
 
 
 def test_equal_concatenation_is_tacs():
     image, noun = np.eye(2, dtype=np.float32)[[0]], np.eye(2, dtype=np.float32)[[1]]
-    fused, _ = fuse_block(image, [noun], "concat", "equal")
+    fused, _ = fuse(image, [noun], "concat", "equal")
     np.testing.assert_allclose(fused, [[np.sqrt(0.5), 0, 0, np.sqrt(0.5)]], atol=1e-6)
 
 
 def test_zero_counterparts_do_not_make_nan():
     image = np.eye(3, dtype=np.float32)
     for mode in ("sum", "concat"):
-        fused, share = fuse_block(image, [np.zeros_like(image)], mode)
+        fused, share = fuse(image, [np.zeros_like(image)], mode)
         assert np.isfinite(fused).all()
         assert np.isfinite(share).all()
 

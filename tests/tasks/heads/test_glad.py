@@ -1,4 +1,4 @@
-"""GLAD as a method: images that lack views, its switches, and the networks a training leaves."""
+"""GLAD as a method: images that lack modalities, its switches, the networks it leaves."""
 
 import numpy as np
 import pytest
@@ -18,22 +18,22 @@ SOME = np.arange(N) % 3 > 0  # a third of the images has no title
 
 def config_of(**glad):
     trainer = {"epochs": 2, "batch_size": 30, "lr": 0.01, "optimiser": "adamw"}
-    return HeadConfig(method="glad", trainer=trainer, glad={"views": list(DIMS), **glad})
+    return HeadConfig(method="glad", trainer=trainer, glad={"modalities": list(DIMS), **glad})
 
 
 @pytest.fixture
 def data(tmp_path):
     rng = np.random.default_rng(0)
-    views = {}
+    modalities = {}
     for name, dim in DIMS.items():
         rows = rng.standard_normal((KINDS, dim))[np.arange(N) // 30]
         rows = normalise((rows + 0.3 * rng.standard_normal((N, dim))).astype(np.float32))
         if name == "title":
             rows[~SOME] = 0
-        path = tmp_path / f"view-{name}.npy"
+        path = tmp_path / f"modality-{name}.npy"
         write_matrix(path, (N, dim), [rows])
-        views[name] = Matrix(path)
-    return Data(KINDS, views, {}, tmp_path)
+        modalities[name] = Matrix(path, "cpu")
+    return Data(KINDS, modalities, {}, tmp_path, 0, "cpu")
 
 
 @pytest.fixture
@@ -44,10 +44,10 @@ def glad(data):
 
 
 def rows_of(data):
-    return {name: matrix.slice(0, N) for name, matrix in data.views.items()}
+    return {name: matrix.slice(0, N) for name, matrix in data.modalities.items()}
 
 
-def test_a_missing_view_has_no_part_in_the_common_representation_and_the_labels(data, glad):
+def test_a_missing_modality_has_no_part_in_the_common_representation_and_the_labels(data, glad):
     rows = rows_of(data)
     alone = {"image": rows["image"]}
     lacking = torch.from_numpy(~SOME)
@@ -61,7 +61,7 @@ def test_a_missing_view_has_no_part_in_the_common_representation_and_the_labels(
     assert glad.facts() == {"n_image": N, "n_title": int(SOME.sum())}
 
 
-def test_an_image_without_any_view_may_be_of_any_kind(glad):
+def test_an_image_without_any_modality_may_be_of_any_kind(glad):
     block = {name: torch.zeros(2, dim) for name, dim in DIMS.items()}
     torch.testing.assert_close(glad.probabilities(block), torch.full((2, KINDS), 1 / KINDS))
 
@@ -70,7 +70,7 @@ def test_what_a_missing_row_would_hold_changes_no_loss(data, glad):
     batch = np.arange(N)
     plain = glad.loss(batch, 0, np.random.default_rng(0))
     only = batch[SOME]
-    rows = {name: matrix.take(torch.from_numpy(only)) for name, matrix in data.views.items()}
+    rows = {name: matrix.take(torch.from_numpy(only)) for name, matrix in data.modalities.items()}
     projected = glad.project(rows)
     alone = glad._global(projected["title"], common_of(projected))
     with torch.no_grad():
@@ -80,7 +80,7 @@ def test_what_a_missing_row_would_hold_changes_no_loss(data, glad):
     torch.testing.assert_close(plain["labels"], expected)
 
 
-def test_a_batch_in_which_a_view_is_missing_altogether_still_teaches(glad):
+def test_a_batch_in_which_a_modality_is_missing_altogether_still_teaches(glad):
     glad.zero_grad()
     terms = glad.loss(np.flatnonzero(~SOME), 0, np.random.default_rng(0))
     total = torch.stack(list(terms.values())).sum()
@@ -108,7 +108,7 @@ def test_every_ablation_of_the_paper_is_a_preset():
 
 @pytest.mark.parametrize("preset", TERMS)
 def test_presets_have_the_terms_they_are_named_for(data, preset):
-    over = {"glad": {"views": list(DIMS)}, "trainer": {"epochs": 2, "batch_size": 30}}
+    over = {"glad": {"modalities": list(DIMS)}, "trainer": {"epochs": 2, "batch_size": 30}}
     config = HeadConfig(**merge(load_preset(preset)["head"], over))
     made = Glad(config)
     names = {name for _, name, _ in train(made, data, config.trainer)}

@@ -1,6 +1,7 @@
 """GLAD's losses against numbers worked out from their equations, their gradients, and its plan."""
 
 import math
+from functools import partial
 
 import numpy as np
 import ot
@@ -13,6 +14,7 @@ from sortal.tasks.transport.exact_pass import Columns, dense_plan
 from transports import plan_of, solved
 
 DOUBLE = torch.float64
+alignment = partial(glad.local_alignment, positive=True)
 
 
 def tensor(values):
@@ -42,9 +44,9 @@ def test_transport_loss_by_hand():
     assert glad.transport_loss(scores, target).item() == pytest.approx((cost + entropy) / 2)
 
 
-def test_similarities_average_the_views_that_both_have():
+def test_similarities_average_the_modalities_that_both_have():
     one = tensor([[1, 0], [0.6, 0.8], [0, 1]])
-    two = tensor([[1, 0], [1, 0], [0, 0]])  # the third has no such view
+    two = tensor([[1, 0], [1, 0], [0, 0]])  # the third has no such modality
     expected = [[1, 0.8, 0], [0.8, 1, 0.8], [0, 0.8, 1]]
     torch.testing.assert_close(glad.similarities([one, two]), tensor(expected))
     apart = [tensor([[1, 0], [0, 0]]), tensor([[0, 0], [1, 0]])]
@@ -52,16 +54,16 @@ def test_similarities_average_the_views_that_both_have():
 
 
 def test_local_alignment_by_hand():
-    common, view = tensor([[1, 0], [0, 1]]), tensor([[0.8, 0.6], [0.6, 0.8]])
+    common, modality = tensor([[1, 0], [0, 1]]), tensor([[0.8, 0.6], [0.6, 0.8]])
     s = tensor([[1, 0.5], [0.5, 1]])
     # T = 0.5: C / T = [[1.6, 1.2], [1.2, 1.6]]; the other's exponent is halved by s = 1/2
     without = 0.5 * (0.6 - 1.6)
-    found = glad.local_alignment(common, view, s, 0.5, positive=False)
+    found = glad.local_alignment(common, modality, s, 0.5, positive=False)
     assert found.item() == pytest.approx(without)
     infonce = 0.5 * math.log((math.exp(0.6) + math.exp(1.6)) / math.exp(1.6))
-    assert glad.local_alignment(common, view, s, 0.5).item() == pytest.approx(infonce)
+    assert alignment(common, modality, s, 0.5).item() == pytest.approx(infonce)
     plain = 0.5 * math.log((math.exp(1.2) + math.exp(1.6)) / math.exp(1.6))
-    found = glad.local_alignment(common, view, torch.zeros_like(s), 0.5)
+    found = alignment(common, modality, torch.zeros_like(s), 0.5)
     assert found.item() == pytest.approx(plain)
 
 
@@ -69,9 +71,9 @@ def test_images_that_are_alike_do_not_push_each_other():
     common = tensor([[1, 0, 0], [0, 1, 0]])
     near, far = tensor([[0.8, 0.6, 0], [0.6, 0.8, 0]]), tensor([[0.8, 0, 0.6], [0, 0.8, 0.6]])
     ones, zeros = torch.ones(2, 2, dtype=DOUBLE), torch.zeros(2, 2, dtype=DOUBLE)
-    loss = [glad.local_alignment(common, view, ones, 0.5) for view in (near, far)]
+    loss = [alignment(common, modality, ones, 0.5) for modality in (near, far)]
     assert loss[0].item() == pytest.approx(loss[1].item())
-    loss = [glad.local_alignment(common, view, zeros, 0.5) for view in (near, far)]
+    loss = [alignment(common, modality, zeros, 0.5) for modality in (near, far)]
     assert loss[0].item() > loss[1].item() + 0.1
 
 
@@ -96,7 +98,9 @@ def test_gradients_are_the_losses_slopes(seed):
         return glad.divergence(target, scores.softmax(dim=1))
 
     def local(one, two):
-        return glad.local_alignment(normalised(one + two), normalised(one), weights, 0.2)
+        return glad.local_alignment(
+            normalised(one + two), normalised(one), weights, 0.2, positive=True
+        )
 
     for loss, given in ((transport, (raw,)), (labels, (logits,)), (local, (raw, other))):
         assert gradcheck(loss, given)

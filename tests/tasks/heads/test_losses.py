@@ -1,6 +1,7 @@
 """Losses of heads against numbers worked out from the papers' equations, and their gradients."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch.autograd import gradcheck
 
 from sortal.tasks.heads.losses.common import consistency, cross_entropy, distillation, entropy
-from sortal.tasks.heads.networks import linear_head, mlp_head
+from sortal.tasks.heads.networks import linear_head, linear_head_at, mlp_head
 
 P = torch.tensor([[0.8, 0.2], [0.3, 0.7]], dtype=torch.float64)
 Q = torch.tensor([[0.5, 0.5], [0.1, 0.9]], dtype=torch.float64)
@@ -54,10 +55,10 @@ def test_distillation_by_hand():
 
 def test_distillation_does_not_see_the_length_of_columns():
     scaled = Q * torch.tensor([3.0, 0.2], dtype=torch.float64)
-    assert distillation(P, scaled).item() == pytest.approx(distillation(P, Q).item())
+    assert distillation(P, scaled, 0.5).item() == pytest.approx(distillation(P, Q, 0.5).item())
 
 
-@pytest.mark.parametrize("loss", [consistency, distillation])
+@pytest.mark.parametrize("loss", [consistency, partial(distillation, temperature=0.5)])
 def test_gradients_of_pairs_are_those_of_finite_differences(loss):
     assert gradcheck(loss, (probabilities(seed=0), probabilities(seed=1)))
 
@@ -79,17 +80,17 @@ def test_a_linear_head_starts_as_the_nearest_centre():
     rng = np.random.default_rng(0)
     centres = torch.tensor(rng.standard_normal((4, 8)), dtype=torch.float32)
     rows = torch.tensor(rng.standard_normal((50, 8)), dtype=torch.float32)
-    head = linear_head(8, 4, torch.Generator(), centres, sharpness=0.3)
+    head = linear_head_at(centres, sharpness=0.3)
     squared = torch.cdist(rows, centres).square()
     assert torch.allclose(head(rows), (-0.3 * squared).softmax(dim=1), atol=1e-5)
 
 
 def test_heads_are_seeded_and_give_distributions():
     rows = torch.randn(20, 8)
-    for make in (mlp_head, linear_head):
+    for make in (partial(mlp_head, width=512), linear_head):
         one, two = (make(8, 3, torch.Generator().manual_seed(7)) for _ in range(2))
         assert torch.equal(one(rows), two(rows))
         assert torch.allclose(one(rows).sum(dim=1), torch.ones(20))
-    weight = mlp_head(512, 3, torch.Generator().manual_seed(0))[0].weight
+    weight = mlp_head(512, 3, torch.Generator().manual_seed(0), width=512)[0].weight
     assert weight.std().item() == pytest.approx(0.02, rel=0.02)
     assert weight.abs().max().item() <= 2.0

@@ -13,7 +13,7 @@ from sortal.tasks.arrays import normalise
 from sortal.tasks.heads.data import Data, Matrix, write_matrix
 from sortal.tasks.heads.losses.sac import Pair, agreement, alignment, contrast, weights
 from sortal.tasks.heads.methods.sac import Sac
-from sortal.tasks.heads.trainer import survey, train
+from sortal.tasks.heads.trainer import predict, train
 
 T = 1.1
 KINDS, DIM, N = 4, 16, 240
@@ -35,7 +35,7 @@ def sigmoid(x):
 def test_weights_by_hand():
     # own: .8 x .5 + .2 x .5 = .5, .3 x .1 + .7 x .9 = .66; other: the rows of A with themselves
     own, other = Pair(A, B), Pair(A, A)
-    found = agreement(own, T)
+    found = agreement(own, T, scale=1.0)
     assert found.tolist() == pytest.approx([sigmoid(0.5 / T), sigmoid(0.66 / T)])
     found = weights(own, other, alpha=0.9, temperature=T, scale=2.0)
     first = 0.9 * sigmoid(2 * 0.5 / T) + 0.1 * sigmoid(2 * 0.68 / T)
@@ -64,7 +64,7 @@ def test_contrast_by_hand(mask_self):
 
 def test_pairs_without_weight_teach_nothing():
     a = A.clone().requires_grad_()
-    value = contrast(Pair(a, B), torch.zeros(2, dtype=torch.float64), T)
+    value = contrast(Pair(a, B), torch.zeros(2, dtype=torch.float64), T, mask_self=False)
     value.backward()
     assert value.item() == 0 and not a.grad.any()
 
@@ -85,7 +85,7 @@ def logits(seed):
 
 @pytest.mark.parametrize("mask_self", [False, True])
 def test_gradients_through_probabilities_and_weights_are_those_of_finite_differences(mask_self):
-    def whole(*z):
+    def total_loss(*z):
         q, q_r, q_s, p, p_r, p_s = (each.softmax(dim=1) for each in z)
         total = alignment(p, q, 0.5)
         for own, other in (
@@ -98,45 +98,45 @@ def test_gradients_through_probabilities_and_weights_are_those_of_finite_differe
         return total
 
     inputs = tuple(logits(seed) for seed in range(6))
-    assert gradcheck(whole, inputs)
-    grads = torch.autograd.grad(whole(*inputs), inputs)
+    assert gradcheck(total_loss, inputs)
+    grads = torch.autograd.grad(total_loss(*inputs), inputs)
     assert all(grad.abs().sum() > 1e-6 for grad in grads)
 
 
 class World:
-    """Images and captions of four kinds; `told` numbers the image each caption belongs to."""
+    """Images and captions of four kinds; `owner` numbers the image each caption belongs to."""
 
-    def __init__(self, folder, told=None, missing=(), **sac):
+    def __init__(self, folder, owner=None, missing=(), **sac):
         folder.mkdir(exist_ok=True)
         rng = np.random.default_rng(0)
-        views = {}
-        for name, order in (("image", np.arange(N)), ("description", told)):
+        modalities = {}
+        for name, order in (("image", np.arange(N)), ("description", owner)):
             kinds = normalise(rng.standard_normal((KINDS, DIM)).astype(np.float32))
             noise = 0.2 * rng.standard_normal((N, DIM)).astype(np.float32)
             rows = normalise(kinds[LABELS] + noise)
             rows = rows if order is None else rows[order]
             if name == "description":
                 rows[list(missing)] = 0
-            write_matrix(folder / f"view-{name}.npy", (N, DIM), [rows])
-            views[name] = Matrix(folder / f"view-{name}.npy")
+            write_matrix(folder / f"modality-{name}.npy", (N, DIM), [rows])
+            modalities[name] = Matrix(folder / f"modality-{name}.npy", "cpu")
         trainer = {"epochs": 6, "batch_size": 60, "n_neighbours": 10}
         self.config = HeadConfig(method="sac", trainer=trainer, sac=sac)
-        self.data = Data(KINDS, views, {}, folder)
+        self.data = Data(KINDS, modalities, {}, folder, 0, "cpu")
         self.method = Sac(self.config)
         self.history = train(self.method, self.data, self.config.trainer)
 
     @property
     def agreement(self):
-        return adjusted_rand_score(LABELS, survey(self.method, self.data).labels)
+        return adjusted_rand_score(LABELS, predict(self.method, self.data).labels)
 
 
 def test_captions_of_other_images_weigh_less(tmp_path):
     rng = np.random.default_rng(1)
-    told = np.arange(N)
+    owner = np.arange(N)
     wrong = rng.permutation(N)[: N // 2]
-    told[wrong] = np.roll(wrong, 1)
-    right = LABELS[told] == LABELS
-    world = World(tmp_path, told)
+    owner[wrong] = np.roll(wrong, 1)
+    right = LABELS[owner] == LABELS
+    world = World(tmp_path, owner)
     found = world.method.per_image(world.data)
     assert world.agreement > 0.9
     assert roc_auc_score(right, found["weight"]) > 0.9
@@ -151,8 +151,8 @@ def test_the_weight_of_an_image_is_the_mean_over_its_neighbours(tmp_path):
     method, data = world.method, world.data
     method.eval()
     with torch.no_grad():
-        q = method.image_head(data.views["image"].take(torch.arange(N)))
-        p = method.text_head(data.views["description"].take(torch.arange(N)))
+        q = method.image_head(data.modalities["image"].take(torch.arange(N)))
+        p = method.text_head(data.modalities["description"].take(torch.arange(N)))
     settings = {"alpha": 0.9, "temperature": T, "scale": 1.0}
     means = []
     for r, s in zip(method.by_text[7], method.by_image[7], strict=True):

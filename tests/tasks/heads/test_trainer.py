@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +20,14 @@ from sortal.tasks.arrays import normalise
 from sortal.tasks.clustering import neighbours
 from sortal.tasks.clustering.neighbours import nearest_neighbours
 from sortal.tasks.heads.data import Data, Matrix, TextSpace, write_matrix
-from sortal.tasks.heads.fit import METHODS
-from sortal.tasks.heads.trainer import lr_factor, optimiser_of, survey, train
+from sortal.tasks.heads.methods import method_class, method_of
+from sortal.tasks.heads.trainer import lr_factor, optimiser_of, predict, train
 
 KINDS, DIM, N_IMAGES = 4, 24, 300
 LABELS = np.arange(N_IMAGES) % KINDS
+METHODS = [
+    name for name in get_args(HeadConfig.model_fields["method"].annotation) if name != "none"
+]
 BATCH = {"epochs": 4, "batch_size": 50, "n_neighbours": 8}
 
 
@@ -37,15 +41,15 @@ def make_data(folder: Path, seed: int = 0) -> Data:
         noise = spread * rng.standard_normal((len(labels), DIM)).astype(np.float32)
         return normalise(kinds[labels] + noise)
 
-    views = {}
+    modalities = {}
     for name, spread in (("image", 0.15), ("noun", 0.1), ("description", 0.1)):
-        path = folder / f"view-{name}.npy"
+        path = folder / f"modality-{name}.npy"
         write_matrix(path, (N_IMAGES, DIM), [near(LABELS, spread)])
-        views[name] = Matrix(path)
+        modalities[name] = Matrix(path, "cpu")
     nouns = torch.tensor(near(np.arange(24) % KINDS, 0.05))
     unknown = pa.table({"synset": pa.nulls(24, pa.string()), "depth": pa.nulls(24, pa.int8())})
     space = TextSpace(nouns, np.zeros(24, np.float32), unknown)
-    return Data(KINDS, views, {"noun": space}, folder, seed)
+    return Data(KINDS, modalities, {"noun": space}, folder, seed, "cpu")
 
 
 def config(method, **trainer):
@@ -56,13 +60,13 @@ def config(method, **trainer):
         trainer={**BATCH, **faster, **trainer},
         sic=few,
         mca=few,
-        glad={"views": ["image", "noun"]},
+        glad={"modalities": ["image", "noun"]},
     )
 
 
 def trained(folder, method="tac", seed=0, **trainer):
     settings = config(method, **trainer)
-    made = METHODS[method](settings)
+    made = method_of(settings)
     data = make_data(folder, seed)
     history = train(made, data, settings.trainer)
     return made, data, history
@@ -76,9 +80,20 @@ def same(one, two):
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_a_method_is_the_class_of_its_name_and_reads_what_its_section_says(method):
+    settings = config(method)
+    made = method_of(settings)
+    assert type(made) is method_class(method)
+    assert type(made).__module__ == f"sortal.tasks.heads.methods.{method}"
+    reads = getattr(settings, method).reads
+    assert (made.modalities, made.deciding, made.spaces) == reads == settings.reads
+    assert set(reads.deciding) <= set(reads.modalities)
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_known_kinds_are_found_and_the_history_is_whole(tmp_path, method):
     made, data, history = trained(tmp_path, method)
-    assert adjusted_rand_score(LABELS, survey(made, data).labels) > 0.95
+    assert adjusted_rand_score(LABELS, predict(made, data).labels) > 0.95
     names = {name for _, name, _ in history}
     assert {"loss", "entropy", "n_empty", "agreement", "confidence"} <= names
     assert {epoch for epoch, _, _ in history} == set(range(BATCH["epochs"]))
@@ -99,16 +114,16 @@ def test_r21_a_seed_decides_and_threads_do_not(tmp_path, method):
         torch.set_num_threads(1)
         single, _, _ = trained(tmp_path / "single", method)
         torch.set_num_threads(2)
-    labels = survey(one, data).labels, survey(single, data).labels
+    labels = predict(one, data).labels, predict(single, data).labels
     assert adjusted_rand_score(*labels) >= 0.999
 
 
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
-from test_trainer import METHODS, config, make_data, train, Path
+from test_trainer import method_of, config, make_data, train, Path
 settings = config({method!r})
-made = METHODS[{method!r}](settings)
+made = method_of(settings)
 plain = made.loss
 def deadly(batch, epoch, draw):
     if epoch == 2 and draw.bit_generator.state["state"]["state"] % 3:
@@ -135,7 +150,7 @@ def test_r23_a_training_killed_and_resumed_is_an_uninterrupted_one(tmp_path, met
 
 def test_a_finished_training_is_not_trained_again(tmp_path):
     made, data, history = trained(tmp_path)
-    again = METHODS["tac"](config("tac"))
+    again = method_of(config("tac"))
     assert train(again, data, config("tac").trainer) == history
     assert same(made, again)
 
@@ -149,11 +164,11 @@ def test_the_best_epoch_counts_where_a_score_decides(tmp_path):
         seen.append(labels)
         return next(scores)
 
-    made = METHODS["tac"](settings)
+    made = method_of(settings)
     data = make_data(tmp_path)
     train(made, data, settings.trainer, score)
     assert len(seen) == 4
-    np.testing.assert_array_equal(survey(made, data).labels, seen[1])
+    np.testing.assert_array_equal(predict(made, data).labels, seen[1])
 
 
 @pytest.mark.parametrize(
@@ -192,10 +207,10 @@ def test_without_a_loss_or_with_one_that_is_no_number_training_stops(tmp_path):
         tac={"distillation": "none", "confidence": False, "balance": 0.0},
     )
     with pytest.raises(UsageError, match="at least one loss term"):
-        train(METHODS["tac"](off), make_data(tmp_path), off.trainer)
+        train(method_of(off), make_data(tmp_path), off.trainer)
     wild = config("tac", lr=1e30)
     with pytest.raises(RunError, match="diverged in epoch 0.*lower head.trainer.lr"):
-        train(METHODS["tac"](wild), make_data(tmp_path), wild.trainer)
+        train(method_of(wild), make_data(tmp_path), wild.trainer)
 
 
 @settings(max_examples=30, deadline=None)

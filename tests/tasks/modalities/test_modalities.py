@@ -1,4 +1,4 @@
-"""Further views: texts of metadata and ready-made vectors, row for row with the images."""
+"""Further modalities: texts of metadata and ready-made vectors, row for row with the images."""
 
 import csv
 import json
@@ -20,18 +20,18 @@ from sortal.storage.vector_sets import FileVectors
 from sortal.tasks.arrays import normalise
 from sortal.tasks.embedding.step import embed_images
 from sortal.tasks.encoders.registry import describe, describe_text, open_encoder
-from sortal.tasks.heads.data import present
+from sortal.tasks.heads.data import has_row
 from sortal.tasks.heads.inputs import HeadInputs
 from sortal.tasks.heads.load import open_data
 from sortal.tasks.heads.method import Method
-from sortal.tasks.modalities.step import column_texts, copy_view, embed_view
+from sortal.tasks.modalities.step import column_texts, copy_modality, embed_modality
 from sortal.tasks.modalities.write import PRESENT, TEXTS
 
 MINILM = EncoderConfig(spec="minilm", device="cpu")
 
 
 class Collection:
-    """Real pictures with a metadata file, and the steps up to their views."""
+    """Real pictures with a metadata file, and the steps up to their modalities."""
 
     def __init__(self, workspace, config, source):
         self.workspace, self.config, self.source = workspace, config, source
@@ -54,8 +54,8 @@ class Collection:
             self.workspace, scan=self.scanned(), source=str(self.source), column=column
         )
 
-    def view(self, name="title"):
-        return embed_view(
+    def modality(self, name="title"):
+        return embed_modality(
             self.workspace,
             name=name,
             images=self.images(),
@@ -66,10 +66,10 @@ class Collection:
 
     def ready(self, source, name="audio"):
         about = {"name": name, "images": self.images(), "scan": self.scanned()}
-        return copy_view(self.workspace, source=str(source), **about)
+        return copy_modality(self.workspace, source=str(source), **about)
 
-    def rows(self, view):
-        files = sorted(view.folder(self.workspace).glob("vectors-*.parquet"))
+    def rows(self, modality):
+        files = sorted(modality.folder(self.workspace).glob("vectors-*.parquet"))
         keys = [key for file in files for key in pq.read_table(file)["key"].to_pylist()]
         vectors = np.concatenate(list(FileVectors(files).blocks(3)))
         return dict(zip(keys, vectors, strict=True))
@@ -103,13 +103,13 @@ def collection(workspace, config, photos, titles, tmp_path):
     return Collection(workspace, config, source)
 
 
-def test_a_column_becomes_a_view_row_for_row_and_what_is_missing_is_counted(collection, titles):
-    view = collection.view()
-    assert view.facts["title"] == {"dim": 384, "n_present": 6, "n_missing": 1}
+def test_a_column_becomes_a_modality_row_for_row_and_what_is_missing_is_counted(collection, titles):
+    modality = collection.modality()
+    assert modality.facts["title"] == {"dim": 384, "n_present": 6, "n_missing": 1}
     index = pq.read_table(collection.images().file(collection.workspace, "index.parquet"))
-    rows = collection.rows(view)
+    rows = collection.rows(modality)
     assert list(rows) == index["key"].to_pylist()
-    there = pq.read_table(view.file(collection.workspace, PRESENT)).to_pylist()
+    there = pq.read_table(modality.file(collection.workspace, PRESENT)).to_pylist()
     model = open_encoder(MINILM)
     for path, title in titles.items():
         row = rows[collection.key(path)]
@@ -117,12 +117,12 @@ def test_a_column_becomes_a_view_row_for_row_and_what_is_missing_is_counted(coll
         expected = normalise(model.encode_texts([title]))[0] if title else np.zeros(384)
         np.testing.assert_allclose(row, expected, atol=2e-3)
     known = [row for row in rows.values() if row.any()]
-    mean = np.load(view.file(collection.workspace, "mean.npy"))
+    mean = np.load(modality.file(collection.workspace, "mean.npy"))
     np.testing.assert_allclose(mean, np.mean(known, axis=0), atol=1e-4)
 
 
 def test_only_texts_that_are_new_are_embedded_and_no_shard_is_touched(collection, titles, photos):
-    collection.view()
+    collection.modality()
     store = next(path for path in collection.workspace.vectors.glob("*/texts") if path.is_dir())
     before = {path: path.stat().st_mtime_ns for path in store.glob("*.parquet")}
     new = sorted(path for path in (photos / "clocks").iterdir())[-2:]
@@ -130,19 +130,19 @@ def test_only_texts_that_are_new_are_embedded_and_no_shard_is_touched(collection
         shutil.copy(path, collection.source / path.name)
     old = next(title for title in titles.values() if title)
     metadata(collection.source, titles | {new[0].name: old, new[1].name: "something else"})
-    view = collection.view()
-    assert view.facts["title"] == {"dim": 384, "n_present": 8, "n_missing": 1}
+    modality = collection.modality()
+    assert modality.facts["title"] == {"dim": 384, "n_present": 8, "n_missing": 1}
     after = {path: path.stat().st_mtime_ns for path in store.glob("*.parquet")}
     (added,) = after.keys() - before.keys()
     assert before.items() <= after.items() and pq.read_metadata(added).num_rows == 1
 
 
-def test_a_changed_text_is_another_view_and_an_unchanged_one_is_found(collection, titles):
-    first = collection.view()
-    assert collection.view() == first
+def test_a_changed_text_is_another_modality_and_an_unchanged_one_is_found(collection, titles):
+    first = collection.modality()
+    assert collection.modality() == first
     path = next(iter(titles))
     metadata(collection.source, titles | {path: "quite another thing"})
-    second = collection.view()
+    second = collection.modality()
     assert second.fingerprint != first.fingerprint
     rows = collection.rows(first), collection.rows(second)
     differ = [key for key in rows[0] if not np.array_equal(rows[0][key], rows[1][key])]
@@ -184,9 +184,9 @@ def test_ready_made_vectors_are_joined_by_key_or_by_name(collection, titles, by,
     folder.mkdir()
     strangers = ["nobody", keys[0], *keys[1:5]]  # of two rows of an image the first counts
     given = vector_file(folder / "a.parquet", **{by: [keys[0], *strangers]})
-    view = collection.ready(folder)
-    assert view.facts["audio"] == {"dim": 5, "n_present": 5, "n_missing": 2}
-    rows = collection.rows(view)
+    modality = collection.ready(folder)
+    assert modality.facts["audio"] == {"dim": 5, "n_present": 5, "n_missing": 2}
+    rows = collection.rows(modality)
     np.testing.assert_allclose(rows[collection.key(paths[0])], normalise(given)[0], atol=1e-3)
     np.testing.assert_allclose(rows[collection.key(paths[4])], normalise(given)[6], atol=1e-3)
     assert not rows[collection.key(paths[6])].any()
@@ -194,12 +194,12 @@ def test_ready_made_vectors_are_joined_by_key_or_by_name(collection, titles, by,
     assert collection.ready(folder).facts["audio"]["n_missing"] == 0
 
 
-def test_a_column_of_ready_made_image_vectors_is_a_view_too(workspace, tmp_path):
+def test_a_column_of_ready_made_image_vectors_is_a_modality_too(workspace, tmp_path):
     vector_file(tmp_path / "images.parquet", key=["a", "b", "c"], title=["a dog", None, "a dog"])
     spec = EncoderConfig(spec=f"vectors:{tmp_path}")
-    view = Collection(workspace, spec, tmp_path).view()
-    assert view.facts["title"] == {"dim": 384, "n_present": 2, "n_missing": 1}
-    rows = Collection(workspace, spec, tmp_path).rows(view)
+    modality = Collection(workspace, spec, tmp_path).modality()
+    assert modality.facts["title"] == {"dim": 384, "n_present": 2, "n_missing": 1}
+    rows = Collection(workspace, spec, tmp_path).rows(modality)
     np.testing.assert_array_equal(rows["a"], rows["c"])
 
 
@@ -215,12 +215,19 @@ def test_texts_of_vectors_that_share_a_path_stay_apart(workspace, tmp_path):
 
 class Reader(Method):
     def __init__(self):
-        super().__init__(HeadConfig(method="glad", glad={"views": ("image", "title", "audio")}))
+        super().__init__(
+            HeadConfig(method="glad", glad={"modalities": ("image", "title", "audio")})
+        )
 
 
-def test_heads_read_views_by_name_centred_with_missing_rows_at_zero(collection, titles, tmp_path):
+def test_heads_read_modalities_by_name_centred_with_missing_rows_at_zero(
+    collection, titles, tmp_path
+):
     vector_file(tmp_path / "audio.parquet", file_name=list(titles)[:4])
-    views = {"title": collection.view(), "audio": collection.ready(tmp_path / "audio.parquet")}
+    modalities = {
+        "title": collection.modality(),
+        "audio": collection.ready(tmp_path / "audio.parquet"),
+    }
     inputs = HeadInputs(
         images=collection.images(),
         fused=collection.images(),
@@ -230,23 +237,21 @@ def test_heads_read_views_by_name_centred_with_missing_rows_at_zero(collection, 
         transports={},
         transport=TransportConfig(),
         fusion=FusionConfig(),
-        config=HeadConfig(),
+        config=HeadConfig(trainer={"device": "cpu"}),
         n_clusters=2,
         random_state=0,
-        views=views,
+        modalities=modalities,
     )
     folder = tmp_path / "scratch"
     folder.mkdir()
-    data = open_data(
-        collection.workspace, inputs, Reader(), folder, n_clusters=2, random_state=0, device="cpu"
-    )
-    shapes = {name: matrix.shape for name, matrix in data.views.items()}
+    data = open_data(collection.workspace, inputs, Reader(), folder)
+    shapes = {name: matrix.shape for name, matrix in data.modalities.items()}
     assert (shapes["title"], shapes["audio"]) == ((7, 384), (7, 5))
     assert shapes["image"][0] == 7
     for name, count in (("image", 7), ("title", 6), ("audio", 4)):
-        rows = data.views[name].slice(0, 7)
-        assert int(present(rows).sum()) == count
-        np.testing.assert_allclose(rows[present(rows)].norm(dim=1), 1, atol=2e-3)
+        rows = data.modalities[name].slice(0, 7)
+        assert int(has_row(rows).sum()) == count
+        np.testing.assert_allclose(rows[has_row(rows)].norm(dim=1), 1, atol=2e-3)
 
 
 def test_what_cannot_work_is_refused_in_one_line(collection, tmp_path):
@@ -257,7 +262,7 @@ def test_what_cannot_work_is_refused_in_one_line(collection, tmp_path):
     with pytest.raises(UsageError, match="needs a metadata file at the top.*got none"):
         Collection(collection.workspace, collection.config, tmp_path / "bare").texts()
     vector_file(tmp_path / "none.parquet", key=["x", "y"])
-    with pytest.raises(UsageError, match="view audio must be there for an image, got none of 7"):
+    with pytest.raises(UsageError, match="modality audio must be there .*, got none of 7"):
         collection.ready(tmp_path / "none.parquet")
     vector_file(tmp_path / "nameless.parquet", id=["x"])
     with pytest.raises(UsageError, match="must have a column key or file_name, it has id, vector"):
@@ -273,11 +278,11 @@ def test_what_cannot_work_is_refused_in_one_line(collection, tmp_path):
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("views.noun.kind=column", "none of image, noun, caption, got 'noun'"),
-        ("views.A b.kind=column", "lower-case letters, digits and _.*got 'A b'"),
-        ("views.audio.kind=vectors", "kind vectors must have a source"),
-        ("views.title.kind=text", "'column'.*got 'text'"),
-        ("views.title={kind: column, colum: x}", "unknown setting views.title.colum"),
+        ("modalities.noun.kind=column", "none of image, noun, caption, got 'noun'"),
+        ("modalities.A b.kind=column", "lower-case letters, digits and _.*got 'A b'"),
+        ("modalities.audio.kind=vectors", "kind vectors must have a source"),
+        ("modalities.title.kind=text", "'column'.*got 'text'"),
+        ("modalities.title={kind: column, colum: x}", "unknown setting modalities.title.colum"),
     ],
 )
 def test_views_are_checked_with_the_configuration(setting, words):

@@ -31,7 +31,7 @@ from sortal.tasks.naming.names import (
     score_nouns,
 )
 from sortal.tasks.naming.step import _tables, name_clusters
-from sortal.tasks.naming.synonyms import stem
+from sortal.tasks.naming.synonyms import singular
 from sortal.tasks.scan.step import scan
 from sortal.tasks.selection.step import select
 from sortal.tasks.transport.step import solve_transport
@@ -97,7 +97,7 @@ def test_names_are_distinct_whatever_the_mass(mass):
     words = ["dog", "dogs", "cat", "Cats", "bus", "ship", "tree", "rose"][: mass.shape[1]]
     share, score = relative_scores(mass, 50)
     names = choose_names(Scores(words, share, score))
-    assert len({stem(name) for name in names}) == len(mass)
+    assert len({singular(name) for name in names}) == len(mass)
     assert all(names)
 
 
@@ -231,6 +231,6 @@ def test_real_clip_vectors_get_names_that_fit(workspace, clip):
         config=NamingConfig(),
         transport=TransportConfig(),
     )
-    names = {stem(name) for name in named.facts["names"]}
+    names = {singular(name) for name in named.facts["names"]}
     assert len(names) == 10
     assert len(names & {"horse", "deer", "boat", "ship", "plane", "bird", "dog", "truck"}) >= 4

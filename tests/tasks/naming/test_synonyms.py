@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sortal.tasks.naming.synonyms import concepts_of, stem
+from sortal.tasks.naming.synonyms import concepts_of, singular
 
 
 def nouns(*rows):
@@ -23,13 +23,13 @@ def nouns(*rows):
         ("polar bear", "polar_bears"),
     ],
 )
-def test_singular_and_plural_share_a_stem(one, other):
-    assert stem(one) == stem(other)
+def test_a_plural_has_the_singular_of_its_noun(one, other):
+    assert singular(one) == singular(other)
 
 
 @pytest.mark.parametrize("noun", ["bus", "iris", "glass", "gas", "cactus"])
 def test_an_s_that_is_no_plural_stays(noun):
-    assert stem(noun) == noun
+    assert singular(noun) == noun
 
 
 def test_the_words_of_a_synset_are_one_concept_under_its_common_word():

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -19,13 +20,16 @@ from PIL import Image
 
 from sortal.configs.captioning import OpenAiConfig
 from sortal.configs.errors import PassingError, RunError, UsageError
-from sortal.configs.schema import ImagesConfig
+from sortal.configs.schema import CaptionsConfig, ImagesConfig
+from sortal.storage.workspace import Workspace
 from sortal.tasks.captioning.caption import Caption, Code, captioned
+from sortal.tasks.captioning.captioner import Captioner, CaptionImagesInputs
 from sortal.tasks.captioning.credentials import Credentials, credentials
 from sortal.tasks.progress import Advance
 from sortal.tasks.sources.base import Source
 from sortal.tasks.sources.decode import middle, read_image
 from sortal.tasks.sources.errors import Failure
+from sortal.tasks.sources.registry import open_source
 
 log = logging.getLogger("sortal")
 
@@ -47,6 +51,24 @@ class Answer(NamedTuple):
     def again(self) -> bool:
         """Whether it may help to ask again at once."""
         return self.text is None and self.code in _AGAIN
+
+
+class OpenAiCaptioner(Captioner[OpenAiConfig]):
+    """Captions by a server's model."""
+
+    @property
+    def name(self) -> str:
+        """With the name of the model."""
+        return f"openai:{self.settings.model}"
+
+    def check(self, captions: CaptionsConfig) -> None:
+        """Refuse settings without a server or a model."""
+        check_endpoint(self.settings)
+
+    def open(self, workspace: Workspace, inputs: CaptionImagesInputs, kept: Path) -> "Endpoint":
+        """Without asking the server anything yet."""
+        source = open_source(inputs.source)
+        return Endpoint(self.settings, source, inputs.reading or ImagesConfig())
 
 
 class Endpoint:
@@ -239,7 +261,7 @@ class Health:
         if self._last.code is Code.DENIED:
             raise RunError(
                 f"the caption server {host} must know the key, the address and the model, it "
-                f"answers {last}; mend them and run again"
+                f"answers {last}; correct them and run again"
             )
         kind = RunError if self._last.code is Code.REFUSED else PassingError
         raise kind(
