@@ -10,7 +10,7 @@ help:
 	@echo "make demo         sort a real collection: named clusters, a report, a SQL answer"
 	@echo "make test         lint and the whole test suite"
 	@echo "make lint         ruff and mypy"
-	@echo "make format       let ruff mend the layout"
+	@echo "make format       format the code with ruff"
 	@echo "make constraints  choose new versions of everything, within pyproject's ranges"
 
 install: $(INSTALLED)

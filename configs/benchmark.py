@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from sortal.configs import ENCODER, JOBS, PROTOCOL, SEEDS, WORKSPACE
 from sortal.configs.errors import UsageError
 from sortal.configs.presets import load_preset, main_presets
 from sortal.configs.section import Runtime, Section
@@ -19,16 +20,16 @@ class BenchmarkConfig(Section):
         min_length=1
     )  # sources, or names (tasks/datasets/collections.py)
     methods: tuple[str, ...] = Field(default_factory=main_presets, min_length=1)
-    seeds: int = Field(5, ge=1, le=1000)  # random_state 0, 1, ...
-    encoders: tuple[str, ...] = Field(("conse",), min_length=1)  # for sources of images
-    protocol: Protocol = "whole"
+    seeds: int = Field(SEEDS, ge=1, le=1000)  # random_state 0, 1, ...
+    encoders: tuple[str, ...] = Field((ENCODER,), min_length=1)  # for sources of images
+    protocol: Protocol = PROTOCOL
     train: tuple[str, ...] = ()  # the train split of each collection that does not know its own
     n_clusters: int | None = Field(None, ge=2)  # None: as many as there are classes
     captions: str = "starter"  # for sources of images; ready-made vectors bring their own
     settings: tuple[str, ...] = ()  # KEY=VALUE, laid over every method's preset
-    jobs: int = Runtime(0, ge=0, le=1024)  # worker processes; 0: a core each
+    jobs: int = Runtime(JOBS, ge=0, le=1024)  # worker processes; 0: a core each
     imagenet: Path | None = Runtime(None)  # ILSVRC's folder, with train/ and val/
-    workspace: Path = Runtime(Path("sortal-workspace"))
+    workspace: Path = Runtime(WORKSPACE)
     lease_seconds: float = Runtime(60.0, ge=2, le=86400)
 
     @field_validator("methods")

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from sortal.configs import ENCODER
 from sortal.configs.encoder_spec import EncoderSpec
 from sortal.configs.section import Runtime, Section
 
@@ -10,7 +11,7 @@ from sortal.configs.section import Runtime, Section
 class EncoderConfig(Section):
     """Which encoder, and how it is run."""
 
-    spec: str = "conse"  # conse | open_clip:MODEL/PRETRAINED | vectors:DIR
+    spec: str = ENCODER  # conse | open_clip:MODEL/PRETRAINED | vectors:DIR
     device: Literal["auto", "cpu", "cuda", "mps"] = Runtime("auto")
     batch_size: int = Runtime(64, ge=1, le=65536)  # halved when the GPU runs out of memory
     num_workers: int = Runtime(2, ge=0, le=64)  # processes that decode images

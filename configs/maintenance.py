@@ -4,7 +4,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from sortal.configs.schema import Section
+from sortal.configs import WORKSPACE
+from sortal.configs.section import Section
 
 
 class MaintenanceConfig(Section):
@@ -13,7 +14,7 @@ class MaintenanceConfig(Section):
     History is never removed here: past runs go by `sortal runs --prune` only.
     """
 
-    workspace: Path = Path("sortal-workspace")
+    workspace: Path = WORKSPACE
     dry_run: bool = False  # only say what would go
     grace_days: float = Field(7.0, ge=0.0)  # no file goes that was of use since; > longest run
     keep_snapshots_days: float = Field(7.0, ge=0.0)  # the lake's time travel reaches so far back

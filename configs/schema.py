@@ -9,8 +9,11 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from sortal.configs import METHOD, WORKSPACE
 from sortal.configs.captioning import CaptionerConfig
 from sortal.configs.encoder import EncoderConfig
+from sortal.configs.encoder_spec import EncoderSpec
+from sortal.configs.errors import UsageError
 from sortal.configs.evaluation import EvaluationConfig
 from sortal.configs.heads import HeadConfig
 from sortal.configs.lineage import LineageConfig
@@ -127,13 +130,13 @@ class RunConfig(Section):
     `method` names a preset (or a YAML file) whose settings lie under the ones given here.
     """
 
-    source: str
+    source: str  # a path, or vectors:DIR for DIR with the encoder vectors:DIR
     n_clusters: int = Field(ge=2)
     train: str | None = None  # the train split, on which texts are chosen and heads trained
     collection: str | None = None  # default: the name of the source folder or file
-    workspace: Path = Runtime(Path("sortal-workspace"))
+    workspace: Path = Runtime(WORKSPACE)
     lease_seconds: float = Runtime(60.0, ge=2, le=86400)  # a run that dies frees its collection
-    method: str = "cae"  # a preset's name, or the path of a YAML file like one
+    method: str = METHOD  # a preset's name, or the path of a YAML file like one
     random_state: int = Field(0, ge=0, le=2**32 - 1)
     images: ImagesConfig = ImagesConfig()
     modalities: dict[str, ModalityConfig] = Renamed({}, "views")  # further ones of each image
@@ -155,7 +158,8 @@ class RunConfig(Section):
     def _over_preset(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        return merge(load_preset(str(values.get("method", "cae"))), with_present_names(values))
+        method = str(values.get("method", METHOD))
+        return _from_vectors(merge(load_preset(method), with_present_names(values)))
 
     @field_validator("modalities")
     @classmethod
@@ -182,3 +186,23 @@ class RunConfig(Section):
     def collection_name(self) -> str:
         """The collection's name: given, or that of the source."""
         return self.collection or Path(self.source.rstrip("/")).stem or "collection"
+
+
+def _from_vectors(values: dict[str, Any]) -> dict[str, Any]:
+    """`values` with a source `vectors:DIR` as the folder DIR and the encoder `vectors:DIR`.
+
+    Raises UsageError where another encoder is given beside it.
+    """
+    source = values.get("source")
+    folder = EncoderSpec.parse(source).where if isinstance(source, str) else None
+    encoder = values.get("encoder", {})
+    if folder is None or not isinstance(encoder, dict):
+        return values
+    spec = EncoderSpec.of_vectors(folder)
+    given = encoder.get("spec", spec)
+    if EncoderSpec.parse(str(given)) != EncoderSpec.parse(spec):
+        raise UsageError(
+            f"a source {source} is read with the encoder {spec}, got {given}; leave --encoder out, "
+            f"or give the folder alone as the source"
+        )
+    return {**values, "source": str(folder), "encoder": {**encoder, "spec": spec}}

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, else a line in the log now and then."""
+"""Progress of long work: a bar on a terminal or in a notebook, else a log line now and then."""
 
 import logging
 import sys
@@ -10,6 +10,7 @@ from typing import Protocol
 log = logging.getLogger("sortal")
 
 _EVERY = 10.0  # seconds between log lines
+_REDRAW = 0.5  # seconds between changes of a notebook's line, and before it appears
 
 
 class Advance(Protocol):
@@ -25,8 +26,18 @@ def progress(description: str, total: int, unit: str = "rows") -> Iterator[Advan
     if sys.stderr.isatty():
         with _bar(description, total, unit) as advance:
             yield advance
+    elif in_notebook():
+        with _cell(description, total, unit) as advance:
+            yield advance
     else:
         yield _log_lines(description, total, unit)
+
+
+def in_notebook() -> bool:
+    """Whether the code runs in a notebook's kernel."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return getattr(shell, "kernel", None) is not None
 
 
 @contextmanager
@@ -42,6 +53,39 @@ def _bar(description: str, total: int, unit: str) -> Iterator[Advance]:
             bar.update(task, advance=n, description=f"{description} {note}".rstrip())
 
         yield advance
+
+
+@contextmanager
+def _cell(description: str, total: int, unit: str) -> Iterator[Advance]:
+    """A line in the notebook's cell that is rewritten in place; none for work done at once.
+
+    rich's bar needs ipywidgets, and leaves nothing in a notebook that is run unattended.
+    """
+    from IPython.display import display
+
+    start = drawn = time.monotonic()
+    done, line = 0, None
+
+    def draw(text: str) -> None:
+        nonlocal line, drawn
+        drawn = time.monotonic()
+        shown = {"text/plain": text}
+        if line is None:
+            line = display(shown, raw=True, display_id=True)
+        else:
+            line.update(shown, raw=True)
+
+    def advance(n: int, note: str = "") -> None:
+        nonlocal done
+        done += n
+        now = time.monotonic()
+        if now - drawn >= _REDRAW:
+            text = describe(description, done, total, unit, now - start)
+            draw(f"{text}; {note}" if note else text)
+
+    yield advance
+    if line is not None:
+        draw(f"{description}: {done:,} {unit} in {time.monotonic() - start:,.0f} s")
 
 
 def _log_lines(description: str, total: int, unit: str) -> Advance:

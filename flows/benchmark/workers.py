@@ -23,6 +23,7 @@ from sortal.flows.run.context import Run, Steps
 from sortal.flows.run.guard import clear_disk_errors
 from sortal.storage.lake.retry import one_line
 from sortal.storage.workspace import Workspace
+from sortal.tasks.processes import without_main
 from sortal.tasks.publishing.step import Clock
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -116,7 +117,7 @@ class _Slot:
         spawn = multiprocessing.get_context("spawn")
         self.connection, theirs = spawn.Pipe()
         self._process = spawn.Process(target=_serve, args=(theirs, self._log, os.getpid()))
-        with _environment(dict.fromkeys(_THREADS, str(self._threads))):
+        with without_main(), _environment(dict.fromkeys(_THREADS, str(self._threads))):
             self._process.start()
         theirs.close()
 

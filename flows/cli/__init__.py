@@ -1,1 +1,4 @@
-"""The command line: each command parses its arguments and calls one function."""
+"""The command line: a module for each command or small family, which parses and calls a function.
+
+Each function of a command is imported when its command runs, so that `--help` starts at once.
+"""

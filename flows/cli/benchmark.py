@@ -5,55 +5,58 @@ from typing import Annotated, Any
 
 import typer
 
-from sortal.flows.cli.app import DEFAULT_WORKSPACE, WorkspaceOption
+from sortal.configs import ENCODER, JOBS, PROTOCOL, SEEDS, WORKSPACE
+from sortal.flows.cli.options import CaptionsOption, JsonOption, SettingsOption, WorkspaceOption
 
-
-def register(app: typer.Typer) -> None:
-    """Add this area's command."""
-    app.command()(benchmark)
+Collections = Annotated[
+    list[str],
+    typer.Argument(
+        help="Labelled sources, vectors:DIR, demo, or names such as cifar10 and cifar10/test.",
+        metavar="COLLECTION...",
+    ),
+]
+TrainOption = Annotated[
+    list[str] | None,
+    typer.Option(help="With split: the train split of each source, in order. Repeatable."),
+]
+ClustersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--clusters", "-k", metavar="K", help="Number of clusters. Default: the number of classes."
+    ),
+]
+ImagenetOption = Annotated[
+    Path | None,
+    typer.Option(envvar="SORTAL_IMAGENET", help="ImageNet folder with train/ and val/."),
+]
 
 
 def benchmark(
-    collections: Annotated[
-        list[str],
-        typer.Argument(
-            help="Labelled sources, vectors:DIR, demo, or names such as cifar10 and cifar10/test.",
-            metavar="COLLECTION...",
-        ),
-    ],
+    collections: Collections,
     methods: Annotated[
-        str | None, typer.Option(help="Presets or YAML files, with commas; default: all papers'.")
+        str | None,
+        typer.Option(help="Presets or YAML files, comma-separated. Default: the main methods."),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Seeds of each method: 0, 1, ...")] = 5,
+    seeds: Annotated[
+        int, typer.Option(help="Number of random seeds of each method: 0, 1, ...")
+    ] = SEEDS,
     encoders: Annotated[
-        str, typer.Option(help="Encoders of images, with commas (`sortal encoders`).")
-    ] = "conse",
+        str, typer.Option(help="Image encoders, comma-separated (see `sortal encoders`).")
+    ] = ENCODER,
     protocol: Annotated[
         str,
-        typer.Option(help="whole: fit and measure on all; split: learn on train."),
-    ] = "whole",
-    train: Annotated[
-        list[str] | None, typer.Option(help="Split: the train split of each source, in order.")
-    ] = None,
-    clusters: Annotated[
-        int | None, typer.Option("--clusters", "-k", help="Default: the number of classes.")
-    ] = None,
-    captions: Annotated[
-        str | None, typer.Option(help="A captions file, or `starter` for the embedded corpus.")
-    ] = None,
-    jobs: Annotated[int, typer.Option(help="Worker processes; 0: one a core.")] = 0,
-    imagenet: Annotated[
-        Path | None,
-        typer.Option(envvar="SORTAL_IMAGENET", help="ImageNet's folder, with train/ and val/."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any setting, for every method."),
-    ] = None,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+        typer.Option(help="whole: fit and evaluate on all images; split: fit on the train split."),
+    ] = PROTOCOL,
+    train: TrainOption = None,
+    clusters: ClustersOption = None,
+    captions: CaptionsOption = None,
+    jobs: Annotated[int, typer.Option(help="Worker processes; 0: one for each core.")] = JOBS,
+    imagenet: ImagenetOption = None,
+    settings: SettingsOption = None,
+    workspace: WorkspaceOption = WORKSPACE,
+    as_json: JsonOption = False,
 ) -> None:
-    """Run every method with every seed on every collection; only what is missing is run."""
+    """Run every method with every seed on every collection; finished cells are not run again."""
     from sortal.configs.benchmark import BenchmarkConfig
     from sortal.configs.load import checked
     from sortal.flows.terminal.benchmark import run_benchmark

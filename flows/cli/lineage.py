@@ -4,33 +4,34 @@ from typing import Annotated
 
 import typer
 
-from sortal.flows.cli.app import DEFAULT_WORKSPACE, WorkspaceOption
-
-
-def register(app: typer.Typer) -> None:
-    """Add this area's commands."""
-    app.command()(rename)
-    app.command()(diff)
+from sortal.configs import WORKSPACE
+from sortal.flows.cli.options import TABLE, RunOption, WorkspaceOption
 
 
 def rename(
-    cluster: Annotated[str, typer.Argument(help="A cluster's stable id, or its present name.")],
-    name: Annotated[str | None, typer.Argument(help="The name it shall have, and keep.")] = None,
-    run: Annotated[str | None, typer.Option(help="A run id; default: the newest run.")] = None,
-    unpin: Annotated[bool, typer.Option("--unpin", help="Give it its own name again.")] = False,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    cluster: Annotated[
+        str, typer.Argument(metavar="CLUSTER", help="Stable id or current name of a cluster.")
+    ],
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The new name.")] = None,
+    run: RunOption = None,
+    unpin: Annotated[
+        bool, typer.Option("--unpin", help="Restore the automatic name instead.")
+    ] = False,
+    workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
-    """Give a cluster a name that stays, in every run of its series."""
+    """Give a cluster a name that it keeps in every run of its series."""
     from sortal.flows.terminal.lineage import run_rename
 
     run_rename(workspace, cluster, name, run, unpin)
 
 
 def diff(
-    first: Annotated[str, typer.Argument(help="A run id.")],
-    second: Annotated[str, typer.Argument(help="A later run's id.")],
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    output: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+    first: Annotated[str, typer.Argument(metavar="FIRST", help="A run id.")],
+    second: Annotated[str, typer.Argument(metavar="SECOND", help="The id of a later run.")],
+    workspace: WorkspaceOption = WORKSPACE,
+    output: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="Output format: table, csv or json.")
+    ] = TABLE,
 ) -> None:
     """Print what moved between two runs: images counted by cluster in each."""
     from sortal.flows.terminal.lineage import show_diff

@@ -1,61 +1,31 @@
-"""`sortal runs`, `maintain` and `backup`: history, and what keeps a workspace small and safe."""
+"""`sortal maintain`, `backup` and `verify`: what keeps a workspace small, safe and sound."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sortal.flows.cli.app import DEFAULT_WORKSPACE, WorkspaceOption
-
-
-def register(app: typer.Typer) -> None:
-    """Add this area's commands."""
-    app.command()(runs)
-    app.command()(maintain)
-    app.command()(backup)
-
-
-def runs(
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    output: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Say which past runs would go; --yes lets them go.")
-    ] = False,
-    keep_last: Annotated[
-        int | None, typer.Option(help="Prune: keep the newest N of each series.")
-    ] = None,
-    older_than: Annotated[
-        float | None, typer.Option(help="Prune: only runs finished this many days ago.")
-    ] = None,
-    collection: Annotated[str | None, typer.Option(help="Prune: only this collection.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Prune: do it.")] = False,
-) -> None:
-    """List the runs, newest first; or prune past ones by policy."""
-    if prune:
-        from sortal.flows.terminal.maintenance import prune_runs
-
-        prune_runs(workspace, keep_last, older_than, collection, yes)
-        return
-    from sortal.flows.terminal.query import list_runs
-
-    list_runs(workspace, output)
+from sortal.configs import WORKSPACE
+from sortal.flows.cli.options import JsonOption, WorkspaceOption
 
 
 def maintain(
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    workspace: WorkspaceOption = WORKSPACE,
     keep_snapshots_days: Annotated[
-        float | None, typer.Option(help="How far back the lake's time travel reaches. [7]")
+        float | None, typer.Option(help="Days of time travel kept in the lake. [7]")
     ] = None,
     grace_days: Annotated[
-        float | None, typer.Option(help="No file goes that was of use since. [7]")
+        float | None, typer.Option(help="Keep files used within N days. [7]")
     ] = None,
     shard_rows: Annotated[
-        int | None, typer.Option(help="Vector shards under half of this are merged. [65536]")
+        int | None, typer.Option(help="Merge vector shards smaller than half of N rows. [65536]")
     ] = None,
-    dry_run: Annotated[bool, typer.Option(help="Only say what would go, and its bytes.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Print what would be removed, and its size.")
+    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Merge small files and remove what nothing needs; safe beside a running run."""
+    """Merge small files and remove unused ones; safe while a run is in progress."""
     from sortal.flows.terminal.maintenance import run_maintain
 
     given = {
@@ -69,10 +39,26 @@ def maintain(
 
 
 def backup(
-    target: Annotated[Path, typer.Argument(help="A folder outside the workspace.")],
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="Folder outside the workspace.")],
+    workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
-    """Copy what is new to TARGET, whole even while a run goes on; a copy is a workspace."""
+    """Copy new files to TARGET, consistently even during a run; the copy is a workspace."""
     from sortal.flows.terminal.maintenance import run_backup
 
     run_backup(workspace, target)
+
+
+def verify(
+    workspace: WorkspaceOption = WORKSPACE,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="Repair what is possible; the next run rebuilds what is removed."
+        ),
+    ] = False,
+) -> None:
+    """Check every artifact, vector and table; exit status 1 if something is damaged."""
+    from sortal.flows.terminal.verify import verify as check
+
+    if not check(workspace, repair):
+        raise typer.Exit(1)

@@ -14,7 +14,7 @@ from sortal.configs.assign import AssignConfig
 from sortal.configs.errors import UsageError
 from sortal.flows.operations.assign import StoredRun, assign
 from sortal.flows.terminal.formats import check_format, write
-from sortal.flows.terminal.run import log_to_terminal
+from sortal.flows.terminal.logs import log_to_terminal
 from sortal.storage.workspace import Workspace
 
 _SHOWN = 40  # clusters in the summary

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sortal.configs.benchmark import BenchmarkConfig
-from sortal.flows.terminal.run import log_to_terminal, quiet_prefect
+from sortal.flows.terminal.logs import log_to_terminal, quiet_prefect
 
 if TYPE_CHECKING:  # importing it for real would start Prefect before it is told to be quiet
     from sortal.flows.benchmark.flow import BenchmarkResult

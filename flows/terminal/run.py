@@ -2,17 +2,16 @@
 
 import json
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.table import Table
 
 from sortal.configs.schema import RunConfig
+from sortal.flows.terminal.logs import log_to_terminal, quiet_prefect
 
 if TYPE_CHECKING:  # importing it for real would start Prefect before it is told to be quiet
     from sortal.flows.run.result import RunResult
@@ -22,34 +21,6 @@ BETTER_ENCODERS = (
     "--encoder open_clip:ViT-B-32/laion2b_s34b_b79k (downloads once), "
     "or --encoder vectors:DIR for vectors you have; see `sortal encoders`."
 )
-
-
-def quiet_prefect() -> None:
-    """Have Prefect log warnings and errors only; call before it is imported."""
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
-
-
-def log_to_terminal(level: int) -> None:
-    """Our own log lines on stderr, unwrapped where nobody looks at a terminal.
-
-    A flow's failure is printed once, by the command line.
-    """
-    logger = logging.getLogger("sortal")
-    logger.setLevel(level)
-    logger.handlers = [_terminal() if sys.stderr.isatty() else _lines()]
-    logger.propagate = False
-    for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def _terminal() -> logging.Handler:
-    return RichHandler(console=Console(stderr=True), show_path=False)
-
-
-def _lines() -> logging.Handler:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    return handler
 
 
 def run_cluster(config: RunConfig, *, as_json: bool = False) -> "RunResult":

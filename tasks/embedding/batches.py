@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from sortal.configs.errors import RunError
 from sortal.configs.schema import ImagesConfig
+from sortal.tasks.processes import without_main
 from sortal.tasks.sources.base import Source
 from sortal.tasks.sources.decode import middle, read_image
 from sortal.tasks.sources.errors import Failure, ImageError
@@ -100,13 +101,15 @@ def read_batches(dataset: Batches, n_images: int, num_workers: int) -> Iterator[
         multiprocessing_context=method,
     )
     try:
-        yield from loader
+        with without_main():
+            batches = iter(loader)
+        yield from batches
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
         raise RunError(
-            "processes that read images must stay alive, one ended (out of memory, or a script"
-            " without `if __name__ == '__main__':`); set encoder.num_workers to 0 or fewer"
+            f"processes that read images must stay alive, one of {num_workers} ended (most likely"
+            " out of memory); set encoder.num_workers to 0, which reads without them, or to fewer"
         ) from error
 
 

@@ -61,7 +61,8 @@ def quoted(text: str) -> str:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """The templates of this package, with everything from a collection escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -82,7 +83,7 @@ def _environment() -> jinja2.Environment:
 
 def render(data: ReportData, pictures: Mapping[str, str]) -> str:
     """The page. `pictures` maps image keys to `data:` addresses; a missing one is a placeholder."""
-    template = _environment().get_template("report.html.jinja")
+    template = environment().get_template("report.html.jinja")
     return template.render(
         data=data,
         run=data.run,

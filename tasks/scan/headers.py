@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from sortal.configs.schema import ImagesConfig
+from sortal.tasks.processes import without_main
 from sortal.tasks.progress import progress
 from sortal.tasks.scan.cache import FACTS, ScanCache, numbers
 from sortal.tasks.sources.base import Source
@@ -153,7 +154,9 @@ def _spread(
         return
     # Spawned, not forked: the caller may hold threads (Prefect's, BLAS's) that a fork would freeze.
     with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(work, batches)
+        with without_main():
+            tables = pool.map(work, batches)  # starts the processes
+        yield from tables
 
 
 def probe_batch(source: Source, config: ImagesConfig, batch: pa.RecordBatch) -> pa.Table:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from sortal.configs.benchmark import BenchmarkConfig
@@ -82,6 +84,21 @@ def test_the_settings_of_methods_that_are_not_used_do_not_make_a_run_another():
     assert identity("mca") == identity("mca", "head.sic.balance=1")
     assert identity("cae") == identity("cae", "head.trainer.epochs=3", "head.tac.width=8")
     assert identity("tac") != identity("tac", "head.trainer.epochs=3")
+
+
+def test_a_source_of_vectors_is_its_folder_with_its_vectors_as_encoder():
+    same = make_config({**BASE, "source": "vec", "encoder": {"spec": "vectors:vec"}})
+    assert make_config({**BASE, "source": "vectors:vec"}) == same
+    given = {"spec": "vectors:vec", "batch_size": 8}
+    assert make_config({**BASE, "source": "vectors:vec", "encoder": given}).encoder.batch_size == 8
+    assert make_config({**BASE, "source": "vectors:~/vec"}).source == str(Path.home() / "vec")
+    assert make_config(same.model_dump(mode="json")) == same
+
+
+@pytest.mark.parametrize("other", ["conse", "vectors:elsewhere"])
+def test_a_source_of_vectors_beside_another_encoder_is_refused(other):
+    with pytest.raises(UsageError, match=f"vectors:vec is read with .* got {other}; leave"):
+        make_config({**BASE, "source": "vectors:vec", "encoder": {"spec": other}})
 
 
 def test_a_benchmark_takes_the_ranked_presets_simple_ones_first():

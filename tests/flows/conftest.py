@@ -12,9 +12,9 @@ from service import ROOT, Service
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the built wheel unpacked, as `pip install` would leave it."""
+    """A folder with the wheel unpacked, as `pip install` leaves it; built from the sdist."""
     out = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out)]
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out)]
     subprocess.run([*build, str(ROOT)], check=True, capture_output=True, timeout=300)
     (built,) = out.glob("*.whl")
     target = out / "site"

@@ -1,4 +1,4 @@
-"""The wheel on a real Prefect server and process worker, from an empty directory (R26)."""
+"""The wheel on a real Prefect server and process worker, in a project with packages like ours."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A real Prefect server with a process worker, run from an empty directory."""
+"""A real Prefect server with a process worker, run from a project with packages like ours."""
 
 import json
 import os
@@ -12,6 +12,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 START_UP = 120  # seconds a server or a worker may take on two busy cores
+NAMES = ("flows", "tasks", "storage", "configs")
+
+
+def own_packages(folder: Path) -> Path:
+    """Give a folder packages of its own that have the names of ours, and fail when imported."""
+    for name in NAMES:
+        (folder / name).mkdir(parents=True)
+        for module in ("__init__", "step", "schema", "recluster", "workspace"):
+            text = f"raise RuntimeError('the project imported its own {name}.{module}')\n"
+            (folder / name / f"{module}.py").write_text(text)
+    return folder
 
 
 class Service:
@@ -21,7 +32,7 @@ class Service:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self.folder = folder  # an empty directory: nothing of the checkout is beside it
+        self.folder = own_packages(folder)  # nothing of the checkout is beside it
         self.url = f"http://127.0.0.1:{port}/api"
         self.env = {
             **os.environ,

@@ -1,5 +1,6 @@
 """The command line as a person meets it: real processes, their output and exit codes."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ def sortal(*arguments: str, code: str = RUN) -> subprocess.CompletedProcess[str]
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("arguments", ["--help", "--version", "methods", "benchmark --help"])
+@pytest.mark.parametrize("arguments", ["--help", "--version", "-V", "methods", "benchmark --help"])
 def test_commands_that_only_tell_import_nothing_heavy(arguments):
     code = (
         "import sys, atexit\n"
@@ -70,6 +71,24 @@ def test_a_mistake_is_one_line_and_exit_status_2(tmp_path: Path, arguments, word
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("sortal: ")]
     assert all(word in line for word in words), line
     assert "Traceback" not in done.stderr
+
+
+def test_ready_made_vectors_are_a_source_by_the_word_that_the_benchmark_takes(clip: Path):
+    """`vectors:DIR` is the run of DIR with that encoder."""
+    words = ["-k", "3", "--dry-run", "--json", "-w", str(clip.parent / "workspace")]
+    short = sortal("cluster", f"vectors:{clip}", *words)
+    long = sortal("cluster", str(clip), "--encoder", f"vectors:{clip}", *words)
+    assert short.returncode == long.returncode == 0, short.stderr + long.stderr
+    plan = json.loads(short.stdout)
+    assert plan == json.loads(long.stdout) and plan["images"]["n_ok"] == 500
+    other = sortal("cluster", f"vectors:{clip}", "--encoder", "conse", *words)
+    assert other.returncode == 2 and "leave --encoder out" in other.stderr
+
+
+def test_the_module_is_the_program(tmp_path: Path):
+    command = [sys.executable, "-m", "sortal", "cluster"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and "Usage: sortal cluster" in done.stderr
 
 
 def test_the_demo_has_one_cluster_a_kind(tmp_path):

@@ -1,0 +1,61 @@
+"""`sortal.cluster`: a run from Python, with progress shown."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sortal.configs.errors import RunError, UsageError
+from sortal.configs.load import make_config
+from sortal.configs.schema import RunConfig
+from sortal.flows.api.run import Run, open_run
+
+
+def cluster(
+    source: str | Path,
+    n_clusters: int,
+    *,
+    method: str | None = None,
+    encoder: str | Mapping[str, Any] | None = None,
+    workspace: str | Path | None = None,
+    **settings: Any,
+) -> Run:
+    """Sort the images of `source` into `n_clusters` named clusters, and return the run.
+
+    Args:
+        source: a folder of images, a tar file, Parquet, or `vectors:DIR`.
+        n_clusters: number of clusters, at least 2.
+        method: a preset (`sortal methods`) or a YAML file. Default: cae.
+        encoder: `conse`, `open_clip:MODEL/PRETRAINED` or `vectors:DIR`; or settings of an encoder,
+            such as `{"spec": "conse", "num_workers": 8}`. Default: conse.
+        workspace: folder of vectors, runs and reports. Default: sortal-workspace.
+        **settings: any other setting of configs/schema.py, a section as a mapping, such as
+            `random_state=1`, `collection="birds"` or `transport={"epsilon": 0.02}`.
+
+    Running it again after images were added embeds only those, and clusters keep their ids.
+    Raises UsageError for what cannot work, RunError when a run cannot go on.
+    """
+    given = {
+        "method": method,
+        "encoder": {"spec": encoder} if isinstance(encoder, str) else encoder,
+        "workspace": workspace and Path(workspace).expanduser(),
+    }
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return _run(
+        make_config({"source": str(source), "n_clusters": n_clusters, **chosen, **settings})
+    )
+
+
+def _run(config: RunConfig) -> Run:
+    from sortal.flows.terminal.logs import log_for_python, quiet_prefect
+
+    quiet_prefect()
+    log_for_python()
+    from sortal.flows.recluster import recluster
+    from sortal.flows.run.check import check
+
+    try:
+        check(config)
+        result = recluster(config)
+    except (UsageError, RunError) as error:
+        raise error.with_traceback(None) from None  # one line, without the frames of Prefect
+    return open_run(Path(result.workspace), result.run_id)

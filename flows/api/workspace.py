@@ -1,0 +1,65 @@
+"""A workspace as Python code and notebooks see it: SQL, and the runs that are in it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sortal.configs import WORKSPACE
+from sortal.configs.errors import UsageError
+from sortal.flows.api.run import Run, open_run
+from sortal.flows.operations.query import ask, reading
+from sortal.storage.lake.sql import sql
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def open(path: str | Path = WORKSPACE) -> "Workspace":
+    """Open a workspace that `cluster` or `sortal cluster` has made.
+
+    Raises UsageError where no run has ever begun.
+    """
+    workspace = Workspace(Path(path).expanduser().resolve())
+    with reading(workspace.path):
+        return workspace
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder of vectors, runs and reports."""
+
+    path: Path
+
+    def sql(
+        self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+    ) -> "pa.Table":
+        """The answer of one reading SQL statement (DuckDB's dialect), with bound parameters.
+
+        Parameters are a sequence for `?`, a mapping for `$name`. The statement sees the lake and no
+        other file. Raises UsageError for one that writes or is wrong.
+        """
+        return ask(self.path, query, parameters)
+
+    def runs(self) -> "pa.Table":
+        """A row for each run, the newest first."""
+        return ask(self.path, sql("operations/runs"))
+
+    def run(self, run_id: str) -> Run:
+        """The run of this id; raises UsageError where there is none."""
+        return open_run(self.path, run_id)
+
+    def latest(self, collection: str | None = None) -> Run:
+        """The newest run of a collection, or of all; raises UsageError where there is none."""
+        with reading(self.path) as lake:
+            rows = lake.query(sql("api/latest")).to_pylist()
+        names = [row["collection"] for row in rows]
+        if collection is None and rows:
+            return open_run(self.path, rows[0]["run_id"])
+        if collection not in names:
+            known = ", ".join(names) or "none"
+            raise UsageError(
+                f"collection must be one of those in {self.path}, got {collection!r}; there are: "
+                f"{known}"
+            )
+        return open_run(self.path, rows[names.index(collection)]["run_id"])

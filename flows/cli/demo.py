@@ -1,0 +1,11 @@
+"""`sortal demo`: the first minute with Sortal."""
+
+from sortal.configs import WORKSPACE
+from sortal.flows.cli.options import WorkspaceOption
+
+
+def demo(workspace: WorkspaceOption = WORKSPACE) -> None:
+    """Sort 344 pictures from the package index: named clusters, a report, a SQL answer."""
+    from sortal.flows.terminal.demo import run_demo
+
+    run_demo(workspace)

@@ -1,0 +1,14 @@
+SELECT
+    stable_id,
+    name,
+    event,
+    related,
+    size,
+    previous_size,
+    shared,
+    came,
+    went,
+    previous_run_id
+FROM changes
+WHERE run_id = $run AND previous_run_id IS NOT NULL
+ORDER BY event = 'same', came + went DESC, stable_id

@@ -1,0 +1,152 @@
+"""The Python API, on real pictures and under Prefect, as a script or a notebook uses it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+import sortal
+from image_files import write
+from tiny_clip import tiny
+
+SETTINGS = {"nouns": {"lexnames": ["noun.Tops"]}, "captions": {"source": "none"}}
+
+
+@pytest.fixture(scope="module")
+def growing(
+    photos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[sortal.Run], Path]:
+    """Two runs of a collection that has grown in between, and a file that is no image."""
+    folder = tmp_path_factory.mktemp("api") / "photos"
+    pictures = sorted(photos.rglob("*.png"))
+    runs = []
+    for part in (pictures[::4], pictures[1::4]):
+        for picture in part:
+            target = folder / picture.relative_to(photos)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(picture, target)
+        (folder / "broken.png").write_bytes(b"no image")
+        workspace = folder.parent / "workspace"
+        runs.append(sortal.cluster(folder, n_clusters=4, workspace=workspace, **SETTINGS))
+    return runs, folder
+
+
+def test_a_run_gives_its_clusters_images_and_changes_as_arrow_tables(growing):
+    (first, second), folder = growing
+    clusters, images, changes = second.clusters(), second.images(), second.changes()
+    assert all(isinstance(table, pa.Table) for table in (clusters, images, changes))
+    assert all(hasattr(table, "__arrow_c_stream__") for table in (clusters, images, changes))
+    files = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*.png"))]
+    assert images["path"].to_pylist() == sorted(files)
+    rows = {row["path"]: row for row in images.to_pylist()}
+    broken = rows.pop("broken.png")
+    assert (broken["status"], broken["error_code"]) == ("failed", "not_an_image")
+    assert broken["stable_id"] is None and broken["key"] is not None
+    names = dict(zip(clusters["stable_id"].to_pylist(), clusters["name"].to_pylist(), strict=True))
+    assert len(names) == 4 and all(row["name"] == names[row["stable_id"]] for row in rows.values())
+    assert sum(clusters["size"].to_pylist()) == len(rows)
+    assert clusters["size"].to_pylist() == sorted(clusters["size"].to_pylist(), reverse=True)
+    assert first.changes().num_rows == 0
+    assert set(changes["previous_run_id"].to_pylist()) == {first.run_id}
+    assert sum(changes["came"].to_pylist()) >= len(rows) - first.images().num_rows + 1
+    assert 0 < second.metrics["nmi"] <= 1 and not any("." in name for name in second.metrics)
+
+
+def test_a_notebook_shows_the_kinds_with_pictures_and_no_script(growing):
+    run = growing[0][-1]
+    shown = run._repr_html_()
+    assert all(name in shown for name in run.clusters()["name"].to_pylist())
+    assert shown.count("data:image/webp;base64,") >= 4
+    assert "<script" not in shown and "<style" not in shown
+    assert repr(run) == f"<sortal.Run {run.run_id} of photos in {run.workspace}>"
+
+
+def test_a_report_that_is_gone_is_written_again(growing):
+    run = growing[0][-1]
+    text = run.report.read_text()
+    run.report.unlink()
+    assert run.report.read_text() == text
+
+
+def test_a_workspace_answers_sql_and_knows_its_runs(growing):
+    (first, second), _ = growing
+    workspace = sortal.open(second.workspace)
+    query = "SELECT count(*) AS n FROM clusters WHERE run_id = "
+    assert workspace.sql(f"{query}?", [first.run_id]).to_pylist() == [{"n": 4}]
+    assert workspace.sql(f"{query}$run", {"run": first.run_id}).to_pylist() == [{"n": 4}]
+    assert workspace.runs()["run_id"].to_pylist() == [second.run_id, first.run_id]
+    assert workspace.run(first.run_id) == first
+    assert workspace.latest("photos") == workspace.latest() == second
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda w: w.latest("birds"), ["collection", "'birds'", "there are: photos"]),
+        (lambda w: w.run("r1"), ["run_id", "'r1'", "runs()"]),
+        (lambda w: w.sql("DROP TABLE runs"), ["only reads", "DROP"]),
+        (lambda w: w.sql("SELECT 1; SELECT 2"), ["one statement", "got 2"]),
+        (lambda w: w.sql("FROM read_csv('/etc/hostname')"), ["SQL:", "Permission"]),
+        (lambda w: w.sql("FROM nothing"), ["SQL:", "nothing"]),
+        (lambda w: sortal.open(w.path / "none"), ["no runs", "sortal cluster"]),
+        (lambda w: sortal.cluster("nowhere", 3, workspace=w.path), ["source must exist"]),
+        (lambda w: sortal.cluster("nowhere", 1), ["n_clusters", "got 1"]),
+        (lambda w: sortal.cluster("nowhere", 3, methd="cae"), ["methd", "did you mean method"]),
+    ],
+)
+def test_a_mistake_is_one_line_without_the_flows_frames(growing, ask, words):
+    with pytest.raises(sortal.UsageError) as error:
+        ask(sortal.open(growing[0][0].workspace))
+    text = str(error.value)
+    assert "\n" not in text and all(word in text for word in words), text
+    assert not any("prefect" in str(entry.path) for entry in error.traceback)
+
+
+def test_a_collection_without_an_image_is_a_run_error(tmp_path: Path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/0.png").write_bytes(b"no image")
+    with pytest.raises(sortal.RunError, match="none of the 1 inputs") as error:
+        sortal.cluster(tmp_path / "photos", 2, workspace=tmp_path / "workspace", **SETTINGS)
+    assert not any("prefect" in str(entry.path) for entry in error.traceback)
+
+
+def test_importing_sortal_imports_nothing_heavy():
+    code = "import sys, sortal; print(sorted(m for m in sys.modules if m.startswith('sortal'))); "
+    code += "heavy = {'torch', 'prefect', 'duckdb', 'pyarrow', 'numpy', 'pydantic'}; "
+    code += "print(heavy & set(sys.modules), set(sortal.__all__) <= set(dir(sortal)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["['sortal']", "set() True"]
+
+
+PAGE = (Path(__file__).parents[3] / "docs" / "python.md").read_text(encoding="utf-8")
+
+
+def test_the_page_names_the_columns_that_there_are(growing):
+    run = growing[0][-1]
+    tables = re.findall(r"^\| `(\w+)\(\)` \|.*\| ([\w, ]+) \|$", PAGE, re.M)
+    assert len(tables) == 3
+    for name, columns in tables:
+        assert getattr(run, name)().column_names == columns.split(", ")
+
+
+def test_the_pages_example_is_a_script_that_runs_once_and_shows_progress(tmp_path: Path):
+    """Without `if __name__ == "__main__"`, and with more images than one process reads."""
+    for number in range(300):
+        write(tmp_path / f"photos/{number:03}.png", seed=number)
+    example = re.findall(r"```python\n(.*?)```", PAGE, re.S)[0]
+    quick = f"n_clusters=4, encoder={tiny(tmp_path / 'tiny')!r}, **{SETTINGS!r}"
+    assert "n_clusters=20" in example and "__main__" not in example
+    script = f"print('the script runs')\n{example.replace('n_clusters=20', quick)}"
+    (tmp_path / "script.py").write_text(f"{script}\nprint(len(run.images()), 'images')\n")
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True,
+        timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    first, report, last = done.stdout.splitlines()
+    assert (first, last) == ("the script runs", "300 images") and Path(report).exists()
+    assert "image_vectors: 300 rows" in done.stderr and "Traceback" not in done.stderr
