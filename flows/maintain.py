@@ -4,7 +4,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.context import FlowRunContext
 
-from sortal.configs.maintenance import MaintenanceConfig
+from sortal.configs.commands.maintenance import MaintenanceConfig
 from sortal.flows.operations import maintenance
 from sortal.flows.operations.maintenance import Item
 

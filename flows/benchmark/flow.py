@@ -13,7 +13,7 @@ from typing import Any
 from prefect import flow
 from pydantic import BaseModel
 
-from sortal.configs.benchmark import BenchmarkConfig
+from sortal.configs.commands.benchmark import BenchmarkConfig
 from sortal.configs.errors import RunError
 from sortal.flows.benchmark.eta import Remaining, watching
 from sortal.flows.benchmark.grid import Cell, cells_of, missing

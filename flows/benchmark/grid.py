@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
-from sortal.configs.benchmark import BenchmarkConfig
+from sortal.configs.commands.benchmark import BenchmarkConfig
 from sortal.configs.encoder_spec import EncoderSpec
 from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config

@@ -57,7 +57,7 @@ def benchmark(
     as_json: JsonOption = False,
 ) -> None:
     """Run every method with every seed on every collection; finished cells are not run again."""
-    from sortal.configs.benchmark import BenchmarkConfig
+    from sortal.configs.commands.benchmark import BenchmarkConfig
     from sortal.configs.load import checked
     from sortal.flows.terminal.benchmark import run_benchmark
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sortal.configs.assign import AssignConfig
+from sortal.configs.commands.assign import AssignConfig
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.load import make_config
 from sortal.configs.modalities import BUILT_IN

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from sortal.configs.commands.maintenance import MaintenanceConfig
 from sortal.configs.errors import UsageError
-from sortal.configs.maintenance import MaintenanceConfig
 from sortal.storage.atomic import remove
 from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.lake.lake import Lake

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
-from sortal.configs.assign import AssignConfig
+from sortal.configs.commands.assign import AssignConfig
 from sortal.configs.errors import UsageError
 from sortal.flows.operations.assign import StoredRun, assign
 from sortal.flows.terminal.formats import check_format, write

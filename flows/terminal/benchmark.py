@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from sortal.configs.benchmark import BenchmarkConfig
+from sortal.configs.commands.benchmark import BenchmarkConfig
 from sortal.flows.terminal.logs import log_to_terminal, quiet_prefect
 
 if TYPE_CHECKING:  # importing it for real would start Prefect before it is told to be quiet

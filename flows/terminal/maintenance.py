@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sortal.configs.commands.maintenance import MaintenanceConfig
 from sortal.configs.load import checked
-from sortal.configs.maintenance import MaintenanceConfig
 from sortal.flows.operations import prune
 from sortal.flows.operations.maintenance import Item, backup, maintain
 from sortal.storage.lake.catalogue import Catalogue

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sortal.configs.assign import AssignConfig
+from sortal.configs.commands.assign import AssignConfig
 from sortal.configs.errors import UsageError
 from sortal.configs.schema import RunConfig
 from sortal.storage.artifacts import Artifact

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from sortal.configs.assign import AssignConfig
+from sortal.configs.commands.assign import AssignConfig
 from sortal.configs.schema import RunConfig
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.vector_sets import open_vectors

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from sortal.configs.benchmark import BenchmarkConfig
+from sortal.configs.commands.benchmark import BenchmarkConfig
 from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config
 from sortal.configs.presets import describe_preset, main_presets, preset_names

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sortal.configs.benchmark import BenchmarkConfig
+from sortal.configs.commands.benchmark import BenchmarkConfig
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.load import checked
 from sortal.flows.benchmark import flow as module

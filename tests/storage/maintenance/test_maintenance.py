@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from lakes import assignments, counts, images, metrics, run_row, tables
+from sortal.configs.commands.maintenance import MaintenanceConfig
 from sortal.configs.errors import UsageError
-from sortal.configs.maintenance import MaintenanceConfig
 from sortal.flows.operations.maintenance import Item, maintain
 from sortal.storage.artifacts import Written, find, publish
 from sortal.storage.lake.lake import RUN_TABLES, SCAN_TABLES, VIEWS, Lake

@@ -1,0 +1,1 @@
+"""The settings of commands that are no run: a benchmark, an assignment, maintenance."""
