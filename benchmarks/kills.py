@@ -1,4 +1,4 @@
-"""R2: kill -9 at seeded random moments of a real run, run again, compare what is in the lake.
+"""Kill -9 at seeded random moments of a real run, run again, compare what is in the lake.
 
 `python benchmarks/kills.py TAR -k 10 --images 64 --kills 50 --commands 5` starts each run from an
 empty workspace: scan, images, nouns, captions, clusters, commit, report. Most runs are forks of

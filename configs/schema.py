@@ -191,7 +191,7 @@ class RunConfig(Section):
 def _from_vectors(values: dict[str, Any]) -> dict[str, Any]:
     """`values` with a source `vectors:DIR` as the folder DIR and the encoder `vectors:DIR`.
 
-    Raises UsageError where another encoder is given beside it.
+    Raises UsageError where another encoder is given as well.
     """
     source = values.get("source")
     folder = EncoderSpec.parse(source).where if isinstance(source, str) else None

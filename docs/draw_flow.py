@@ -67,7 +67,7 @@ def _artifacts(value: Any) -> Iterator[Artifact]:
     if isinstance(value, Artifact):
         yield value
     elif isinstance(value, dict):
-        # What a run is published with beside its own inputs: all steps, for their costs.
+        # What a run is published with besides its own inputs: all steps, for their costs.
         for name, each in value.items():
             yield from () if name == "steps" else _artifacts(each)
     elif isinstance(value, list | tuple):

@@ -14,7 +14,7 @@ _REDRAW = 0.5  # seconds between changes of a notebook's line, and before it app
 
 
 class Advance(Protocol):
-    """Says that `n` more units are done; `note` is shown beside the description."""
+    """Says that `n` more units are done; `note` is shown after the description."""
 
     def __call__(self, n: int, note: str = "") -> None:
         """Count them."""

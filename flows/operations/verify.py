@@ -70,7 +70,7 @@ def verify(root: Path, repair: bool, report: Callable[[Problem], None]) -> Verif
     """Check everything in the workspace at `root`; with `repair`, repair what is possible.
 
     What is damaged in `vectors/` and `artifacts/` is removed, so that the next run makes just that
-    again; rows of the lake are written again from artifacts. Raises RunError while a run goes on.
+    again; rows of the lake are written again from artifacts. Raises RunError during a run.
     """
     if not root.is_dir():
         raise UsageError(f"workspace must be an existing folder, got {root}")

@@ -11,7 +11,7 @@ from rich.table import Table
 from sortal.configs.commands.benchmark import BenchmarkConfig
 from sortal.flows.terminal.logs import log_to_terminal, quiet_prefect
 
-if TYPE_CHECKING:  # importing it for real would start Prefect before it is told to be quiet
+if TYPE_CHECKING:  # importing it for real would start Prefect before its log is silenced
     from sortal.flows.benchmark.flow import BenchmarkResult
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from sortal.configs.schema import RunConfig
 from sortal.flows.terminal.logs import log_to_terminal, quiet_prefect
 
-if TYPE_CHECKING:  # importing it for real would start Prefect before it is told to be quiet
+if TYPE_CHECKING:  # importing it for real would start Prefect before its log is silenced
     from sortal.flows.run.result import RunResult
 
 BETTER_ENCODERS = (

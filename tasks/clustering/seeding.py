@@ -1,7 +1,7 @@
 """Where k-means starts: greedy k-means++ improved by swaps, in a small projection of a sample.
 
 A projection on the leading directions keeps what separates clusters at a fraction of the cost,
-so that many seedings can be tried; the fit then goes on in all dimensions.
+so that many seedings can be tried; the fit then continues in all dimensions.
 """
 
 import faiss
@@ -14,7 +14,7 @@ from sortal.tasks.clustering.lloyd import Lloyd, means_of
 ROWS = 16384  # rows on which seedings are tried, at the least ...
 ROWS_PER_CENTRE = 16  # ... and for each centre
 DIM = 64  # dimensions of the projection
-_MAX_ITER = 100  # iterations in the projection; the fit goes on from there
+_MAX_ITER = 100  # iterations in the projection; the fit continues from there
 _SWAP_TRIALS = 8  # rows drawn for each attempt at a swap
 
 

@@ -1,6 +1,6 @@
 """Embedding: images and texts become vectors, shard by shard; only what is missing is done.
 
-A killed run loses at most the shard it was writing; the next one goes on from there.
+A killed run loses at most the shard it was writing; the next one resumes from there.
 """
 
 from collections.abc import Sequence

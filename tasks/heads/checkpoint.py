@@ -71,7 +71,7 @@ def resume(folder: Path, method: Method, optimiser: torch.optim.Optimizer) -> Pr
             groups[kind][rest] = value
     method.load_state_dict(groups["method"])
     _restore(optimiser, groups["optimiser"])
-    log.info("training goes on after epoch %d", facts["epoch"])
+    log.info("training resumes after epoch %d", facts["epoch"])
     score, epoch = facts["best"]
     history = [(int(number), str(name), float(value)) for number, name, value in facts["history"]]
     return Progress(facts["epoch"], history, labels, groups["best"], score, epoch)

@@ -33,8 +33,8 @@ class Predictions(NamedTuple):
 def train(method: Method, data: Data, config: TrainerConfig, score: Score | None = None) -> History:
     """Train `method` on `data`; returns rows (epoch, name, value), by epoch.
 
-    Goes on from a checkpoint in `data.scratch` where there is one: on a CPU the weights are then
-    those of an uninterrupted training (R23). Without `score` the last epoch counts; with it
+    Resumes from a checkpoint in `data.scratch` where there is one: on a CPU the weights are then
+    those of an uninterrupted training. Without `score` the last epoch counts; with it
     (`selection: paper`) the epoch of the highest score, and training stops after
     `config.patience` epochs without a gain. Raises `UsageError` where an epoch would take no
     step, `RunError` where the loss is no longer a number.

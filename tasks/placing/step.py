@@ -31,7 +31,7 @@ def apply_head(folder: Path, workspace: Workspace, inputs: ApplyHeadInputs) -> W
     """Write what `partition` writes, with each image where `sortal assign` would put it.
 
     `parts` are the artifacts of the training by role (see `placer.files_needed`). Cluster ids
-    and centres are those of the training, so ids go by size there, not here.
+    and centres are those of the training, so ids are in order of size there, not here.
     """
     placer = open_placer(workspace, inputs.parts, inputs.config, AssignConfig())
     rows = placer.place_all(stored_blocks(open_vectors(workspace, inputs.images)))

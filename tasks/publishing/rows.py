@@ -85,9 +85,9 @@ def caption_files(workspace: Workspace, steps: dict[str, Artifact]) -> dict[str,
     )
     if captions is None:
         return {}
-    told = captions.file(workspace, "texts.parquet")
-    weights = trained.file(workspace, PER_IMAGE) if trained else told
-    return {"captions": str(told), "per_image": str(weights if weights.exists() else told)}
+    texts = captions.file(workspace, "texts.parquet")
+    weights = trained.file(workspace, PER_IMAGE) if trained else texts
+    return {"captions": str(texts), "per_image": str(weights if weights.exists() else texts)}
 
 
 def captions_of(row: RunRow, files: dict[str, str]) -> dict[str, Select]:

@@ -82,7 +82,7 @@ class CommitInputs:
 
     @property
     def identities(self) -> list[str]:
-        """What makes a run another run, beside its settings and encoder."""
+        """What makes a run another run, besides its settings and encoder."""
         *parts, lineage = self.parts
         made_of = [*parts, *self.metrics, lineage]
         return [part.identity for part in made_of if part]

@@ -54,7 +54,7 @@ class ModalityRow(NamedTuple):
     n_missing: int
 
 
-class Told(NamedTuple):
+class Captioned(NamedTuple):
     """An image's caption and how far the method trusts it."""
 
     picture: Picture
@@ -66,7 +66,7 @@ class Told(NamedTuple):
 class ReportData:
     """Everything on the page. `run` is the row of `runs`, with `config` parsed.
 
-    `clusters` go by size; only the first `n_cards` have pictures. `weights` are the mean fusion
+    `clusters` are in order of size; only the first `n_cards` have pictures. `weights` are the mean fusion
     weights that are above zero. `metrics` holds all of the run's figures by name; `training`
     those of a trained head, epoch by epoch.
     """
@@ -83,7 +83,7 @@ class ReportData:
     changes: list[dict[str, Any]] = field(
         default_factory=list
     )  # since the last run, a cluster each
-    distrusted: list[Told] = field(default_factory=list)  # the least trusted captions, in order
+    distrusted: list[Captioned] = field(default_factory=list)  # the least trusted captions, in order
 
     @property
     def labelled(self) -> bool:
@@ -127,8 +127,8 @@ class ReportData:
     def places(self) -> list[Place]:
         """Every image the page shows, some of them twice."""
         cards = [picture for cluster in self.clusters for picture in cluster.pictures]
-        told = [each.picture for each in self.distrusted]
-        return [picture.place for picture in [*cards, *self.typical, *self.unusual, *told]]
+        captioned = [each.picture for each in self.distrusted]
+        return [picture.place for picture in [*cards, *self.typical, *self.unusual, *captioned]]
 
     def sizes(self) -> dict[str, int]:
         """Pixels of each thumbnail: the first of a card is large."""
@@ -175,9 +175,9 @@ def gather(lake: Lake, run_id: str) -> ReportData:
     count = pictures_per_card(n_cards)
     shown = {row["cluster"]: _fitting(row["representatives"][:count]) for row in rows[:n_cards]}
     extremes = _rows(lake, "extremes", run=run_id, count=_EXTREMES)
-    told = _rows(lake, "distrusted", run=run_id, count=_EXTREMES)
+    captioned = _rows(lake, "distrusted", run=run_id, count=_EXTREMES)
     keys = {key for keys in shown.values() for key in keys}
-    keys |= {row["key"] for row in [*extremes, *told]}
+    keys |= {row["key"] for row in [*extremes, *captioned]}
     pictures = _pictures(lake, run_id, sorted(keys))
 
     metrics = {row["name"]: row["value"] for row in _rows(lake, "metrics", run=run_id)}
@@ -199,8 +199,8 @@ def gather(lake: Lake, run_id: str) -> ReportData:
         changes=_rows(lake, "changes", run=run_id),
         training={row["name"]: row["figures"] for row in trained},
         distrusted=[
-            Told(pictures[row["key"]], row["caption"], row["weight"])
-            for row in told
+            Captioned(pictures[row["key"]], row["caption"], row["weight"])
+            for row in captioned
             if row["key"] in pictures
         ],
     )

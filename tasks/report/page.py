@@ -147,7 +147,7 @@ def place_report(workspace: Workspace, run_id: str, report: Artifact) -> Path:
 
 
 def publish_report(workspace: Workspace, run_id: str, source: str | None = None) -> Path:
-    """Make the report of a run in the lake anew and place it; returns its path."""
+    """Make the report of a run in the lake again and place it; returns its path."""
     return _place(workspace, run_id, build(workspace, run_id, source).encode())
 
 

@@ -94,7 +94,7 @@ def solve_with_kernel(
 ) -> Fitted:
     """Alternate exact passes and inner solves on `kernel`, a cache that the passes refresh.
 
-    Goes on with exact passes alone once an inner solve does not halve the exact error.
+    Continues with exact passes alone once an inner solve does not halve the exact error.
     """
     state = _State(best=start, u=start.u, may_scale_epsilon=start.n_iter == 0)
     while True:

@@ -141,7 +141,7 @@ def _cluster(service: Service, few: Path, workspace: Path, fault: str = "") -> s
 def test_of_two_commands_one_runs_and_after_kill_9_amid_its_commit_the_next_goes_on(
     service, few, tmp_path
 ):
-    """R17 and R2: the holder stops inside the transaction that publishes, and is killed there."""
+    """The holder stops inside the transaction that publishes, and is killed there."""
     workspace = Workspace(tmp_path / "workspace")
     with _cluster(service, few, workspace.root, "STOP lake.written") as holder:
         _, status = os.waitpid(holder.pid, os.WUNTRACED)

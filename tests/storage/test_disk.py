@@ -1,4 +1,4 @@
-"""A disk that is full or may not be written, and a collection that is taken (R16, R17)."""
+"""A disk that is full or may not be written, and a collection that is taken."""
 
 import os
 import shutil

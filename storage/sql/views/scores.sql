@@ -1,4 +1,4 @@
--- Settings are all of a run's but its seed and how it goes on from another run. Only runs of a
+-- Settings are all of a run's but its seed and how it continues from another run. Only runs of a
 -- method's newest settings count, so that no mean over seeds mixes two of them.
 WITH run AS (
     SELECT

@@ -122,7 +122,8 @@ def test_importing_sortal_imports_nothing_heavy():
     assert done.stdout.splitlines() == ["['sortal']", "set() True"]
 
 
-PAGE = (Path(__file__).parents[3] / "docs" / "python.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 
 
 def test_the_page_names_the_columns_that_there_are(growing):
@@ -138,6 +139,7 @@ def test_the_pages_example_is_a_script_that_runs_once_and_shows_progress(tmp_pat
     for number in range(300):
         write(tmp_path / f"photos/{number:03}.png", seed=number)
     example = re.findall(r"```python\n(.*?)```", PAGE, re.S)[0]
+    assert example in (ROOT / "README.md").read_text(encoding="utf-8")
     quick = f"n_clusters=4, encoder={tiny(tmp_path / 'tiny')!r}, **{SETTINGS!r}"
     assert "n_clusters=20" in example and "__main__" not in example
     script = f"print('the script runs')\n{example.replace('n_clusters=20', quick)}"

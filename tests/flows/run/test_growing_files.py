@@ -1,4 +1,4 @@
-"""Real image files through the whole flow as they change: R3 to R7, and old runs let go at last.
+"""Real image files through the whole flow as they change, until old runs are deleted.
 
 One workspace; a test changes the collection as it is, so they pass in any order.
 """

@@ -1,4 +1,4 @@
-"""Verification: damage of every kind is found, and repair leaves the rest alone (R15)."""
+"""Verification: damage of every kind is found, and repair leaves the rest alone."""
 
 import shutil
 from pathlib import Path
