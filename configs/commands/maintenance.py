@@ -1,4 +1,4 @@
-"""The configuration of maintenance: what may be removed, and when. No default can touch a run's result."""
+"""Settings of maintenance: what may be removed, and when. No default can touch a run's result."""
 
 from pathlib import Path
 

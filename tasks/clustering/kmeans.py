@@ -60,7 +60,8 @@ def kmeans(
     Where `config.spherical`, rows and centres have unit length, so the nearest centre is that of
     the largest cosine. Engine "faiss" is our loop on faiss's exact search; "sklearn" is
     scikit-learn's, as a reference. `centres`: earlier centres of shape (n_clusters, dim) to start
-    from; they keep their ids and `config.n_init` is unused. Otherwise ids are in order of decreasing size.
+    from; they keep their ids and `config.n_init` is unused. Otherwise ids are by
+    decreasing size.
     `max_rows`: fit on a sample of at most so many rows (default: as many as fit into 2 GiB).
 
     Raises `UsageError` where n_clusters is not in [2, number of distinct rows].

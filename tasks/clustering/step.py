@@ -35,7 +35,7 @@ class PartitionInputs:
 def partition(folder: Path, workspace: Workspace, inputs: PartitionInputs) -> Written:
     """Write `assignments.parquet` (key, cluster, distance) and `centres.npy` (n_clusters, dim).
 
-    Cluster ids are in order of decreasing size. With `earlier`, a partition into as many clusters of as
+    Cluster ids are by decreasing size. With `earlier`, a partition into as many clusters of as
     many dimensions, k-means starts from its centres and they keep their ids, unless `fit_warm`
     finds better ones. Raises `UsageError` when `n_clusters` is more than the images that differ.
     """

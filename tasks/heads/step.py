@@ -17,7 +17,7 @@ def head(folder: Path, workspace: Workspace, inputs: HeadInputs) -> Written:
     `probabilities-00000.parquet`, ... (key, probabilities); `head.safetensors`: the weights, and
     `order`, the head's output behind each cluster; `history.parquet` (epoch, name, value);
     `per_image.parquet` (key, ...), where the method has more to say of each image.
-    Cluster ids are in order of decreasing size. A head sees images and counterparts as fusion does.
+    Cluster ids are by decreasing size. A head sees images and counterparts as fusion does.
     `scan` is for `selection: paper` alone, which looks at the labels; `modalities` are those
     beyond image, noun and caption.
 

@@ -66,8 +66,8 @@ class Captioned(NamedTuple):
 class ReportData:
     """Everything on the page. `run` is the row of `runs`, with `config` parsed.
 
-    `clusters` are in order of size; only the first `n_cards` have pictures. `weights` are the mean fusion
-    weights that are above zero. `metrics` holds all of the run's figures by name; `training`
+    `clusters` are by decreasing size; only the first `n_cards` have pictures. `weights` are the
+    mean fusion weights that are above zero. `metrics` holds all of the run's figures by name; `training`
     those of a trained head, epoch by epoch.
     """
 
@@ -83,7 +83,7 @@ class ReportData:
     changes: list[dict[str, Any]] = field(
         default_factory=list
     )  # since the last run, a cluster each
-    distrusted: list[Captioned] = field(default_factory=list)  # the least trusted captions, in order
+    distrusted: list[Captioned] = field(default_factory=list)  # least trusted first
 
     @property
     def labelled(self) -> bool:
