@@ -67,8 +67,8 @@ class ReportData:
     """Everything on the page. `run` is the row of `runs`, with `config` parsed.
 
     `clusters` are by decreasing size; only the first `n_cards` have pictures. `weights` are the
-    mean fusion weights that are above zero. `metrics` holds all of the run's figures by name; `training`
-    those of a trained head, epoch by epoch.
+    mean fusion weights that are above zero. `metrics` holds all of the run's
+    figures by name; `training` those of a trained head, epoch by epoch.
     """
 
     run: dict[str, Any]
