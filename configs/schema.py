@@ -22,6 +22,9 @@ from sortal.configs.presets import load_preset, merge
 from sortal.configs.renamed import with_present_names
 from sortal.configs.section import Renamed, Runtime, Section
 
+Selection = Literal["nearest", "reverse_softmax"]
+Weighting = Literal["plan", "plan_times_similarity"]
+
 PHOTOGRAPHABLE = (
     "noun.Tops",
     "noun.animal",
@@ -73,7 +76,7 @@ class CaptionsConfig(Section):
 class SelectionConfig(Section):
     """The semantic space: the texts worth keeping for this collection."""
 
-    method: Literal["nearest", "reverse_softmax"] = "nearest"
+    method: Selection = "nearest"
     images_per_centre: int = Field(300, ge=1)  # TAC's N / 300 rule
     centres_per_cluster: int = Field(3, ge=1)  # at least 3 C centres when N / 300 < C
     top_k: int = Field(5, ge=1)  # texts kept for each centre
@@ -90,7 +93,7 @@ class TransportConfig(Section):
     )  # entropic regularisation; a softmax's temperature
     balance: float = Field(0.5, ge=0.0, le=1.0)  # 0 softmax retrieval, 1 balanced [infer]
     # docs/methods.md#counterparts [infer]
-    weighting: Literal["plan", "plan_times_similarity"] = "plan"
+    weighting: Weighting = "plan"
     centred: bool = True
     max_iter: int = Field(500, ge=0)
     tol: float = Field(1e-4, gt=0.0)  # total error of the column marginal

@@ -75,7 +75,7 @@ def _names(answer: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _csv(answer: duckdb.DuckDBPyConnection, stream: IO[str]) -> None:
-    """Lists and structs as JSON; pyarrow's writer refuses them, and takes 0.2 s to import."""
+    """Lists and structs as JSON; pyarrow's writer refuses them."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_names(answer))
     for row in _rows(answer):

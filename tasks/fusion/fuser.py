@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sortal.configs.schema import FusionConfig, TransportConfig
+from sortal.configs.schema import FusionConfig, TransportConfig, Weighting
 from sortal.storage.artifacts import Artifact
 from sortal.storage.rows import FloatArray
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import centre, normalise
 from sortal.tasks.selection.space import space_texts
-from sortal.tasks.transport.potential import POTENTIAL, Potential, Weighting
+from sortal.tasks.transport.potential import POTENTIAL, Potential
 
 MODALITIES = ("image", "noun", "caption")
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.configs.schema import PartitionConfig, SelectionConfig
+from sortal.configs.schema import PartitionConfig, Selection, SelectionConfig
 from sortal.storage.rows import FloatArray, Rows, as_rows
 from sortal.tasks.arrays import mean_of, normalise
 from sortal.tasks.clustering.kmeans import count_distinct, kmeans
@@ -15,8 +14,6 @@ from sortal.tasks.clustering.kmeans import count_distinct, kmeans
 _BLOCK_ENTRIES = 1 << 24  # centres x texts compared at once
 _FIT_ROWS = 100_000  # images on which centres are fitted, at the most ...
 _FIT_ROWS_PER_CENTRE = 100  # ... unless these are more
-
-Method = Literal["nearest", "reverse_softmax"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def select_texts(
     centres: FloatArray,
     texts: Rows | FloatArray,
     *,
-    method: Method,
+    method: Selection,
     top_k: int,
     block_size: int | None = None,
 ) -> NDArray[np.int64]:
@@ -79,7 +76,7 @@ def rank_texts(
     centres: FloatArray,
     texts: Rows | FloatArray,
     *,
-    method: Method,
+    method: Selection,
     top_k: int,
     block_size: int | None = None,
 ) -> Ranked:

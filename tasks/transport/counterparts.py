@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sortal.configs.schema import Weighting
 from sortal.storage.rows import FloatArray, Rows, as_rows
 from sortal.tasks.arrays import normalise
 from sortal.tasks.transport.exact_pass import block_rows
-from sortal.tasks.transport.potential import Potential, Weighting
+from sortal.tasks.transport.potential import Potential
 
 
 def _similarities(block: FloatArray, texts: FloatArray) -> torch.Tensor:
