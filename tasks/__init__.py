@@ -1,1 +1,1 @@
-"""One step a module: plain functions on arrays and tables, wrapped once as cached steps."""
+"""The stages of the pipeline, a package each: plain functions, and in `step.py` the cached step."""

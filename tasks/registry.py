@@ -1,6 +1,6 @@
 """Every step there is, in one place: each is found in the `step.py` of a package of `tasks`.
 
-Whoever must know all steps asks here: cache keys of benchmark cells, checks, tests.
+Cache keys of benchmark cells, checks and tests take the steps from here.
 """
 
 import pkgutil

@@ -1,4 +1,4 @@
-"""How long a grid of unequal cells still takes, and telling it while it runs."""
+"""How long a grid of unequal cells still takes, shown while it runs."""
 
 import logging
 import sys

@@ -47,7 +47,7 @@ class MiniLMEncoder:
 
     def encode_images(self, batch: Any) -> FloatArray:
         """Refused: the model reads texts alone."""
-        raise UsageError("encoder minilm embeds texts alone, got images; use it as a view's")
+        raise UsageError("encoder minilm embeds texts alone, got images; use it for a modality")
 
     def encode_texts(self, texts: list[str]) -> FloatArray:
         """Mean-pooled vectors of shape (b, dim), not normalised."""

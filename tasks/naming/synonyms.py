@@ -1,4 +1,4 @@
-"""Concepts: nouns that mean the same, taken together, with the word people use for them.
+"""Concepts: nouns that mean the same, grouped, with the word people use for them.
 
 WordNet writes one thing in many words (car, auto, motorcar) and many depths (dog, animal, entity);
 a cluster's name needs one common word that is neither too rare nor too general.
