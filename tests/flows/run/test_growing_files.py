@@ -18,7 +18,7 @@ from sortal.storage.hashing import hash_file
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
 from sortal.tasks.report import thumbnails
-from sortal.tasks.sources import read as reading
+from sortal.tasks.sources import decode as decoding
 
 PICTURES = 100
 SETTINGS = ["nouns.lexnames=[noun.Tops]", "images.num_workers=0", "encoder.num_workers=0"]
@@ -77,7 +77,7 @@ def pictures(tmp_path_factory, photos) -> Growing:
 def decoded(monkeypatch) -> list[str]:
     """What for, for every image that is decoded while the test runs: vectors or thumbnails."""
     seen: list[str] = []
-    for name, module in {"vector": reading, "thumbnail": thumbnails}.items():
+    for name, module in {"vector": decoding, "thumbnail": thumbnails}.items():
 
         def noted(*arguments, name=name, plain=module.decode):
             seen.append(name)
@@ -87,7 +87,7 @@ def decoded(monkeypatch) -> list[str]:
     return seen
 
 
-def test_r3_nothing_changed_so_nothing_is_decoded_or_written(pictures, decoded):
+def test_nothing_changed_so_nothing_is_decoded_or_written(pictures, decoded):
     first = pictures.run()
     before = pictures.vectors()
     decoded.clear()
@@ -96,7 +96,7 @@ def test_r3_nothing_changed_so_nothing_is_decoded_or_written(pictures, decoded):
     assert decoded == [] and pictures.vectors() == before
 
 
-def test_r4_of_one_per_cent_new_images_exactly_those_are_embedded(pictures, decoded):
+def test_of_one_per_cent_new_images_exactly_those_are_embedded(pictures, decoded):
     pictures.run()
     before = pictures.vectors()
     new = [pictures.add()]
@@ -107,7 +107,7 @@ def test_r4_of_one_per_cent_new_images_exactly_those_are_embedded(pictures, deco
     assert {path.name for path in new} <= pictures.paths(run).keys()
 
 
-def test_r5_a_renamed_touched_or_copied_file_is_not_embedded_again(pictures, decoded):
+def test_a_renamed_touched_or_copied_file_is_not_embedded_again(pictures, decoded):
     pictures.run()
     before = pictures.vectors()
     picture = pictures.a_picture()
@@ -125,7 +125,7 @@ def test_r5_a_renamed_touched_or_copied_file_is_not_embedded_again(pictures, dec
     assert sorted(names) == [path for path, _ in both] and len({c for _, c in both}) == 1
 
 
-def test_r6_other_bytes_of_the_same_size_and_time_are_found_with_verify(pictures):
+def test_other_bytes_of_the_same_size_and_time_are_found_with_verify(pictures):
     known = pictures.run()
     picture = pictures.a_picture()
     name, stat = str(picture.relative_to(pictures.folder)), picture.stat()
@@ -140,7 +140,7 @@ def test_r6_other_bytes_of_the_same_size_and_time_are_found_with_verify(pictures
     assert pictures.run().run_id == found.run_id
 
 
-def test_r7_a_deleted_file_is_gone_from_the_next_run_and_stays_in_the_old_one(pictures, decoded):
+def test_a_deleted_file_is_gone_from_the_next_run_and_stays_in_the_old_one(pictures, decoded):
     old = pictures.run()
     picture = pictures.a_picture()
     name = str(picture.relative_to(pictures.folder))

@@ -123,7 +123,7 @@ def test_sac_says_of_each_caption_how_far_it_trusts_it(tmp_path, folder):
         lake.execute("DELETE FROM image_captions WHERE weight > 0.6")
         (finding,) = check_run(lake, run.workspace, stored)
         assert "image_captions lacks" in finding.what
-        finding.mend()
+        finding.repair()
         assert lake.query("FROM image_captions ORDER BY weight").to_pylist() == rows
 
 

@@ -96,7 +96,7 @@ def test_the_reference_engine_agrees_on_separated_data():
     assert theirs.inertia == pytest.approx(ours.inertia, rel=1e-3)
 
 
-def test_r21_same_seed_gives_the_same_labels_whatever_the_threads():
+def test_same_seed_gives_the_same_labels_whatever_the_threads():
     points, _ = blobs(n=2000, kinds=20, dim=96, spread=5.0)
     labels = []
     for threads in (1, 1, 2):

@@ -105,7 +105,7 @@ def test_known_kinds_are_found_and_the_history_is_whole(tmp_path, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_r21_a_seed_decides_and_threads_do_not(tmp_path, method):
+def test_a_seed_decides_and_threads_do_not(tmp_path, method):
     one, data, _ = trained(tmp_path / "one", method)
     two, _, _ = trained(tmp_path / "two", method)
     other, _, _ = trained(tmp_path / "other", method, seed=1)
@@ -135,7 +135,7 @@ train(made, make_data(Path({folder!r})), settings.trainer)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_r23_a_training_killed_and_resumed_is_an_uninterrupted_one(tmp_path, method):
+def test_a_training_killed_and_resumed_is_an_uninterrupted_one(tmp_path, method):
     whole, _, history = trained(tmp_path / "whole", method)
     folder = tmp_path / "killed"
     tests = Path(__file__).parent
