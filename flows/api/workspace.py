@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sortal.configs import WORKSPACE
-from sortal.configs.errors import UsageError
 from sortal.flows.api.run import Run, open_run
 from sortal.flows.operations.query import ask, reading
+from sortal.storage.lake.runs import newest_run
 from sortal.storage.lake.sql import sql
 
 if TYPE_CHECKING:
@@ -52,14 +52,5 @@ class Workspace:
     def latest(self, collection: str | None = None) -> Run:
         """The newest run of a collection, or of all; raises UsageError where there is none."""
         with reading(self.path) as lake:
-            rows = lake.query(sql("api/latest")).to_pylist()
-        names = [row["collection"] for row in rows]
-        if collection is None and rows:
-            return open_run(self.path, rows[0]["run_id"])
-        if collection not in names:
-            known = ", ".join(names) or "none"
-            raise UsageError(
-                f"collection must be one of those in {self.path}, got {collection!r}; there are: "
-                f"{known}"
-            )
-        return open_run(self.path, rows[names.index(collection)]["run_id"])
+            row = newest_run(lake, collection=collection)
+        return open_run(self.path, row["run_id"])

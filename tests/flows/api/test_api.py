@@ -86,7 +86,7 @@ def test_a_workspace_answers_sql_and_knows_its_runs(growing):
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
-        (lambda w: w.latest("birds"), ["collection", "'birds'", "there are: photos"]),
+        (lambda w: w.latest("birds"), ["no run of collection 'birds'", "sortal runs"]),
         (lambda w: w.run("r1"), ["run_id", "'r1'", "runs()"]),
         (lambda w: w.sql("DROP TABLE runs"), ["only reads", "DROP"]),
         (lambda w: w.sql("SELECT 1; SELECT 2"), ["one statement", "got 2"]),
