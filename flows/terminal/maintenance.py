@@ -73,5 +73,5 @@ def _outcome(count: int, deleted: bool) -> str:
     if not count:
         return "no run is to be deleted by these rules"
     if not deleted:
-        return f"{runs} would be deleted; add --yes to delete them"
-    return f"{runs} deleted; `sortal maintain` frees the disk once old snapshots expire"
+        return f"{runs} would go; add --yes to delete them"
+    return f"{runs} gone; `sortal maintain` frees the disk once old snapshots expire"

@@ -16,9 +16,12 @@ def test_every_package_with_a_step_is_in_it():
 def test_every_step_has_a_version_by_kind_and_name():
     found = versions()
     assert len(found) == len(all_steps())
-    assert {"scan/scan", "transport/solve_transport", "view/copy_view", "view/embed_view"} <= {
-        *found
-    }
+    assert {
+        "scan/scan",
+        "transport/solve_transport",
+        "view/copy_modality",
+        "view/embed_modality",
+    } <= {*found}
 
 
 def test_no_step_is_made_elsewhere():
