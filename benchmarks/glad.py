@@ -19,9 +19,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from sortal.configs.heads import HeadConfig

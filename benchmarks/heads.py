@@ -9,14 +9,11 @@ machine may have other work. Method quality is `sortal benchmark`.
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import torch

@@ -22,15 +22,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from sortal.configs.encoder import EncoderConfig
-
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import pyarrow.parquet as pq
 from sklearn.metrics import normalized_mutual_info_score, roc_auc_score
 
+from sortal.configs.encoder import EncoderConfig
 from sortal.configs.load import make_config
 from sortal.configs.schema import PartitionConfig, RunConfig
 from sortal.flows.run.context import Run, Steps

@@ -19,7 +19,9 @@ class EncoderSpec(NamedTuple):
     def parse(cls, text: str) -> "EncoderSpec":
         """The spec that `text` writes."""
         kind, _, rest = text.partition(":")
-        if kind == "vectors" and rest:
+        if not rest:
+            return cls(text)  # `conse:` is no kind
+        if kind == "vectors":
             return cls(kind, where=Path(rest).expanduser())
         return cls(kind, rest)
 

@@ -1,4 +1,4 @@
-"""Settings of the figures a run is judged by; metrics.py says what each is called and means."""
+"""Settings of the figures a run is judged by; tasks/evaluation/metrics.py says what each means."""
 
 from pydantic import Field
 

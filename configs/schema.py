@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from sortal.configs import METHOD, WORKSPACE
+from sortal.configs import CAPTIONS, LEASE_SECONDS, METHOD, WORKSPACE
 from sortal.configs.captioning import CaptionerConfig
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.encoder_spec import EncoderSpec
@@ -67,7 +67,7 @@ class CaptionsConfig(Section):
     """The captions corpus: what a thing looks like."""
 
     fuse: bool = True
-    source: str = "starter"  # starter | a file | vectors | none
+    source: str = CAPTIONS  # starter | a file | vectors | none
     format: Literal["auto", "flickr", "coco", "text", "table"] = "auto"
     min_words: int = Field(3, ge=1)
     max_words: int = Field(60, ge=1)
@@ -138,7 +138,7 @@ class RunConfig(Section):
     train: str | None = None  # the train split, on which texts are chosen and heads trained
     collection: str | None = None  # default: the name of the source folder or file
     workspace: Path = Runtime(WORKSPACE)
-    lease_seconds: float = Runtime(60.0, ge=2, le=86400)  # a run that dies frees its collection
+    lease_seconds: float = Runtime(LEASE_SECONDS, ge=2, le=86400)
     method: str = METHOD  # a preset's name, or the path of a YAML file like one
     random_state: int = Field(0, ge=0, le=2**32 - 1)
     images: ImagesConfig = ImagesConfig()
@@ -194,11 +194,13 @@ class RunConfig(Section):
 def _from_vectors(values: dict[str, Any]) -> dict[str, Any]:
     """`values` with a source `vectors:DIR` as the folder DIR and the encoder `vectors:DIR`.
 
-    Raises UsageError where another encoder is given as well.
+    A train split `vectors:DIR` is the folder DIR. Raises UsageError where another encoder is given
+    as well.
     """
-    source = values.get("source")
-    folder = EncoderSpec.parse(source).where if isinstance(source, str) else None
-    encoder = values.get("encoder", {})
+    source, train = values.get("source"), _folder(values.get("train"))
+    folder, encoder = _folder(source), values.get("encoder", {})
+    if train is not None:
+        values = {**values, "train": str(train)}
     if folder is None or not isinstance(encoder, dict):
         return values
     spec = EncoderSpec.of_vectors(folder)
@@ -209,3 +211,7 @@ def _from_vectors(values: dict[str, Any]) -> dict[str, Any]:
             f"or give the folder alone as the source"
         )
     return {**values, "source": str(folder), "encoder": {**encoder, "spec": spec}}
+
+
+def _folder(place: Any) -> Path | None:
+    return EncoderSpec.parse(place).where if isinstance(place, str) else None

@@ -58,7 +58,8 @@ def _flags(part: Any) -> str:
 
 def _meaning(part: Any) -> str:
     """The help text and what else is known: default, environment variable, whether required."""
-    default = None if part.default in (None, False) else f"default `{part.default}`"
+    known = part.default is not None and part.default is not False
+    default = f"default `{part.default}`" if known else None
     notes = [
         "required" if part.required and part.param_type_name == "option" else None,
         default,

@@ -56,11 +56,11 @@ def take_rows(rows: Rows | FloatArray, numbers: NDArray[np.int64]) -> FloatArray
     return out
 
 
-def read_all(rows: Rows, size: int = _BLOCK) -> FloatArray:
+def read_all(rows: Rows) -> FloatArray:
     """The full matrix of shape (n_rows, dim), float32. Only for sets known to be small."""
     out = np.empty(rows.shape, dtype=np.float32)
     start = 0
-    for block in rows.blocks(size):
+    for block in rows.blocks(_BLOCK):
         out[start : start + len(block)] = block
         start += len(block)
     return out

@@ -15,6 +15,8 @@ from sortal.storage.rows import FloatArray
 from sortal.storage.vectors import ROW_GROUP, VectorStore, vector_table, vectors_of
 from sortal.storage.workspace import Workspace
 
+INDEX = "index.parquet"
+
 
 def write_shards(
     folder: Path, keys: Sequence[str], blocks: Iterable[FloatArray], shard_blocks: int = 16
@@ -34,9 +36,6 @@ def write_shards(
             for block in itertools.chain([first], itertools.islice(pending, shard_blocks - 1)):
                 writer.write_table(vector_table(keys[done : done + len(block)], block))
                 done += len(block)
-
-
-INDEX = "index.parquet"
 
 
 def write_index(folder: Path, store: VectorStore, keys: Sequence[str]) -> tuple[list[Path], str]:

@@ -110,7 +110,7 @@ class VectorStore:
         return found
 
     def shards(self) -> list[Path]:
-        """Sound shards in the order they were added; damaged and replaced ones are passed over."""
+        """Sound shards in the order they were added; damaged and replaced ones are skipped."""
         sound = {
             name: facts for name, facts in self.sidecars().items() if self.is_sound(name, facts)
         }

@@ -21,7 +21,7 @@ class Advance(Protocol):
 
 
 @contextmanager
-def progress(description: str, total: int, unit: str = "rows") -> Iterator[Advance]:
+def progress(description: str, total: int, unit: str) -> Iterator[Advance]:
     """Yield `advance(n)`, to be called after each `n` of `total` units are done."""
     if sys.stderr.isatty():
         with _bar(description, total, unit) as advance:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from sortal.configs import ENCODER, JOBS, PROTOCOL, SEEDS, WORKSPACE
+from sortal.configs import CAPTIONS, ENCODER, JOBS, LEASE_SECONDS, PROTOCOL, SEEDS, WORKSPACE
 from sortal.configs.errors import UsageError
 from sortal.configs.presets import load_preset, main_presets
 from sortal.configs.section import Runtime, Section
@@ -25,12 +25,12 @@ class BenchmarkConfig(Section):
     protocol: Protocol = PROTOCOL
     train: tuple[str, ...] = ()  # the train split of each collection that does not know its own
     n_clusters: int | None = Field(None, ge=2)  # None: as many as there are classes
-    captions: str = "starter"  # for sources of images; ready-made vectors bring their own
+    captions: str = CAPTIONS  # for sources of images; ready-made vectors bring their own
     settings: tuple[str, ...] = ()  # KEY=VALUE, laid over every method's preset
     jobs: int = Runtime(JOBS, ge=0, le=1024)  # worker processes; 0: a core each
     imagenet: Path | None = Runtime(None)  # ILSVRC's folder, with train/ and val/
     workspace: Path = Runtime(WORKSPACE)
-    lease_seconds: float = Runtime(60.0, ge=2, le=86400)
+    lease_seconds: float = Runtime(LEASE_SECONDS, ge=2, le=86400)
 
     @field_validator("methods")
     @classmethod

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from sortal.configs import WORKSPACE
+from sortal.configs import GRACE_DAYS, SHARD_ROWS, SNAPSHOT_DAYS, WORKSPACE
 from sortal.configs.section import Section
 
 
@@ -16,6 +16,6 @@ class MaintenanceConfig(Section):
 
     workspace: Path = WORKSPACE
     dry_run: bool = False  # only say what would be removed
-    grace_days: float = Field(7.0, ge=0.0)  # files used since are kept; > longest run
-    keep_snapshots_days: float = Field(7.0, ge=0.0)  # the lake's time travel reaches so far back
-    shard_rows: int = Field(65536, ge=2, le=10_000_000)  # neighbours under half of it are merged
+    grace_days: float = Field(GRACE_DAYS, ge=0.0)
+    keep_snapshots_days: float = Field(SNAPSHOT_DAYS, ge=0.0)
+    shard_rows: int = Field(SHARD_ROWS, ge=2, le=10_000_000)

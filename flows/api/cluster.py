@@ -1,9 +1,11 @@
 """`sortal.cluster`: a run from Python, with progress shown."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sortal.configs import WORKSPACE_VARIABLE
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.load import make_config
 from sortal.configs.schema import RunConfig
@@ -27,17 +29,19 @@ def cluster(
         method: a preset (`sortal methods`) or a YAML file. Default: cae.
         encoder: `conse`, `open_clip:MODEL/PRETRAINED` or `vectors:DIR`; or settings of an encoder,
             such as `{"spec": "conse", "num_workers": 8}`. Default: conse.
-        workspace: folder of vectors, runs and reports. Default: sortal-workspace.
+        workspace: folder of vectors, runs and reports. Default: the environment variable
+            SORTAL_WORKSPACE, or sortal-workspace.
         **settings: any other setting of configs/schema.py, a section as a mapping, such as
             `random_state=1`, `collection="birds"` or `transport={"epsilon": 0.02}`.
 
     Running it again after images were added embeds only those, and clusters keep their ids.
     Raises UsageError for what cannot work, RunError when a run cannot go on.
     """
+    place = workspace or os.environ.get(WORKSPACE_VARIABLE)
     given = {
         "method": method,
         "encoder": {"spec": encoder} if isinstance(encoder, str) else encoder,
-        "workspace": workspace and Path(workspace).expanduser(),
+        "workspace": place and Path(place).expanduser(),
     }
     chosen = {name: value for name, value in given.items() if value is not None}
     return _run(

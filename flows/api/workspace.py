@@ -1,11 +1,12 @@
 """A workspace as Python code and notebooks see it: SQL, and the runs that are in it."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sortal.configs import WORKSPACE
+from sortal.configs import WORKSPACE, WORKSPACE_VARIABLE
 from sortal.flows.api.run import Run, open_run
 from sortal.flows.operations.query import ask, reading
 from sortal.storage.lake.runs import newest_run
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def open(path: str | Path = WORKSPACE) -> "Workspace":
+def open(path: str | Path | None = None) -> "Workspace":
     """Open a workspace that `cluster` or `sortal cluster` has made.
 
-    Raises UsageError where no run has ever begun.
+    Default: the environment variable SORTAL_WORKSPACE, or sortal-workspace. Raises UsageError
+    where no run has ever begun.
     """
-    workspace = Workspace(Path(path).expanduser().resolve())
+    place = path or os.environ.get(WORKSPACE_VARIABLE) or WORKSPACE
+    workspace = Workspace(Path(place).expanduser().resolve())
     with reading(workspace.path):
         return workspace
 

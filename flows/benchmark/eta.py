@@ -11,7 +11,7 @@ log = logging.getLogger("sortal")
 Kind = tuple[str, str]  # collection and method
 
 
-class Remaining:
+class TimeLeft:
     """Estimates what is left of cells `kinds` (cell -> kind) when `jobs` of them run at once.
 
     `past` are seconds that cells of a kind took in earlier runs.

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from sortal.configs.commands.benchmark import BenchmarkConfig
 from sortal.configs.errors import RunError
-from sortal.flows.benchmark.eta import Remaining, watching
+from sortal.flows.benchmark.eta import TimeLeft, watching
 from sortal.flows.benchmark.grid import Cell, cells_of, missing
 from sortal.flows.benchmark.workers import Outcome, Task, run_groups
 from sortal.flows.run.context import Run, Steps
@@ -111,7 +111,7 @@ def run_cells(workspace: Workspace, config: BenchmarkConfig, cells: Sequence[Cel
     jobs, threads = share_cores(config.jobs)
     with Lake(workspace) as lake:
         kinds = {cell.key: (cell.config.collection_name, cell.config.method_name) for cell in cells}
-        left = Remaining(kinds, seconds_by_method(lake), min(jobs, max(len(groups), 1)))
+        left = TimeLeft(kinds, seconds_by_method(lake), min(jobs, max(len(groups), 1)))
         with watching(len(cells)) as tell:
             logs = workspace.root / "logs"
             for outcome in run_groups(groups.values(), jobs, threads, logs):

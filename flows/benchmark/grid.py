@@ -132,7 +132,7 @@ def _cells(
         for part, source in zip(scans, (cell.source, cell.train), strict=False):
             check_size(cell, part, str(source))
         if method not in content:  # a seed changes nothing of it
-            content[method] = [_corpora(workspace, cell, encoder), contents(cell)]
+            content[method] = [_corpora(workspace, cell, encoder), _modalities(cell)]
         yield Cell(
             key=fingerprint("cell", identity_of(cell), content[method], state),
             group=fingerprint(collection, encoder.spec, seed, *_texts(cell)),
@@ -148,6 +148,14 @@ def _corpora(workspace: Workspace, cell: RunConfig, encoder: EncoderInfo) -> lis
     if cell.captions.source != "none":
         found.append(load_captions.fingerprint(workspace, config=cell.captions, encoder=spec))
     return found
+
+
+def _modalities(cell: RunConfig) -> list[str | None]:
+    """What the modalities are made of; one that cannot be read fails its own cell, when it runs."""
+    try:
+        return contents(cell)
+    except UsageError as error:
+        return [str(error)]
 
 
 def _texts(cell: RunConfig) -> list[Any]:

@@ -152,9 +152,9 @@ def _ended(code: int | None) -> str:
 
 
 def _serve(connection: Connection, log: Path, parent: int) -> None:
-    """A worker's life: a task, an answer, until its parent says no more or is gone."""
-    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-    _speak_into(log)
+    """Serve tasks until the parent exits: take a task, send its outcome."""
+    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
+    _redirect_output(log)
     while True:
         try:
             task = connection.recv()
@@ -186,14 +186,14 @@ def _run(task: Task) -> tuple[str | None, str | None]:
     return published.facts["run_id"], None
 
 
-def _follow(parent: int) -> None:
+def _exit_with_parent(parent: int) -> None:
     """End this process at once when its parent is gone: another benchmark may be on its way."""
     while os.getppid() == parent:
         time.sleep(_LOOK)
     os._exit(1)
 
 
-def _speak_into(log: Path) -> None:
+def _redirect_output(log: Path) -> None:
     """Send all that this process prints to a file, for bars of many processes make a mess."""
     log.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

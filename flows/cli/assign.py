@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sortal.configs import WORKSPACE
+from sortal.configs import QUANTILE, WORKSPACE
 from sortal.flows.cli.options import (
     TABLE,
     FormatOption,
@@ -26,9 +26,9 @@ def assign(
         str | None, typer.Option(help="Use the newest run of this collection.")
     ] = None,
     quantile: Annotated[
-        float | None,
-        typer.Option(help="Distance quantile above which an image is flagged as unlike. [0.99]"),
-    ] = None,
+        float,
+        typer.Option(help="Distance quantile above which an image is flagged as unlike."),
+    ] = QUANTILE,
     workspace: WorkspaceOption = WORKSPACE,
     output: FormatOption = TABLE,
     file: OutputOption = None,

@@ -5,21 +5,19 @@ from typing import Annotated
 
 import typer
 
-from sortal.configs import WORKSPACE
+from sortal.configs import GRACE_DAYS, SHARD_ROWS, SNAPSHOT_DAYS, WORKSPACE
 from sortal.flows.cli.options import JsonOption, WorkspaceOption
 
 
 def maintain(
     workspace: WorkspaceOption = WORKSPACE,
     keep_snapshots_days: Annotated[
-        float | None, typer.Option(help="Days of time travel kept in the lake. [7]")
-    ] = None,
-    grace_days: Annotated[
-        float | None, typer.Option(help="Keep files used within N days. [7]")
-    ] = None,
+        float, typer.Option(help="Days of time travel kept in the lake.")
+    ] = SNAPSHOT_DAYS,
+    grace_days: Annotated[float, typer.Option(help="Keep files used within N days.")] = GRACE_DAYS,
     shard_rows: Annotated[
-        int | None, typer.Option(help="Merge vector shards smaller than half of N rows. [65536]")
-    ] = None,
+        int, typer.Option(help="Merge vector shards smaller than half of N rows.")
+    ] = SHARD_ROWS,
     dry_run: Annotated[
         bool, typer.Option(help="Print what would be removed, and its size.")
     ] = False,
@@ -35,7 +33,7 @@ def maintain(
         "shard_rows": shard_rows,
         "dry_run": dry_run,
     }
-    run_maintain({name: value for name, value in given.items() if value is not None}, as_json)
+    run_maintain(given, as_json)
 
 
 def backup(

@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from sortal.configs import WORKSPACE_VARIABLE
+
 WorkspaceOption = Annotated[
     Path,
     typer.Option(
-        "--workspace", "-w", envvar="SORTAL_WORKSPACE", help="Folder of vectors, runs and reports."
+        "--workspace", "-w", envvar=WORKSPACE_VARIABLE, help="Folder of vectors, runs and reports."
     ),
 ]
 RunOption = Annotated[str | None, typer.Option("--run", help="Run id. Default: the newest run.")]

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sortal.configs import ENCODER
 from sortal.configs.commands.assign import AssignConfig
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.load import make_config
@@ -165,7 +166,7 @@ def artifacts(workspace: Workspace, run: StoredRun) -> dict[str, Artifact]:
 
 def command(row: RunRow) -> str:
     """The command that made a run, but for its further settings."""
-    encoder = "" if row["encoder"] == "conse" else f" --encoder {row['encoder']}"
+    encoder = "" if row["encoder"] == ENCODER else f" --encoder {row['encoder']}"
     return (
         f"sortal cluster {row['source']} -k {row['n_clusters']} --method {row['method']}{encoder}"
     )

@@ -16,15 +16,6 @@ _CLEAR = "DELETE FROM pins WHERE series = $series AND stable_id = $id"
 _PIN = "INSERT INTO pins VALUES ($series, $id, $name, $now)"
 
 
-def run_rename(
-    workspace: Path, cluster: str, name: str | None, run: str | None, unpin: bool
-) -> None:
-    """`sortal rename`: with `unpin` and no name the pinned name is taken away."""
-    if (name is None) != unpin:
-        raise UsageError("rename takes CLUSTER NAME, or CLUSTER --unpin")
-    print(rename(workspace, cluster, name, run))
-
-
 def rename(workspace: Path, cluster: str, name: str | None, run: str | None) -> str:
     """Pin a name to a cluster of a run (default: the newest), or with None take the pin away.
 

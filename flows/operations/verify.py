@@ -50,11 +50,12 @@ class Verification:
 
     def note(self, findings: Iterable[Finding], rebuilt_by_a_run: bool = False) -> int:
         """Note what one thing's check found, and repair it where that is wanted; how many."""
-        found = [self._handled(finding, rebuilt_by_a_run) for finding in findings]
-        for problem in found:
-            self.report(problem)
+        count = 0
+        for finding in findings:
+            self.report(self._handled(finding, rebuilt_by_a_run))
+            count += 1
         self.checked += 1
-        return len(found)
+        return count
 
     def _handled(self, finding: Finding, rebuilt_by_a_run: bool) -> Problem:
         if not self.repair or not finding.repair:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
+from sortal.configs import QUANTILE
 from sortal.configs.commands.assign import AssignConfig
 from sortal.configs.errors import UsageError
 from sortal.flows.operations.assign import StoredRun, assign
@@ -29,13 +30,11 @@ class AssignRequest:
     source: str
     run: str | None = None
     collection: str | None = None
-    quantile: float | None = None
+    quantile: float = QUANTILE
     record: bool = True
 
     def settings(self) -> AssignConfig:
         """The settings; raises UsageError for a quantile that is none."""
-        if self.quantile is None:
-            return AssignConfig()
         if not 0 < self.quantile < 1:
             raise UsageError(
                 f"--quantile must be between 0 and 1, both left out; got {self.quantile}"

@@ -1,4 +1,4 @@
-"""What `sortal cluster` and its neighbours print."""
+"""What `sortal cluster`, `sortal report` and `sortal encoders` print."""
 
 import json
 import logging

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 import duckdb
 
+from sortal.configs import LEASE_SECONDS
 from sortal.configs.errors import RunError
 from sortal.storage.faults import point
 from sortal.storage.lake.attach import attach_leases
@@ -51,7 +52,7 @@ class Lease(NamedTuple):
 
 @contextmanager
 def hold(
-    workspace: Workspace, collection: str, seconds: float = 60.0, name: str = "a run"
+    workspace: Workspace, collection: str, seconds: float = LEASE_SECONDS, name: str = "a run"
 ) -> Iterator[str]:
     """Hold a collection's lease, renewed every third of `seconds`; yields its token.
 
@@ -181,7 +182,7 @@ class LeaseTable:
         return connection
 
     def change(self, work: Callable[["LeaseTable"], T]) -> T:
-        """`work(self)`, whole or not at all, and again when another changed the table."""
+        """`work(self)`, completely or not at all, and again when another changed the table."""
         return retry(lambda: self._transaction(work))
 
     @contextmanager

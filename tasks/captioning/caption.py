@@ -11,7 +11,8 @@ from sortal.tasks.corpora.captions import normalise
 from sortal.tasks.progress import Advance
 
 MOST = 2000  # characters kept of a caption; no sentence encoder reads as many
-TEXTS = pa.schema(
+TEXTS_FILE = "texts.parquet"  # a row for each image: its key, and its text or null
+CAPTION_COLUMNS = pa.schema(
     {
         "key": pa.string(),
         "text": pa.string(),
@@ -65,7 +66,7 @@ def captioned(key: str, text: str) -> Caption:
 
 
 def caption_table(captions: Iterable[Caption], captioner: str) -> pa.Table:
-    """Rows with the columns TEXTS."""
+    """Rows with the columns CAPTION_COLUMNS."""
     rows = [
         {
             "key": caption.key,
@@ -76,4 +77,4 @@ def caption_table(captions: Iterable[Caption], captioner: str) -> pa.Table:
         }
         for caption in captions
     ]
-    return pa.Table.from_pylist(rows, schema=TEXTS)
+    return pa.Table.from_pylist(rows, schema=CAPTION_COLUMNS)

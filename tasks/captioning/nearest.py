@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sortal.configs.captioning import NearestConfig
 from sortal.configs.errors import UsageError
@@ -21,6 +20,7 @@ from sortal.tasks.arrays import Centred, centre
 from sortal.tasks.captioning.caption import Caption, captioned
 from sortal.tasks.captioning.captioner import Captioner, CaptionImagesInputs
 from sortal.tasks.clustering.neighbours import nearest_rows
+from sortal.tasks.corpora.corpus import read_corpus
 from sortal.tasks.progress import Advance
 
 _BLOCK = 16384
@@ -90,9 +90,7 @@ class NearestCaptioner(Captioner[NearestConfig]):
         """
         assert inputs.corpus and inputs.text_vectors
         texts = open_vectors(workspace, inputs.text_vectors)
-        table = pq.read_table(
-            inputs.corpus.file(workspace, "corpus.parquet"), columns=["key", "text"]
-        )
+        table = read_corpus(workspace, inputs.corpus, ["key", "text"])
         places = pc.index_in(pa.array(texts.keys, pa.string()), value_set=table["key"])
         rows: Rows = texts
         mean = None

@@ -22,7 +22,13 @@ from sortal.storage.hashing import fingerprint, hash_strings
 from sortal.storage.vector_sets import open_vectors
 from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
-from sortal.tasks.captioning.caption import TEXTS, Caption, CaptionWriter, caption_table
+from sortal.tasks.captioning.caption import (
+    CAPTION_COLUMNS,
+    TEXTS_FILE,
+    Caption,
+    CaptionWriter,
+    caption_table,
+)
 from sortal.tasks.captioning.captioner import Captioner, CaptionImagesInputs
 from sortal.tasks.captioning.registry import captioner_of
 from sortal.tasks.embedding.readable import readable_images
@@ -30,8 +36,6 @@ from sortal.tasks.progress import progress
 from sortal.tasks.step import step
 
 log = logging.getLogger("sortal")
-
-FILE = "texts.parquet"
 
 
 def needed(inputs: CaptionImagesInputs) -> CaptionImagesInputs:
@@ -57,7 +61,7 @@ def _state(_workspace: Workspace, inputs: CaptionImagesInputs) -> str | None:
     check=lambda _, a: not a.facts["n_unanswered"],
 )
 def caption_images(folder: Path, workspace: Workspace, inputs: CaptionImagesInputs) -> Written:
-    """Write `texts.parquet`, a row an image of `images` and in its order (columns: TEXTS).
+    """Write `texts.parquet`, a row an image, in the order of `images` (CAPTION_COLUMNS).
 
     An image without a caption has an `error_code`; one whose failure may pass (fact
     `n_unanswered`) is asked about again by the next run. Raises UsageError for settings that
@@ -72,7 +76,7 @@ def caption_images(folder: Path, workspace: Workspace, inputs: CaptionImagesInpu
         todo = _rows(workspace, inputs.scan, missing)
         failed = _fill(store, captioner.open(workspace, inputs, store.folder), captioner.name, todo)
     table = _table(store, keys, failed, captioner.name)
-    pq.write_table(table, folder / FILE, compression="zstd")
+    pq.write_table(table, folder / TEXTS_FILE, compression="zstd")
     n_captioned = _count_captioned(table, captioner.name)
     facts = {"n_captioned": n_captioned, "n_failed": len(keys) - n_captioned}
     facts |= {"n_unanswered": len(failed)}
@@ -131,7 +135,7 @@ def _table(store: VectorStore, keys: list[str], failed: dict[str, Caption], name
     stored = [pq.read_table(shard) for shard in store.shards()]
     table = pa.concat_tables([*stored, caption_table(failed.values(), name)])
     places = pc.index_in(pa.array(keys, pa.string()), value_set=table["key"].combine_chunks())
-    return table.take(places).select(TEXTS.names)
+    return table.take(places).select(CAPTION_COLUMNS.names)
 
 
 def _identity(table: pa.Table) -> str:

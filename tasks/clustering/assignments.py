@@ -1,4 +1,4 @@
-"""The table of assignments: which cluster each image is in, and how far from its centre."""
+"""The files of a partition: which cluster each image is in and how far from its centre; centres."""
 
 import numpy as np
 import pyarrow as pa
@@ -6,6 +6,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sortal.storage.rows import FloatArray
+
+ASSIGNMENTS = "assignments.parquet"
+CENTRES = "centres.npy"
 
 
 def assignments_table(

@@ -17,14 +17,13 @@ from sortal.configs.schema import PartitionConfig
 from sortal.storage.hashing import hash_bytes
 from sortal.storage.rows import FloatArray, Rows, as_rows
 from sortal.tasks.arrays import normalise
-from sortal.tasks.clustering.lloyd import Lloyd, nearest
+from sortal.tasks.clustering.lloyd import TOL, Lloyd, nearest
 from sortal.tasks.clustering.seeding import best_seeding
 
 log = logging.getLogger("sortal")
 
 BLOCK = 16384
 FIT_BYTES = 2 << 30  # rows are sampled when the fit would hold more than this
-_TOL = 1e-5  # share of the inertia; an iteration that lowers it by less is the last
 
 
 @dataclass(frozen=True)
@@ -73,13 +72,13 @@ def kmeans(
     data = _fit_rows(rows, config.spherical, limit, rng)
     fit = _fit(data, n_clusters, config, rng, centres)
     found = normalise(fit.centres) if config.spherical else fit.centres
-    labels, distances, inertia = assign(rows, found, spherical=config.spherical)
+    labels, distances, inertia = label_rows(rows, found, spherical=config.spherical)
     if centres is None:
         found, labels = _by_size(found, labels)
     return KMeansResult(found, labels, distances, inertia, fit.n_iter, fit.n_empty, len(data))
 
 
-def assign(
+def label_rows(
     vectors: Rows | NDArray[np.floating], centres: FloatArray, *, spherical: bool
 ) -> tuple[NDArray[np.int32], FloatArray, float]:
     """Labels (n,), cosine distances to the own centre (n,) and inertia, in one streamed pass."""
@@ -181,7 +180,7 @@ def _fit(
         return _fit_sklearn(data, n_clusters, config, rng, centres)
     start = best_seeding(data, n_clusters, config.n_init, rng) if centres is None else centres
     run = Lloyd(data, start.astype(np.float32), config.spherical)
-    run.run(config.max_iter, _TOL)
+    run.run(config.max_iter, TOL)
     return _Fit(run.centres, run.n_iter, run.n_empty)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sortal.storage.rows import FloatArray
 from sortal.tasks.arrays import normalise
 
+TOL = 1e-5  # share of the inertia; an iteration that lowers it by less is the last
 _CHUNK = 16384
 
 

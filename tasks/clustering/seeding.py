@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.storage.rows import FloatArray
-from sortal.tasks.clustering.lloyd import Lloyd, means_of
+from sortal.tasks.clustering.lloyd import TOL, Lloyd, means_of
 
 ROWS = 16384  # rows on which seedings are tried, at the least ...
 ROWS_PER_CENTRE = 16  # ... and for each centre
@@ -36,7 +36,7 @@ def best_seeding(
     runs = []
     for centres in seeded[: (n_init + 1) // 2]:
         run = Lloyd(small, swap_centres(small, centres, rng), spherical=False)
-        run.run(_MAX_ITER, tol=1e-5)
+        run.run(_MAX_ITER, TOL)
         runs.append(run)
     best = min(runs, key=lambda run: run.inertia)
     return means_of(sample, best.labels, n_clusters)

@@ -12,7 +12,7 @@ from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.rows import FloatArray
 from sortal.storage.vector_sets import open_file_vectors
 from sortal.storage.workspace import Workspace
-from sortal.tasks.clustering.assignments import assignments_table
+from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES, assignments_table
 from sortal.tasks.clustering.kmeans import KMeansResult, kmeans
 from sortal.tasks.clustering.warm_start import fit_cold, fit_warm, open_start
 from sortal.tasks.step import optional, step
@@ -53,8 +53,8 @@ def partition(folder: Path, workspace: Workspace, inputs: PartitionInputs) -> Wr
         ended = fit_warm(fit, start, bool(inputs.drifted), lineage)
     result, keys = ended.result, rows.keys
     table = assignments_table(keys, result.labels, result.distances)
-    pq.write_table(table, folder / "assignments.parquet")
-    np.save(folder / "centres.npy", result.centres)
+    pq.write_table(table, folder / ASSIGNMENTS)
+    np.save(folder / CENTRES, result.centres)
     return Written(rows=len(keys), facts={**_figures(result), **ended.facts})
 
 

@@ -14,6 +14,7 @@ from sortal.configs.lineage import LineageConfig
 from sortal.storage.artifacts import Artifact, read_manifest
 from sortal.storage.rows import FloatArray
 from sortal.storage.workspace import Workspace
+from sortal.tasks.clustering.assignments import CENTRES
 from sortal.tasks.clustering.kmeans import KMeansResult
 
 log = logging.getLogger("sortal")
@@ -57,7 +58,7 @@ def open_start(
     workspace: Workspace, earlier: Artifact | None, shape: tuple[int, int]
 ) -> EarlierFit | None:
     """Where the partition `earlier` ended; None where its centres are gone or not of `shape`."""
-    path = earlier.file(workspace, "centres.npy") if earlier else None
+    path = earlier.file(workspace, CENTRES) if earlier else None
     if earlier is None or path is None or not path.exists():
         return None
     centres: FloatArray = np.load(path)

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sortal.configs import CAPTIONS
 from sortal.configs.encoder_spec import EncoderSpec
 from sortal.configs.errors import UsageError
 from sortal.configs.schema import CaptionsConfig, NounsConfig
@@ -16,11 +17,10 @@ from sortal.storage.workspace import Workspace
 from sortal.tasks.corpora import wordnet
 from sortal.tasks.corpora.caption_files import read_captions
 from sortal.tasks.corpora.captions import STARTER, caption_corpus, caption_table
+from sortal.tasks.corpora.corpus import CORPUS
 from sortal.tasks.corpora.nouns import check, given_corpus, noun_corpus
 from sortal.tasks.encoders import vectors
 from sortal.tasks.step import step
-
-CORPUS = "corpus.parquet"
 
 
 def _nouns_source(config: NounsConfig, encoder: str) -> str:
@@ -100,11 +100,11 @@ def _captions_source(config: CaptionsConfig, encoder: str) -> str:
         raise UsageError(
             f"captions.source 'vectors' needs the encoder vectors:DIR, got {encoder}; use 'starter'"
         )
-    return "vectors" if given and config.source == "starter" else config.source
+    return "vectors" if given and config.source == CAPTIONS else config.source
 
 
 def _captions_file(source: str) -> Path:
-    return STARTER if source == "starter" else Path(source).expanduser()
+    return STARTER if source == CAPTIONS else Path(source).expanduser()
 
 
 def _given_captions(encoder: str) -> list[str]:
@@ -125,7 +125,7 @@ def _read_captions(
     if source == "vectors":
         texts = _given_captions(encoder)
         return caption_table(texts, [1] * len(texts)), {}
-    file_format = "text" if source == "starter" else config.format
+    file_format = "text" if source == CAPTIONS else config.format
     corpus, facts = caption_corpus(read_captions(_captions_file(source), file_format), config)
     if not len(corpus):
         raise UsageError(

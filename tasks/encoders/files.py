@@ -1,4 +1,4 @@
-"""Files that encoders stand on: found in installed packages, hashed once, checked before use.
+"""Files that encoders need: found in installed packages, hashed once, checked before use.
 
 Nothing here imports or runs a package's own code.
 """

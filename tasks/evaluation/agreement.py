@@ -53,7 +53,7 @@ def recalls(counts: Counts) -> NDArray[np.float64]:
 
 
 def purity(counts: Counts) -> float:
-    """Share of images that bear the majority label of their cluster. Rises with C_pred."""
+    """Share of images that have the majority label of their cluster. Rises with C_pred."""
     return _ratio(counts.max(axis=0, initial=0).sum(), counts.sum())
 
 

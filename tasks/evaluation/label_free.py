@@ -14,7 +14,7 @@ from sortal.configs.schema import PartitionConfig
 from sortal.storage.artifacts import Artifact
 from sortal.storage.rows import FloatArray, Rows
 from sortal.tasks.arrays import normalise
-from sortal.tasks.clustering.kmeans import assign, count_distinct, kmeans
+from sortal.tasks.clustering.kmeans import count_distinct, kmeans, label_rows
 from sortal.tasks.evaluation.agreement import ari, confusion
 
 _BLOCK = 16384
@@ -101,7 +101,7 @@ def _labels(
         partition.model_copy(update={"n_init": n_init}),
         random_state=int(rng.integers(2**32)),
     )
-    return assign(rows, fit.centres, spherical=partition.spherical)[0]
+    return label_rows(rows, fit.centres, spherical=partition.spherical)[0]
 
 
 def geometry(

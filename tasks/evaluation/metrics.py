@@ -5,7 +5,7 @@ METRICS = {
     "nmi": "normalised mutual information of clusters and classes, arithmetic mean",
     "ari": "adjusted Rand index: pairs put together or apart alike, 0 by chance",
     "fmi": "Fowlkes-Mallows index: geometric mean of precision and recall over pairs",
-    "purity": "share of images that bear the majority class of their cluster",
+    "purity": "share of images that belong to the majority class of their cluster",
     "recall_mean": "mean over classes of the share that lies in the matched cluster",
     "recall_min": "the same for the class that fares worst",
     "recall.<class>": "the same for one class (up to evaluation.recall_classes of them)",

@@ -18,8 +18,9 @@ from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.hashing import hash_text
 from sortal.storage.vector_sets import open_file_vectors, open_vectors
 from sortal.storage.workspace import Workspace
-from sortal.tasks.clustering.assignments import labels_of
+from sortal.tasks.clustering.assignments import ASSIGNMENTS, labels_of
 from sortal.tasks.corpora import wordnet
+from sortal.tasks.corpora.corpus import read_corpus
 from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.texts import fill_texts
 from sortal.tasks.encoders import vectors
@@ -78,7 +79,7 @@ def evaluate(folder: Path, workspace: Workspace, inputs: EvaluateInputs) -> Writ
     The latter counts images by label and cluster. Only the counts where no image has a label.
     """
     images = pq.read_table(inputs.scan.file(workspace, "images.parquet"), columns=["key", "label"])
-    assignments = pq.read_table(inputs.partition.file(workspace, "assignments.parquet"))
+    assignments = pq.read_table(inputs.partition.file(workspace, ASSIGNMENTS))
     rows, values = join_labels(images, assignments)
     figures: dict[str, float] = {}
     if rows.num_rows:
@@ -147,7 +148,7 @@ def majority(counts: pa.Table) -> tuple[dict[int, str], list[str]]:
 
 
 def _synsets(workspace: Workspace, corpus: Artifact, nouns: list[str]) -> dict[str, str]:
-    table = pq.read_table(corpus.file(workspace, "corpus.parquet"), columns=["text", "synset"])
+    table = read_corpus(workspace, corpus, ["text", "synset"])
     columns = table.filter(pc.is_in(table["text"], pa.array(nouns, pa.string()))).to_pydict()
     pairs = zip(columns["text"], columns["synset"], strict=True)
     return {text: synset for text, synset in pairs if synset}
@@ -174,7 +175,7 @@ def look_at_clusters(folder: Path, workspace: Workspace, inputs: LookAtClustersI
     `kmeans`: the settings that made the partition, for its stability; None for a trained head.
     """
     rows = open_vectors(workspace, inputs.images)
-    assignments = pq.read_table(inputs.partition.file(workspace, "assignments.parquet"))
+    assignments = pq.read_table(inputs.partition.file(workspace, ASSIGNMENTS))
     labels = labels_of(pa.array(rows.keys, pa.string()), assignments)
     shards = open_file_vectors(workspace, inputs.fused)
     rng = np.random.default_rng(inputs.random_state)

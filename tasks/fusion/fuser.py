@@ -121,7 +121,7 @@ class Fuser:
 
 @dataclass(frozen=True, kw_only=True)
 class FuseInputs:
-    """What fusion stands on; `spaces` and `transports` are named "noun" and "caption"."""
+    """What fusion reads; `spaces` and `transports` are named "noun" and "caption"."""
 
     images: Artifact
     spaces: dict[str, Artifact]

@@ -17,16 +17,13 @@ from sortal.storage.rows import FloatArray
 from sortal.storage.vector_sets import FileVectors, open_file_vectors, open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
-from sortal.tasks.clustering.assignments import assignments_table
+from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES, assignments_table
 from sortal.tasks.evaluation.agreement import accuracy, confusion
 from sortal.tasks.heads.data import BLOCK, Data
 from sortal.tasks.heads.inputs import HeadInputs
 from sortal.tasks.heads.load import open_data
 from sortal.tasks.heads.method import Method
-from sortal.tasks.heads.methods import method_of
 from sortal.tasks.heads.outputs import (
-    ASSIGNMENTS,
-    CENTRES,
     HISTORY,
     PER_IMAGE,
     WEIGHTS,
@@ -37,6 +34,7 @@ from sortal.tasks.heads.outputs import (
     last_figures,
     write_probabilities,
 )
+from sortal.tasks.heads.registry import method_of
 from sortal.tasks.heads.trainer import Score, predict, probability_blocks, train
 
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from sortal.storage.rows import FloatArray
 
-ASSIGNMENTS = "assignments.parquet"  # as `partition` writes it, and the probability
-CENTRES = "centres.npy"  # as `partition` writes it
 WEIGHTS = "head.safetensors"  # of the networks, and `order`, the output behind each cluster
 HISTORY = "history.parquet"
 PER_IMAGE = "per_image.parquet"  # what a method says of each image beyond its cluster

@@ -12,7 +12,7 @@ from sortal.configs.errors import UsageError
 from sortal.configs.heads import HeadConfig
 from sortal.storage.rows import FloatArray
 from sortal.tasks.heads.method import Method
-from sortal.tasks.heads.methods import method_of
+from sortal.tasks.heads.registry import method_of
 
 
 class Head:

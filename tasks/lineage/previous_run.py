@@ -34,7 +34,7 @@ class Pinned(BaseModel):
 
 
 class Member(NamedTuple):
-    """A run of a series: what it stands on and the last stable id it has."""
+    """A run of a series: what it is made of and the last stable id it has."""
 
     run_id: str
     scan: str

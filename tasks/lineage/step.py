@@ -20,6 +20,7 @@ from sortal.storage.lake.sql import sql
 from sortal.storage.rows import FloatArray
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
+from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES
 from sortal.tasks.lineage.matching import EVENTS, Before, Change, changes, match
 from sortal.tasks.lineage.previous_run import Pinned
 from sortal.tasks.naming.synonyms import singular
@@ -128,7 +129,7 @@ def _past(
     if previous is None:
         return Before(none, none), {}, np.zeros((0, n_clusters), dtype=np.int64)
     place = {"run": previous}
-    assignments = str(partition.file(workspace, "assignments.parquet"))
+    assignments = str(partition.file(workspace, ASSIGNMENTS))
     with Lake(workspace, read_only=True) as lake:
         past = lake.query(sql("lineage/before"), place)
         cells = lake.query(sql("lineage/shared"), place | {"assignments": assignments})
@@ -141,7 +142,7 @@ def _past(
 
 
 def _centres(workspace: Workspace, artifact: Artifact | None) -> FloatArray | None:
-    path = artifact.file(workspace, "centres.npy") if artifact else None
+    path = artifact.file(workspace, CENTRES) if artifact else None
     return np.load(path) if path and path.exists() else None
 
 

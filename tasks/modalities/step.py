@@ -16,12 +16,12 @@ from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.hashing import fingerprint, hash_strings, hash_text
 from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
+from sortal.tasks.captioning.caption import TEXTS_FILE
 from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.texts import fill_texts
 from sortal.tasks.encoders.base import PLAIN
 from sortal.tasks.encoders.files import content_hash
 from sortal.tasks.modalities.write import (
-    TEXTS,
     modality_files,
     rows_of_files,
     rows_of_store,
@@ -91,7 +91,7 @@ def embed_modality(folder: Path, workspace: Workspace, inputs: EmbedModalityInpu
 
     Only texts that this encoder has not seen yet, in any modality or corpus, are embedded.
     """
-    table = pq.read_table(inputs.texts.file(workspace, TEXTS), columns=["key", "text"])
+    table = pq.read_table(inputs.texts.file(workspace, TEXTS_FILE), columns=["key", "text"])
     known = table.filter(pc.is_valid(table["text"]))
     chosen = {hash_text(text): text for text in known["text"].to_pylist()}
     keys = open_vectors(workspace, inputs.images).keys

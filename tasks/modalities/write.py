@@ -17,9 +17,9 @@ from sortal.storage.rows import ArrayRows, FloatArray
 from sortal.storage.vector_sets import FileVectors, write_shards
 from sortal.storage.vectors import ROW_GROUP, VectorStore, vectors_of
 from sortal.tasks.arrays import mean_of, normalise
+from sortal.tasks.captioning.caption import TEXTS_FILE
 from sortal.tasks.encoders import vectors
 
-TEXTS = "texts.parquet"
 PRESENT = "present.parquet"
 
 Pieces = Iterable[tuple[NDArray[np.int64], FloatArray]]
@@ -29,7 +29,7 @@ def write_texts(folder: Path, texts: dict[str, str | None]) -> Written:
     """Write `texts.parquet` (key, text), one row an image, the text null where it has none."""
     keys, values = list(texts), list(texts.values())
     table = pa.table({"key": pa.array(keys, pa.string()), "text": pa.array(values, pa.string())})
-    pq.write_table(table, folder / TEXTS, compression="zstd")
+    pq.write_table(table, folder / TEXTS_FILE, compression="zstd")
     identity = hash_strings(f"{key} {text or ''}" for key, text in texts.items())
     n_texts = len(texts) - table["text"].null_count
     return Written(rows=len(texts), identity=identity, facts={"n_texts": n_texts})

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from sortal.configs.schema import NamingConfig, TransportConfig
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.workspace import Workspace
-from sortal.tasks.clustering.assignments import labels_of
+from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES, labels_of
 from sortal.tasks.naming.names import (
     Scores,
     choose_names,
@@ -58,8 +58,8 @@ def name_clusters(folder: Path, workspace: Workspace, inputs: NameClustersInputs
     """Write `clusters.parquet` and `terms.parquet`; spaces are "noun" and "caption", or absent."""
     from sortal.tasks.transport.counterparts import cluster_mass
 
-    assignments = pq.read_table(inputs.partition.file(workspace, "assignments.parquet"))
-    n_clusters = len(np.load(inputs.partition.file(workspace, "centres.npy"), mmap_mode="r"))
+    assignments = pq.read_table(inputs.partition.file(workspace, ASSIGNMENTS))
+    n_clusters = len(np.load(inputs.partition.file(workspace, CENTRES), mmap_mode="r"))
     keys = pq.read_table(inputs.images.file(workspace, "index.parquet"), columns=["key"])["key"]
     labels = labels_of(keys, assignments)
     scores: dict[str, Scores] = {}

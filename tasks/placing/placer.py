@@ -23,8 +23,10 @@ from sortal.storage.vector_sets import VectorSet
 from sortal.storage.vectors import ROW_GROUP
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
+from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES
 from sortal.tasks.fusion.fuser import FuseInputs, Fuser, open_fuser
-from sortal.tasks.heads.outputs import ASSIGNMENTS, CENTRES, WEIGHTS
+from sortal.tasks.heads.outputs import WEIGHTS
+from sortal.tasks.transport.potential import POTENTIAL
 
 if TYPE_CHECKING:
     from sortal.tasks.heads.predict import Head
@@ -51,7 +53,7 @@ def files_needed(config: RunConfig) -> dict[str, tuple[str, ...]]:
     if config.head.method != "none":
         files["partition"] = (*files["partition"], WEIGHTS)
     for name in spaces_read(config):
-        files |= {f"{name}.space": ("space.parquet",), f"{name}.transport": ("potential.npz",)}
+        files |= {f"{name}.space": ("space.parquet",), f"{name}.transport": (POTENTIAL,)}
     return files
 
 

@@ -12,7 +12,7 @@ from sortal.configs.schema import RunConfig
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
-from sortal.tasks.heads.outputs import ASSIGNMENTS, CENTRES
+from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES
 from sortal.tasks.placing.placer import open_placer, stored_blocks
 from sortal.tasks.step import step
 

@@ -1,1 +1,1 @@
-"""A finished run goes into the lake, whole or not at all."""
+"""A finished run goes into the lake, completely or not at all."""

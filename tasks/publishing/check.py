@@ -15,6 +15,7 @@ from sortal.storage.lake.run_row import RunRow
 from sortal.storage.lake.sql import Select, one_row, sql
 from sortal.storage.maintenance.verify import Finding
 from sortal.storage.workspace import Workspace
+from sortal.tasks.clustering.assignments import ASSIGNMENTS
 from sortal.tasks.publishing.rows import (
     RunParts,
     caption_files,
@@ -28,7 +29,7 @@ _FILES = {  # by role, in the order of files_of
     "scan": ["images.parquet"],
     "image_vectors": ["failures.parquet"],
     "fused": ["weights.parquet"],
-    "partition": ["assignments.parquet"],
+    "partition": [ASSIGNMENTS],
     "names": ["clusters.parquet", "terms.parquet"],
     "lineage": ["lineage.parquet"],
 }

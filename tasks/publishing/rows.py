@@ -11,6 +11,8 @@ from sortal.storage.artifacts import Artifact
 from sortal.storage.lake.run_row import RunRow, series_of
 from sortal.storage.lake.sql import Select, sql
 from sortal.storage.workspace import Workspace
+from sortal.tasks.captioning.caption import TEXTS_FILE
+from sortal.tasks.clustering.assignments import ASSIGNMENTS
 from sortal.tasks.heads.outputs import PER_IMAGE
 
 COSTS = ("seconds", "cpu_seconds", "peak_mb")
@@ -34,7 +36,7 @@ def files_of(workspace: Workspace, parts: RunParts) -> dict[str, str]:
     return {
         "images": str(scan.file(workspace, "images.parquet")),
         "undecodable": str(images.file(workspace, "failures.parquet")),
-        "assignments": str(partition.file(workspace, "assignments.parquet")),
+        "assignments": str(partition.file(workspace, ASSIGNMENTS)),
         "history": str(partition.file(workspace, "history.parquet")),
         "weights": str(fused.file(workspace, "weights.parquet")),
         "clusters": str(names.file(workspace, "clusters.parquet")),
@@ -85,7 +87,7 @@ def caption_files(workspace: Workspace, steps: dict[str, Artifact]) -> dict[str,
     )
     if captions is None:
         return {}
-    texts = captions.file(workspace, "texts.parquet")
+    texts = captions.file(workspace, TEXTS_FILE)
     weights = trained.file(workspace, PER_IMAGE) if trained else texts
     return {"captions": str(texts), "per_image": str(weights if weights.exists() else texts)}
 

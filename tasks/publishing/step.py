@@ -1,4 +1,4 @@
-"""Commit: publish a finished run into the lake, whole or not at all.
+"""Commit: publish a finished run into the lake, completely or not at all.
 
 Rows go from the artifacts' Parquet files into the lake inside DuckDB; none passes through Python.
 """
@@ -92,7 +92,7 @@ class CommitInputs:
 def commit(folder: Path, workspace: Workspace, inputs: CommitInputs) -> Written:
     """Publish the run and write `run.json`: its row in `runs` and its metrics.
 
-    `steps` are the artifacts the run stands on, by role: their costs and numeric facts become
+    `steps` are the artifacts the run is made of, by role: their costs and numeric facts become
     metrics, and the table `artifacts` says where they are.
     `lineage` gives clusters the names and ids they keep; without it, names are the run's own.
     `labels_used` marks a method that saw labels; the views compare only the others.

@@ -142,13 +142,13 @@ def build(workspace: Workspace, run_id: str, source: str | None = None) -> str:
 
 
 def place_report(workspace: Workspace, run_id: str, report: Artifact) -> Path:
-    """Copy a written report to `reports/<run_id>.html`, whole or not at all; returns that path."""
+    """Copy a written report to `reports/<run_id>.html`, atomically; returns that path."""
     return _place(workspace, run_id, report.file(workspace, PAGE).read_bytes())
 
 
-def publish_report(workspace: Workspace, run_id: str, source: str | None = None) -> Path:
+def publish_report(workspace: Workspace, run_id: str) -> Path:
     """Make the report of a run in the lake again and place it; returns its path."""
-    return _place(workspace, run_id, build(workspace, run_id, source).encode())
+    return _place(workspace, run_id, build(workspace, run_id).encode())
 
 
 def _place(workspace: Workspace, run_id: str, page: bytes) -> Path:

@@ -9,6 +9,7 @@ from sortal.storage.rows import FloatArray
 from sortal.storage.vectors import vectors_of
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import centre, mean_of
+from sortal.tasks.corpora.corpus import read_corpus
 
 
 def space_table(workspace: Workspace, space: Artifact, corpus: Artifact | None) -> pa.Table:
@@ -16,7 +17,7 @@ def space_table(workspace: Workspace, space: Artifact, corpus: Artifact | None) 
     texts = pq.read_table(space.file(workspace, "space.parquet"), columns=["key", "text"])
     if corpus is None:
         return texts
-    known = pq.read_table(corpus.file(workspace, "corpus.parquet")).drop_columns(["text"])
+    known = read_corpus(workspace, corpus).drop_columns(["text"])
     places = pc.index_in(texts["key"], value_set=known["key"].combine_chunks())
     for name in known.drop_columns(["key"]).column_names:
         texts = texts.append_column(name, known[name].take(places))

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+POTENTIAL = "potential.npz"
+
 
 @dataclass(frozen=True)
 class Potential:
@@ -73,6 +75,3 @@ def match_potential(
     kept = [known[key] for key in keys if key in known]
     default = float(np.mean(kept)) if kept else 0.0
     return np.array([known.get(key, default) for key in keys], dtype=np.float64)
-
-
-POTENTIAL = "potential.npz"

@@ -87,14 +87,14 @@ def test_a_rerun_is_cached_and_damage_rebuilds_exactly_what_is_damaged(deployed)
     (names / "clusters.parquet").write_bytes(b"not a table any more")
     (partition,) = (workspace.artifacts / "partition").iterdir()
     shutil.rmtree(partition)
-    mended = _run(service, parameters)
-    assert sorted(_names(mended, "Completed")) == ["names", "partition"]
+    repaired = _run(service, parameters)
+    assert sorted(_names(repaired, "Completed")) == ["names", "partition"]
     with Lake(workspace, read_only=True) as lake:
         assert lake.query("SELECT count(*) AS n FROM runs").to_pylist() == [{"n": 1}]
 
     # Maintenance takes nothing that the next run needs.
-    tidy = {"workspace": str(workspace.root), "grace_days": 0, "keep_snapshots_days": 0}
-    _run(service, {"config": tidy}, "maintain/maintenance")
+    settings = {"workspace": str(workspace.root), "grace_days": 0, "keep_snapshots_days": 0}
+    _run(service, {"config": settings}, "maintain/maintenance")
     after = _run(service, parameters, "recluster/on-demand")
     assert set(after.values()) == {"Cached"} and len(after) == len(first)
 
@@ -112,7 +112,7 @@ def few(photos, tmp_path_factory) -> Path:
 
 
 def _settings(few: Path, workspace: Path) -> dict:
-    """What both the command and the flow's function are told."""
+    """What both the command and the flow's function are given."""
     return {
         "source": str(few / "pictures"),
         "n_clusters": 3,
@@ -128,11 +128,11 @@ NOUNS = "nouns.lexnames=[noun.Tops]"
 def _cluster(service: Service, few: Path, workspace: Path, fault: str = "") -> subprocess.Popen:
     """`sortal cluster` as a user types it, on the running server."""
     values = _settings(few, workspace)
-    told = ["cluster", values["source"], "-k", "3", "--workspace", str(workspace)]
-    told += ["--captions", values["captions"]["source"], "--set", NOUNS]
-    told += ["--encoder", values["encoder"]["spec"]]
+    arguments = ["cluster", values["source"], "-k", "3", "--workspace", str(workspace)]
+    arguments += ["--captions", values["captions"]["source"], "--set", NOUNS]
+    arguments += ["--encoder", values["encoder"]["spec"]]
     return subprocess.Popen(
-        [sys.executable, "-c", "from sortal.flows.cli.app import main; main()", *told],
+        [sys.executable, "-c", "from sortal.flows.cli.app import main; main()", *arguments],
         cwd=service.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**service.env, "SORTAL_TESTING": "1", "SORTAL_FAULT": fault},
     )  # fmt: skip
@@ -147,14 +147,14 @@ def test_of_two_commands_one_runs_and_after_kill_9_amid_its_commit_the_next_goes
         _, status = os.waitpid(holder.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status), holder.communicate()
         second = _cluster(service, few, workspace.root)
-        _, told = second.communicate(timeout=300)
-        assert second.returncode == 1, told
-        (line,) = [line for line in told.splitlines() if line.startswith("sortal: ")]
+        _, output = second.communicate(timeout=300)
+        assert second.returncode == 1, output
+        (line,) = [line for line in output.splitlines() if line.startswith("sortal: ")]
         assert f"process {holder.pid} on" in line and "one run" in line
         holder.kill()
     third = _cluster(service, few, workspace.root)
-    out, told = third.communicate(timeout=300)
-    assert third.returncode == 0, told
+    out, output = third.communicate(timeout=300)
+    assert third.returncode == 0, output
     with Lake(workspace, read_only=True) as lake:
         assert lake.execute("SELECT run_id FROM runs").fetchall() == [(out.split()[-1],)]
     assert not list(workspace.root.rglob(f"{TEMPORARY}*"))

@@ -3,7 +3,8 @@
 import pyarrow.parquet as pq
 
 from image_files import CONFIG, run
-from sortal.tasks.captioning.step import FILE, caption_images
+from sortal.tasks.captioning.caption import TEXTS_FILE
+from sortal.tasks.captioning.step import caption_images
 from tiny_clip import embed
 
 
@@ -14,7 +15,7 @@ class Captioned:
         images = embed(workspace, source, encoder)
         about = {"scan": run(workspace, source), "reading": CONFIG, "source": str(source)} | more
         self.artifact = caption_images(workspace, config=config, images=images, **about)
-        self.table = pq.read_table(self.artifact.file(workspace, FILE))
+        self.table = pq.read_table(self.artifact.file(workspace, TEXTS_FILE))
         self.rows = self.table.to_pylist()
         self.texts = self.table["text"].to_pylist()
         self.codes = self.table["error_code"].to_pylist()

@@ -1,7 +1,6 @@
 SELECT
     cell.cell,
-    max(cell.run_id) AS run_id
+    cell.run_id
 FROM cells AS cell
 JOIN runs AS run ON run.run_id = cell.run_id
 WHERE list_contains($cells, cell.cell)
-GROUP BY cell.cell

@@ -1,7 +1,7 @@
 """MCA's three alignments of images and nouns (docs/methods.md#mca-equations).
 
 Symbols: images u (B, d) and nouns v (M, d), unit rows; probabilities q (B, C) of images and
-p (M, C) of nouns, rows sum to 1. What MCA shares with SIC is in `losses.py`: L_I and the
+p (M, C) of nouns, rows sum to 1. What MCA shares with SIC is in `common.py`: L_I and the
 instance level are its `consistency` (of q with a neighbour's q, and with the soft target), the
 semantic level is its `cross_entropy`, for q and for p.
 """

@@ -66,19 +66,19 @@ def count(root, table):
 
 def test_other_content_of_a_modality_or_a_captions_file_makes_its_cells_missing(folder, tmp_path):
     keys = [f"i{i:03}" for i in range(N_IMAGES)]
-    audio, told = tmp_path / "audio.parquet", tmp_path / "captions.csv"
+    audio, captions = tmp_path / "audio.parquet", tmp_path / "captions.csv"
 
     def write(seed):
         rows = np.random.default_rng(seed).standard_normal((N_IMAGES, 4)).astype(np.float32)
         vectors = pa.array(rows.tolist(), pa.list_(pa.float32(), 4))
         pq.write_table(pa.table({"key": keys, "vector": vectors}), audio)
         lines = [f"{key},a thing of kind {seed}" for key in keys]
-        told.write_text("\n".join(["file_name,caption", *lines]))
+        captions.write_text("\n".join(["file_name,caption", *lines]))
 
     def cells():
         modalities = ["views.audio.kind=vectors", f"views.audio.source={audio}"]
         modalities += ["head.glad.views=[image, audio]", "captioner.kind=given"]
-        settings = (*SMALL, *modalities, f"captioner.given.source={told}")
+        settings = (*SMALL, *modalities, f"captioner.given.source={captions}")
         values = {"seeds": 1, "settings": settings}
         made = cells_of(
             config(folder, tmp_path / "w", "kmeans", "glad", "sac", **values),

@@ -8,6 +8,9 @@ from sortal.storage.lake.lake import Lake
 ROLES = {  # role -> kind
     "noun.transport": "transport",
     "caption.transport": "transport",
+    "train.noun.transport": "transport",
+    "train.caption.transport": "transport",
+    "view.title.texts": "image_texts",
     "partition": "head",
     "view.text": "view",
     "view.audio": "view",
@@ -44,6 +47,9 @@ def test_figures_of_steps_that_were_called_by_number_are_called_by_role(workspac
         "acc": 0.5,
         "transport.n_iter": 1.0,
         "transport-2.n_iter": 2.0,
+        "transport-3.n_iter": 9.0,
+        "transport-4.n_iter": 10.0,
+        "image_texts.n_texts": 11.0,
         "seconds.transport": 3.0,
         "seconds.transport-2": 4.0,
         "peak_mb.scan-2": 5.0,
@@ -55,6 +61,9 @@ def test_figures_of_steps_that_were_called_by_number_are_called_by_role(workspac
         "acc": 0.5,
         "noun.transport.n_iter": 1.0,
         "caption.transport.n_iter": 2.0,
+        "train.noun.transport.n_iter": 9.0,
+        "train.caption.transport.n_iter": 10.0,
+        "view.title.texts.n_texts": 11.0,
         "seconds.noun.transport": 3.0,
         "seconds.caption.transport": 4.0,
         "peak_mb.train.scan": 5.0,
@@ -74,3 +83,17 @@ def test_figures_by_role_stay_as_they_are(workspace):
     new = {"noun.transport.n_iter": 1.0, "partition.epochs": 2.0, "seconds.scan": 3.0}
     new |= {"view.text.n_present": 4.0, "train.partition.epochs": 5.0}
     assert reopened(workspace, run_row(), new, ROLES | {"train.partition": "head"}) == new
+
+
+def test_the_costs_of_a_step_are_those_of_its_artifact(workspace):
+    row = run_row()
+    with Lake(workspace) as lake:
+        parts = artifacts(row, {"view.aa": "view", "view.zz": "view"})
+        parts = parts.append_column("seconds", pa.array([1.0, 2.0]))
+        parts = parts.append_column("peak_mb", pa.array([30.0, 40.0]))
+        figures = {"seconds.view": 2.0, "seconds.view-2": 1.0, "peak_mb.view": 40.0}
+        lake.publish(row, {"metrics": metrics(row, **figures), "artifacts": parts})
+        lake.execute("UPDATE meta SET value = 'of an earlier version' WHERE name = 'schema'")
+    with Lake(workspace) as lake:
+        found = dict(lake.execute("SELECT name, value FROM metrics").fetchall())
+    assert found == {"seconds.view.aa": 1.0, "seconds.view.zz": 2.0, "peak_mb.view.aa": 30.0}

@@ -16,7 +16,8 @@ from sortal.storage.vectors import vector_table
 from sortal.storage.workspace import Workspace
 from sortal.tasks.corpora.caption_files import read_captions
 from sortal.tasks.corpora.captions import STARTER, caption_corpus, normalise
-from sortal.tasks.corpora.step import CORPUS, load_captions
+from sortal.tasks.corpora.corpus import CORPUS
+from sortal.tasks.corpora.step import load_captions
 
 DOG, CAT = "A dog runs on grass", "A cat sleeps in the sun"
 

@@ -16,8 +16,9 @@ from sortal.storage.hashing import hash_text
 from sortal.storage.vectors import vector_table
 from sortal.storage.workspace import Workspace
 from sortal.tasks.corpora import wordnet
+from sortal.tasks.corpora.corpus import CORPUS
 from sortal.tasks.corpora.nouns import noun_corpus
-from sortal.tasks.corpora.step import CORPUS, load_nouns
+from sortal.tasks.corpora.step import load_nouns
 
 TABLE = wordnet.read_embedded()
 

@@ -1,4 +1,4 @@
-"""Agreement of clusters with classes : equal to scikit-learn and scipy, whatever happens."""
+"""Agreement of clusters with classes: equal to scikit-learn and scipy, whatever happens."""
 
 import math
 

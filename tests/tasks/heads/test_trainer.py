@@ -20,7 +20,7 @@ from sortal.tasks.arrays import normalise
 from sortal.tasks.clustering import neighbours
 from sortal.tasks.clustering.neighbours import nearest_neighbours
 from sortal.tasks.heads.data import Data, Matrix, TextSpace, write_matrix
-from sortal.tasks.heads.methods import method_class, method_of
+from sortal.tasks.heads.registry import method_class, method_of
 from sortal.tasks.heads.trainer import lr_factor, optimiser_of, predict, train
 
 KINDS, DIM, N_IMAGES = 4, 24, 300

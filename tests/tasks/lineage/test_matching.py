@@ -1,4 +1,4 @@
-"""Matching: ids last, and what became of each cluster is told rightly."""
+"""Matching: ids last, and what became of each cluster is said rightly."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from sortal.tasks.lineage.matching import Before, changes, jaccard, match
 CONFIG = LineageConfig()
 
 
-def told(shared, sizes=None, before=None, next_id=100, cosines=None):
+def events(shared, sizes=None, before=None, next_id=100, cosines=None):
     """Changes of clusters that hold just the shared images, unless sizes say otherwise."""
     shared = np.asarray(shared, dtype=np.int64)
     past = np.asarray(before if before is not None else shared.sum(axis=1), dtype=np.int64)
@@ -26,24 +26,24 @@ def brief(rows):
 
 
 def test_the_same_clusters_in_another_order_keep_their_ids():
-    rows = told([[0, 90, 0], [0, 0, 80], [70, 0, 0]])
+    rows = events([[0, 90, 0], [0, 0, 80], [70, 0, 0]])
     assert brief(rows) == [(0, 52, "same", []), (1, 50, "same", []), (2, 51, "same", [])]
     assert [(row.came, row.went, row.overlap) for row in rows] == [(0, 0, 1.0)] * 3
 
 
 def test_growth_and_loss_are_told_by_size_and_break_no_identity():
-    grew, shrank = told([[100, 0], [0, 60]], sizes=[300, 60], before=[100, 120])
+    grew, shrank = events([[100, 0], [0, 60]], sizes=[300, 60], before=[100, 120])
     assert (grew.stable_id, grew.event, grew.came, grew.went) == (50, "grew", 200, 0)
     assert (shrank.stable_id, shrank.event, shrank.came, shrank.went) == (51, "shrank", 0, 60)
 
 
 def test_a_split_keeps_the_id_in_the_larger_part_and_names_its_origin():
-    rows = told([[60, 40, 0], [0, 0, 50]])
+    rows = events([[60, 40, 0], [0, 0, 50]])
     assert brief(rows) == [(0, 50, "split", [50]), (1, 100, "split", [50]), (2, 51, "same", [])]
 
 
 def test_a_merger_keeps_the_id_of_the_larger_and_the_other_vanishes():
-    rows = told([[60, 0], [40, 0], [0, 50]])
+    rows = events([[60, 0], [40, 0], [0, 50]])
     assert brief(rows) == [
         (0, 50, "merged", [50, 51]),
         (1, 52, "same", []),
@@ -52,25 +52,25 @@ def test_a_merger_keeps_the_id_of_the_larger_and_the_other_vanishes():
 
 
 def test_new_images_alone_are_born_and_deleted_ones_vanish():
-    rows = told([[50, 0], [0, 0]], sizes=[50, 30], before=[50, 20])
+    rows = events([[50, 0], [0, 0]], sizes=[50, 30], before=[50, 20])
     assert brief(rows) == [(0, 50, "same", []), (1, 100, "born", []), (None, 51, "vanished", [])]
     assert rows[1].came == 30 and rows[2].went == 20
 
 
 def test_a_first_run_is_all_born():
-    rows = told(np.zeros((0, 3)), sizes=[5, 4, 3], next_id=0)
+    rows = events(np.zeros((0, 3)), sizes=[5, 4, 3], next_id=0)
     assert brief(rows) == [(0, 0, "born", []), (1, 1, "born", []), (2, 2, "born", [])]
 
 
 def test_without_a_shared_image_the_nearest_centre_keeps_the_id():
     cosines = np.array([[0.1, 0.9], [0.2, 0.3]], dtype=np.float32)
-    rows = told(np.zeros((2, 2)), sizes=[5, 5], before=[5, 5], cosines=cosines)
+    rows = events(np.zeros((2, 2)), sizes=[5, 5], before=[5, 5], cosines=cosines)
     assert brief(rows) == [(0, 100, "born", []), (1, 50, "same", []), (None, 51, "vanished", [])]
     assert rows[1].overlap is None and rows[1].came == rows[1].went == 5
 
 
 def test_a_crumb_in_common_is_no_identity():
-    rows = told([[2, 98], [0, 100]])
+    rows = events([[2, 98], [0, 100]])
     assert [row.stable_id for row in rows] == [100, 51, 50]
 
 
@@ -84,7 +84,7 @@ def tables(draw):
 @settings(max_examples=150, deadline=None)
 @given(tables())
 def test_every_cluster_has_one_event_and_no_id_is_given_twice(shared):
-    rows = told(shared)
+    rows = events(shared)
     ids = [row.stable_id for row in rows]
     assert len(set(ids)) == len(ids)
     assert [row.cluster for row in rows if row.cluster is not None] == list(range(shared.shape[1]))
@@ -111,4 +111,4 @@ def test_jaccard_counts_only_what_both_runs_know():
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_no_clusters_or_one_is_fine(count):
-    assert len(told(np.ones((count, 1)))) == 1
+    assert len(events(np.ones((count, 1)))) == 1

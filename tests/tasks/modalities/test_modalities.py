@@ -18,6 +18,7 @@ from sortal.configs.load import make_config
 from sortal.configs.schema import FusionConfig, TransportConfig
 from sortal.storage.vector_sets import FileVectors
 from sortal.tasks.arrays import normalise
+from sortal.tasks.captioning.caption import TEXTS_FILE
 from sortal.tasks.embedding.step import embed_images
 from sortal.tasks.encoders.registry import describe, describe_text, open_encoder
 from sortal.tasks.heads.data import has_row
@@ -25,7 +26,7 @@ from sortal.tasks.heads.inputs import HeadInputs
 from sortal.tasks.heads.load import open_data
 from sortal.tasks.heads.method import Method
 from sortal.tasks.modalities.step import column_texts, copy_modality, embed_modality
-from sortal.tasks.modalities.write import PRESENT, TEXTS
+from sortal.tasks.modalities.write import PRESENT
 
 MINILM = EncoderConfig(spec="minilm", device="cpu")
 
@@ -151,7 +152,7 @@ def test_a_changed_text_is_another_modality_and_an_unchanged_one_is_found(collec
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet", "tar"])
 def test_every_form_of_metadata_gives_the_same_texts(collection, titles, form, tmp_path):
-    expected = pq.read_table(collection.texts().file(collection.workspace, TEXTS))
+    expected = pq.read_table(collection.texts().file(collection.workspace, TEXTS_FILE))
     source, rows = collection.source, [{"file_name": p, "title": t} for p, t in titles.items()]
     if form == "tar":
         with tarfile.open(tmp_path / "pictures.tar", "w") as tar:
@@ -164,7 +165,7 @@ def test_every_form_of_metadata_gives_the_same_texts(collection, titles, form, t
             file.write_text("\n".join(json.dumps(row) for row in rows))
         else:
             pq.write_table(pa.Table.from_pylist(rows), file)
-    found = pq.read_table(collection.texts().file(collection.workspace, TEXTS))
+    found = pq.read_table(collection.texts().file(collection.workspace, TEXTS_FILE))
     assert sorted(map(str, found.to_pylist())) == sorted(map(str, expected.to_pylist()))
 
 
@@ -209,7 +210,7 @@ def test_texts_of_vectors_that_share_a_path_stay_apart(workspace, tmp_path):
     columns = {"key": list(titles), "path": ["x"] * 3, "title": list(titles.values())}
     pq.write_table(pa.table(columns | {"vector": [[1.0, 0.0]] * 3}), tmp_path / "images.parquet")
     texts = Collection(workspace, MINILM, tmp_path).texts()
-    rows = pq.read_table(texts.file(workspace, TEXTS)).to_pylist()
+    rows = pq.read_table(texts.file(workspace, TEXTS_FILE)).to_pylist()
     assert {row["key"]: row["text"] for row in rows} == titles
 
 
@@ -262,7 +263,9 @@ def test_what_cannot_work_is_refused_in_one_line(collection, tmp_path):
     with pytest.raises(UsageError, match="needs a metadata file at the top.*got none"):
         Collection(collection.workspace, collection.config, tmp_path / "bare").texts()
     vector_file(tmp_path / "none.parquet", key=["x", "y"])
-    with pytest.raises(UsageError, match="modality audio must be there .*, got none of 7"):
+    with pytest.raises(
+        UsageError, match="modality audio must be there for an image, got none of 7"
+    ):
         collection.ready(tmp_path / "none.parquet")
     vector_file(tmp_path / "nameless.parquet", id=["x"])
     with pytest.raises(UsageError, match="must have a column key or file_name, it has id, vector"):
