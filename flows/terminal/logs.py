@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -32,6 +33,8 @@ def log_for_python() -> None:
 
     A notebook has progress in its cells, and lines only of what is wrong.
     """
+    if in_notebook():  # tqdm asks for ipywidgets, which our progress does without
+        warnings.filterwarnings("ignore", message="IProgress not found")
     if logging.getLogger("sortal").hasHandlers():
         _leave_failures_to_the_caller()
     else:

@@ -93,6 +93,8 @@ def test_a_source_of_vectors_is_its_folder_with_its_vectors_as_encoder():
     assert make_config({**BASE, "source": "vectors:vec", "encoder": given}).encoder.batch_size == 8
     assert make_config({**BASE, "source": "vectors:~/vec"}).source == str(Path.home() / "vec")
     assert make_config(same.model_dump(mode="json")) == same
+    split = make_config({**BASE, "source": "vectors:vec", "train": "vectors:~/train"})
+    assert split.train == str(Path.home() / "train")
 
 
 @pytest.mark.parametrize("other", ["conse", "vectors:elsewhere"])

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pyarrow as pa
 import pytest
+from nbclient import NotebookClient
 
 import sortal
 from image_files import write
@@ -114,6 +116,14 @@ def test_a_collection_without_an_image_is_a_run_error(tmp_path: Path):
     assert not any("prefect" in str(entry.path) for entry in error.traceback)
 
 
+def test_the_environment_names_the_workspace_as_for_the_command_line(growing, monkeypatch):
+    last = growing[0][-1]
+    monkeypatch.setenv("SORTAL_WORKSPACE", str(last.workspace))
+    assert sortal.open().latest() == last
+    again = sortal.cluster(growing[1], n_clusters=4, **SETTINGS)
+    assert (again.workspace, again.run_id) == (last.workspace, last.run_id)
+
+
 def test_importing_sortal_imports_nothing_heavy():
     code = "import sys, sortal; print(sorted(m for m in sys.modules if m.startswith('sortal'))); "
     code += "heavy = {'torch', 'prefect', 'duckdb', 'pyarrow', 'numpy', 'pydantic'}; "
@@ -134,15 +144,19 @@ def test_the_page_names_the_columns_that_there_are(growing):
         assert getattr(run, name)().column_names == columns.split(", ")
 
 
-def test_the_pages_example_is_a_script_that_runs_once_and_shows_progress(tmp_path: Path):
-    """Without `if __name__ == "__main__"`, and with more images than one process reads."""
+def example_on(folder: Path) -> str:
+    """The page's example, on 300 pictures in `folder`: more than one process reads."""
     for number in range(300):
-        write(tmp_path / f"photos/{number:03}.png", seed=number)
+        write(folder / f"photos/{number:03}.png", seed=number)
     example = re.findall(r"```python\n(.*?)```", PAGE, re.S)[0]
     assert example in (ROOT / "README.md").read_text(encoding="utf-8")
-    quick = f"n_clusters=4, encoder={tiny(tmp_path / 'tiny')!r}, **{SETTINGS!r}"
     assert "n_clusters=20" in example and "__main__" not in example
-    script = f"print('the script runs')\n{example.replace('n_clusters=20', quick)}"
+    quick = f"n_clusters=4, encoder={tiny(folder / 'tiny')!r}, **{SETTINGS!r}"
+    return example.replace("n_clusters=20", quick)
+
+
+def test_the_pages_example_is_a_script_that_runs_once_and_shows_progress(tmp_path: Path):
+    script = f"print('the script runs')\n{example_on(tmp_path)}"
     (tmp_path / "script.py").write_text(f"{script}\nprint(len(run.images()), 'images')\n")
     done = subprocess.run(
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True,
@@ -152,3 +166,14 @@ def test_the_pages_example_is_a_script_that_runs_once_and_shows_progress(tmp_pat
     first, report, last = done.stdout.splitlines()
     assert (first, last) == ("the script runs", "300 images") and Path(report).exists()
     assert "image_vectors: 300 rows" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_pages_example_runs_in_a_notebook_and_shows_progress_and_pictures(tmp_path: Path):
+    cells = [nbformat.v4.new_code_cell(code) for code in (example_on(tmp_path), "run")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
+    shown, run = (cell.outputs for cell in notebook.cells)
+    lines = [each.data["text/plain"] for each in shown if each.output_type == "display_data"]
+    assert any(line.startswith("embedding images: 300 images in ") for line in lines)
+    assert not [each for each in shown if getattr(each, "name", "") == "stderr"]
+    assert "data:image/webp;base64," in run[0].data["text/html"]

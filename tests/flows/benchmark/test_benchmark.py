@@ -94,6 +94,17 @@ def test_other_content_of_a_modality_or_a_captions_file_makes_its_cells_missing(
     assert {name for name in before if before[name] != after[name]} == {"glad", "sac"}
 
 
+def test_a_modality_that_is_lacking_fails_the_cells_that_read_it_alone(folder, tmp_path):
+    settings = (*SMALL, "modalities.title.kind=column", "head.glad.modalities=[image, title]")
+    result = run(folder, tmp_path, "kmeans", "glad", seeds=1, settings=settings)
+    assert [(row["method"], row["seeds"], row["failed"]) for row in result.rows] == [
+        ("kmeans", 1, 0), ("glad", 0, 1),
+    ]  # fmt: skip
+    with Lake(Workspace(tmp_path), read_only=True) as lake:
+        (error,) = lake.execute("SELECT error FROM cells WHERE run_id IS NULL").fetchone()
+    assert "title" in error and "\n" not in error
+
+
 def test_a_grid_is_run_summed_up_and_not_run_again(folder, tmp_path, monkeypatch, capsys):
     result = run(folder, tmp_path, "kmeans", "tac")
     assert [(row["method"], row["seeds"], row["failed"]) for row in result.rows] == [

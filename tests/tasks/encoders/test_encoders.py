@@ -26,7 +26,9 @@ def picture(seed=0, size=(50, 40)):
     return Image.fromarray(values.astype(np.uint8))
 
 
-@pytest.mark.parametrize("spec", ["", "clip", "conse:x", "open_clip", "open_clip:", "vectors:"])
+@pytest.mark.parametrize(
+    "spec", ["", "clip", "conse:", "conse:x", "minilm:", "open_clip", "open_clip:", "vectors:"]
+)
 def test_an_unknown_spec_is_refused_with_the_forms(spec):
     with pytest.raises(UsageError, match="conse, open_clip:MODEL/PRETRAINED or vectors:DIR"):
         describe(spec)
