@@ -164,6 +164,13 @@ class RunConfig(Section):
         method = str(values.get("method", METHOD))
         return _from_vectors(merge(load_preset(method), with_present_names(values)))
 
+    @field_validator("source", "train")
+    @classmethod
+    def _somewhere(cls, place: str | None) -> str | None:
+        if place is not None and not place.strip():
+            raise UsageError(f"a source must be a folder, a file or vectors:DIR, got {place!r}")
+        return place
+
     @field_validator("modalities")
     @classmethod
     def _named(cls, modalities: dict[str, ModalityConfig]) -> dict[str, ModalityConfig]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from sortal.configs.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -45,6 +47,12 @@ class Workspace:
         return path.relative_to(self.root).as_posix()
 
     def create(self) -> "Workspace":
-        """Make the folder; returns self with an absolute root."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        """Make the folder; returns self with an absolute root. Raises UsageError."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
+            raise UsageError(
+                f"workspace must be a folder, or a place where one can be made, got {self.root}: "
+                f"{error.strerror}"
+            ) from None
         return Workspace(self.root.resolve())

@@ -130,7 +130,11 @@ class Step(Generic[P, InputsT]):
 
     @functools.cached_property
     def task(self) -> Any:
-        """The Prefect task: cached by fingerprint, and only while the artifact is sound."""
+        """The Prefect task: cached by fingerprint, and only while the artifact is sound.
+
+        It gives the artifact's fields, and no object: what Prefect keeps is read by every later
+        version, wherever the class is then.
+        """
         from prefect import task
 
         made: Callable[..., InputsT] = self._inputs
@@ -138,12 +142,13 @@ class Step(Generic[P, InputsT]):
         def cache_key(_context: Any, parameters: dict[str, Any]) -> str:
             workspace = parameters["workspace"]
             key = self.key(workspace, made(**parameters["inputs"]))
-            if not self._sound(workspace, key):  # a hit must never name a damaged artifact
-                (workspace.results / key).unlink(missing_ok=True)
+            kept = workspace.results / key
+            if not self._sound(workspace, key) or _names_a_class(kept):
+                kept.unlink(missing_ok=True)  # a hit must never name a damaged artifact
             return key
 
-        def run(workspace: Workspace, inputs: dict[str, Any]) -> Artifact:
-            return self._made(workspace, made(**inputs))
+        def run(workspace: Workspace, inputs: dict[str, Any]) -> dict[str, Any]:
+            return self._made(workspace, made(**inputs)).model_dump(mode="json")
 
         return task(
             name=self.kind,
@@ -166,6 +171,14 @@ def step(
 ) -> Callable[[Callable[[Path, Workspace, InputsT], Written]], Step[P, InputsT]]:
     """Decorator: make `body(folder, workspace, inputs) -> Written` a `Step` of these inputs."""
     return lambda body: Step(body, inputs, kind, version, state, check)
+
+
+def _names_a_class(kept: Path) -> bool:
+    """Whether Prefect's reference is one of before 2026-11-28, which only the old code can read."""
+    try:
+        return "__class__" in kept.read_text("utf-8")
+    except OSError:
+        return False
 
 
 async def _worth_a_retry(_task: Any, _run: Any, state: Any) -> bool:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from sortal.configs import WORKSPACE_VARIABLE
-from sortal.configs.errors import RunError, UsageError
 from sortal.configs.load import make_config
 from sortal.configs.schema import RunConfig
+from sortal.flows.api.errors import path_of, short_errors
 from sortal.flows.api.run import Run, open_run
 
 
+@short_errors
 def cluster(
     source: str | Path,
     n_clusters: int,
@@ -41,25 +42,27 @@ def cluster(
     given = {
         "method": method,
         "encoder": {"spec": encoder} if isinstance(encoder, str) else encoder,
-        "workspace": place and Path(place).expanduser(),
+        "workspace": path_of(place, "workspace") if place else None,
     }
     chosen = {name: value for name, value in given.items() if value is not None}
-    return _run(
-        make_config({"source": str(source), "n_clusters": n_clusters, **chosen, **settings})
-    )
+    path_of(source, "source")
+    where = {"source": str(source), "n_clusters": n_clusters}
+    return _run(make_config({**where, **chosen, **settings}))
 
 
 def _run(config: RunConfig) -> Run:
-    from sortal.flows.terminal.logs import log_for_python, quiet_prefect
+    from sortal.flows.terminal.logs import (
+        leave_failures_to_the_caller,
+        log_for_python,
+        quiet_prefect,
+    )
 
     quiet_prefect()
     log_for_python()
     from sortal.flows.recluster import recluster
     from sortal.flows.run.check import check
 
-    try:
-        check(config)
-        result = recluster(config)
-    except (UsageError, RunError) as error:
-        raise error.with_traceback(None) from None  # one line, without the frames of Prefect
+    leave_failures_to_the_caller()  # again: Prefect's import has set its levels
+    check(config)
+    result = recluster(config)
     return open_run(Path(result.workspace), result.run_id)

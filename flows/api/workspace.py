@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sortal.configs import WORKSPACE, WORKSPACE_VARIABLE
+from sortal.configs.errors import UsageError
+from sortal.flows.api.errors import path_of, short_errors, text_of
 from sortal.flows.api.run import Run, open_run
 from sortal.flows.operations.query import ask, reading
 from sortal.storage.lake.runs import newest_run
@@ -16,14 +18,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+@short_errors
 def open(path: str | Path | None = None) -> "Workspace":
     """Open a workspace that `cluster` or `sortal cluster` has made.
 
     Default: the environment variable SORTAL_WORKSPACE, or sortal-workspace. Raises UsageError
     where no run has ever begun.
     """
-    place = path or os.environ.get(WORKSPACE_VARIABLE) or WORKSPACE
-    workspace = Workspace(Path(place).expanduser().resolve())
+    place = os.environ.get(WORKSPACE_VARIABLE) or WORKSPACE if path is None else path
+    workspace = Workspace(path_of(place, "path").resolve())
     with reading(workspace.path):
         return workspace
 
@@ -34,6 +37,7 @@ class Workspace:
 
     path: Path
 
+    @short_errors
     def sql(
         self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
     ) -> "pa.Table":
@@ -42,18 +46,32 @@ class Workspace:
         Parameters are a sequence for `?`, a mapping for `$name`. The statement sees the lake and no
         other file. Raises UsageError for one that writes or is wrong.
         """
-        return ask(self.path, query, parameters)
+        return ask(self.path, text_of(query, "query"), _checked(parameters))
 
+    @short_errors
     def runs(self) -> "pa.Table":
         """A row for each run, the newest first."""
         return ask(self.path, sql("operations/runs"))
 
+    @short_errors
     def run(self, run_id: str) -> Run:
         """The run of this id; raises UsageError where there is none."""
-        return open_run(self.path, run_id)
+        return open_run(self.path, text_of(run_id, "run_id"))
 
+    @short_errors
     def latest(self, collection: str | None = None) -> Run:
         """The newest run of a collection, or of all; raises UsageError where there is none."""
+        name = collection if collection is None else text_of(collection, "collection")
         with reading(self.path) as lake:
-            row = newest_run(lake, collection=collection)
+            row = newest_run(lake, collection=name)
         return open_run(self.path, row["run_id"])
+
+
+def _checked(parameters: Any) -> Any:
+    if parameters is None or isinstance(parameters, Mapping):
+        return parameters
+    if isinstance(parameters, str) or not isinstance(parameters, Sequence):
+        raise UsageError(
+            f"parameters must be a list for `?` or a mapping for `$name`, got {parameters!r}"
+        )
+    return parameters

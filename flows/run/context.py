@@ -52,7 +52,7 @@ class Steps:
         if FlowRunContext.get() is None:
             return self.keep(role, step(self.workspace, *args, **inputs))
         task = step.task.with_options(result_storage=self.workspace.results)
-        return self.keep(role, task(self.workspace, inputs))
+        return self.keep(role, Artifact(**task(self.workspace, inputs)))
 
     def keep(self, role: str, artifact: Artifact) -> Artifact:
         """Note an artifact that is there already as the run's own."""

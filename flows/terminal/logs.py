@@ -25,7 +25,7 @@ def log_to_terminal(level: int) -> None:
     logger.setLevel(level)
     logger.handlers = [_terminal() if sys.stderr.isatty() else _lines()]
     logger.propagate = False
-    _leave_failures_to_the_caller()
+    leave_failures_to_the_caller()
 
 
 def log_for_python() -> None:
@@ -36,12 +36,13 @@ def log_for_python() -> None:
     if in_notebook():  # tqdm asks for ipywidgets, which our progress does without
         warnings.filterwarnings("ignore", message="IProgress not found")
     if logging.getLogger("sortal").hasHandlers():
-        _leave_failures_to_the_caller()
+        leave_failures_to_the_caller()
     else:
         log_to_terminal(logging.WARNING if in_notebook() else logging.INFO)
 
 
-def _leave_failures_to_the_caller() -> None:
+def leave_failures_to_the_caller() -> None:
+    """Have Prefect not print the failure of a flow that its caller prints; after its import."""
     for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 

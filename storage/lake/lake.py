@@ -5,11 +5,12 @@ Readers never block and never see half a run; every past run stays queryable.
 
 import csv
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import duckdb
 
+from sortal.configs.errors import UsageError
 from sortal.storage.atomic import temporary
 from sortal.storage.faults import point
 from sortal.storage.lake.attach import attach, data_folder
@@ -67,12 +68,14 @@ class Lake:
     """An open lake; use it as a context manager.
 
     `catalogue` is a PostgreSQL URL; None takes SORTAL_CATALOGUE, else the workspace's SQLite
-    file. Opening for writing creates the tables, and migrates a lake that an earlier version made.
+    file. Opening for writing creates the tables. A lake that an earlier version made is migrated.
     """
 
     def __init__(
         self, workspace: Workspace, read_only: bool = False, catalogue: str | None = None
     ) -> None:
+        if workspace.root.exists() and not workspace.root.is_dir():
+            raise UsageError(f"workspace must be a folder, got {workspace.root}")
         self._catalogue = Catalogue.configured(workspace, catalogue)
         self._read_only = read_only
         self._connection = retry(self._open)
@@ -88,6 +91,17 @@ class Lake:
         self._connection.close()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
+        """A connection to the lake; one of an earlier version is migrated first, if it can be."""
+        connection, current = self._connect(self._read_only)
+        if current:
+            return connection
+        connection.close()
+        with suppress(duckdb.Error, OSError):  # a disk or database that may only be read
+            self._connect(read_only=False)[0].close()
+        return self._connect(read_only=True)[0]
+
+    def _connect(self, read_only: bool) -> tuple[duckdb.DuckDBPyConnection, bool]:
+        """A connection, and whether the lake's tables and views are this version's."""
         connection = connect()
         try:
             # Its own folder: DuckDB leaves the one it spills into open to every query, and two
@@ -95,12 +109,12 @@ class Lake:
             spill = temporary(self._catalogue.workspace.lake / "spill")
             connection.execute("SET temp_directory = ?", [str(spill)])
             connection.execute("SET preserve_insertion_order = false")
-            attach(connection, self._catalogue, self._read_only)
-            prepare(connection, _definitions(), self._read_only)
+            attach(connection, self._catalogue, read_only)
+            current = prepare(connection, _definitions(), read_only)
         except BaseException:
             connection.close()
             raise
-        return connection
+        return connection, current
 
     def confine(self) -> None:
         """From now on: no file outside the lake, no setting, no extension, for users' SQL."""

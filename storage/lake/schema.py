@@ -10,10 +10,11 @@ from sortal.configs.errors import RunError, UsageError
 SCHEMA_VERSION = 2
 
 
-def prepare(connection: duckdb.DuckDBPyConnection, definitions: list[str], read_only: bool) -> None:
-    """Run `definitions` unless the lake was made by the same ones.
+def prepare(connection: duckdb.DuckDBPyConnection, definitions: list[str], read_only: bool) -> bool:
+    """Run `definitions` unless the lake was made by the same ones, or may only be read.
 
-    Raises RunError for a lake of a newer Sortal, UsageError for an empty one that may only be read.
+    Returns whether the lake is now as they say. Raises RunError for a lake of a newer Sortal,
+    UsageError for an empty one that may only be read.
     """
     found = _meta(connection)
     version = int(found.get("schema_version", 0))
@@ -23,11 +24,13 @@ def prepare(connection: duckdb.DuckDBPyConnection, definitions: list[str], read_
             "upgrade sortal"
         )
     digest = hashlib.sha256("\n".join(definitions).encode()).hexdigest()
-    if read_only:
-        if not version:
-            raise UsageError("the lake holds no runs yet; make one with `sortal cluster`")
-    elif version != SCHEMA_VERSION or found.get("schema") != digest:
+    if read_only and not version:
+        raise UsageError("the lake holds no runs yet; make one with `sortal cluster`")
+    if version == SCHEMA_VERSION and found.get("schema") == digest:
+        return True
+    if not read_only:
         _create(connection, definitions, digest)
+    return not read_only
 
 
 def _create(connection: duckdb.DuckDBPyConnection, statements: list[str], digest: str) -> None:

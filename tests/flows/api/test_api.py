@@ -1,5 +1,6 @@
 """The Python API, on real pictures and under Prefect, as a script or a notebook uses it."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from nbclient import NotebookClient
 
 import sortal
 from image_files import write
+from sortal.storage.workspace import Workspace
 from tiny_clip import tiny
 
 SETTINGS = {"nouns": {"lexnames": ["noun.Tops"]}, "captions": {"source": "none"}}
@@ -98,6 +100,18 @@ def test_a_workspace_answers_sql_and_knows_its_runs(growing):
         (lambda w: sortal.cluster("nowhere", 3, workspace=w.path), ["source must exist"]),
         (lambda w: sortal.cluster("nowhere", 1), ["n_clusters", "got 1"]),
         (lambda w: sortal.cluster("nowhere", 3, methd="cae"), ["methd", "did you mean method"]),
+        (lambda w: sortal.cluster("", 3), ["source must be a path", "''"]),
+        (lambda w: sortal.cluster(["a", "b"], 3), ["source must be a path", "['a', 'b']"]),
+        (lambda w: sortal.cluster("nowhere", 3, workspace=3), ["workspace must be a path", "3"]),
+        (lambda w: sortal.cluster(w.path, 3, workspace="/etc/passwd"), ["workspace", "a folder"]),
+        (lambda w: sortal.cluster(w.path, 3, workspace="/proc/no"), ["workspace", "/proc/no"]),
+        (lambda w: sortal.open("/etc/passwd"), ["workspace must be a folder"]),
+        (lambda w: sortal.open(3), ["path must be a path", "3"]),
+        (lambda w: w.run(3), ["run_id must be a text", "3"]),
+        (lambda w: w.latest(3), ["collection must be a text", "3"]),
+        (lambda w: w.sql(None), ["query must be a text", "None"]),
+        (lambda w: w.sql("SELECT ?", "abc"), ["parameters must be a list", "'abc'"]),
+        (lambda w: w.sql("SELECT ?", 1), ["parameters must be a list", "1"]),
     ],
 )
 def test_a_mistake_is_one_line_without_the_flows_frames(growing, ask, words):
@@ -106,6 +120,7 @@ def test_a_mistake_is_one_line_without_the_flows_frames(growing, ask, words):
     text = str(error.value)
     assert "\n" not in text and all(word in text for word in words), text
     assert not any("prefect" in str(entry.path) for entry in error.traceback)
+    assert error.value.__cause__ is None and error.value.__suppress_context__
 
 
 def test_a_collection_without_an_image_is_a_run_error(tmp_path: Path):
@@ -114,6 +129,35 @@ def test_a_collection_without_an_image_is_a_run_error(tmp_path: Path):
     with pytest.raises(sortal.RunError, match="none of the 1 inputs") as error:
         sortal.cluster(tmp_path / "photos", 2, workspace=tmp_path / "workspace", **SETTINGS)
     assert not any("prefect" in str(entry.path) for entry in error.traceback)
+
+
+def test_a_mistake_that_the_flow_finds_is_printed_by_nobody_but_the_caller(growing, tmp_path):
+    code = f"""
+import sortal
+try:
+    sortal.cluster({str(growing[1])!r}, 5000, workspace="w")
+except sortal.UsageError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
+        timeout=120, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("n_clusters must be in [2, ")
+    assert "ERROR" not in done.stderr and "Traceback" not in done.stderr, done.stderr
+
+
+def test_references_of_before_the_modules_moved_are_written_again(growing):
+    run, folder = growing[0][-1], growing[1]
+    references = list(Workspace(run.workspace).results.iterdir())
+    for path in references:
+        kept = json.loads(path.read_text())
+        old = {"__class__": "storage.artifacts.Artifact", "data": json.loads(kept["result"])}
+        path.write_text(json.dumps({**kept, "result": json.dumps(old)}))
+    again = sortal.cluster(folder, n_clusters=4, workspace=run.workspace, **SETTINGS)
+    assert again.run_id == run.run_id
+    assert len(references) > 10
+    assert any("__class__" not in path.read_text() for path in references)
 
 
 def test_the_environment_names_the_workspace_as_for_the_command_line(growing, monkeypatch):
