@@ -26,7 +26,7 @@ def open(path: str | Path | None = None) -> "Workspace":
     where no run has ever begun.
     """
     place = os.environ.get(WORKSPACE_VARIABLE) or WORKSPACE if path is None else path
-    workspace = Workspace(path_of(place, "path").resolve())
+    workspace = Workspace(path_of(place, "workspace").resolve())
     with reading(workspace.path):
         return workspace
 

@@ -106,7 +106,7 @@ def test_a_workspace_answers_sql_and_knows_its_runs(growing):
         (lambda w: sortal.cluster(w.path, 3, workspace="/etc/passwd"), ["workspace", "a folder"]),
         (lambda w: sortal.cluster(w.path, 3, workspace="/proc/no"), ["workspace", "/proc/no"]),
         (lambda w: sortal.open("/etc/passwd"), ["workspace must be a folder"]),
-        (lambda w: sortal.open(3), ["path must be a path", "3"]),
+        (lambda w: sortal.open(3), ["workspace must be a path", "3"]),
         (lambda w: w.run(3), ["run_id must be a text", "3"]),
         (lambda w: w.latest(3), ["collection must be a text", "3"]),
         (lambda w: w.sql(None), ["query must be a text", "None"]),
