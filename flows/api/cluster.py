@@ -1,14 +1,13 @@
 """`sortal.cluster`: a run from Python, with progress shown."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sortal.configs import WORKSPACE_VARIABLE
 from sortal.configs.load import make_config
 from sortal.configs.schema import RunConfig
-from sortal.flows.api.errors import path_of, short_errors
+from sortal.flows.api.arguments import path_of, workspace_of
+from sortal.flows.api.errors import short_errors
 from sortal.flows.api.run import Run, open_run
 
 
@@ -38,15 +37,13 @@ def cluster(
     Running it again after images were added embeds only those, and clusters keep their ids.
     Raises UsageError for what cannot work, RunError when a run cannot go on.
     """
-    place = workspace or os.environ.get(WORKSPACE_VARIABLE)
     given = {
         "method": method,
         "encoder": {"spec": encoder} if isinstance(encoder, str) else encoder,
-        "workspace": path_of(place, "workspace") if place else None,
     }
+    path_of(source, "source")  # `vectors:DIR` is a source, too, and no path to be changed
+    where = {"source": str(source), "n_clusters": n_clusters, "workspace": workspace_of(workspace)}
     chosen = {name: value for name, value in given.items() if value is not None}
-    path_of(source, "source")
-    where = {"source": str(source), "n_clusters": n_clusters}
     return _run(make_config({**where, **chosen, **settings}))
 
 

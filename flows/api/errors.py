@@ -1,10 +1,8 @@
 """What the Python API raises for a mistake: one line, and no frames but the caller's."""
 
-import os
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from sortal.configs.errors import RunError, UsageError
 
@@ -26,17 +24,3 @@ def short_errors(function: Callable[P, T]) -> Callable[P, T]:
             raise error.with_traceback(None) from None
 
     return called
-
-
-def path_of(value: Any, name: str) -> Path:
-    """A path that a caller gave as `name`, with `~` resolved; UsageError for anything else."""
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise UsageError(f"{name} must be a path, got {value!r}")
-    return Path(value).expanduser()
-
-
-def text_of(value: Any, name: str) -> str:
-    """A text that a caller gave as `name`; UsageError for anything else."""
-    if not isinstance(value, str) or not value.strip():
-        raise UsageError(f"{name} must be a text, got {value!r}")
-    return value

@@ -1,14 +1,12 @@
 """A workspace as Python code and notebooks see it: SQL, and the runs that are in it."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sortal.configs import WORKSPACE, WORKSPACE_VARIABLE
-from sortal.configs.errors import UsageError
-from sortal.flows.api.errors import path_of, short_errors, text_of
+from sortal.flows.api.arguments import parameters_of, text_of, workspace_of
+from sortal.flows.api.errors import short_errors
 from sortal.flows.api.run import Run, open_run
 from sortal.flows.operations.query import ask, reading
 from sortal.storage.lake.runs import newest_run
@@ -25,8 +23,7 @@ def open(path: str | Path | None = None) -> "Workspace":
     Default: the environment variable SORTAL_WORKSPACE, or sortal-workspace. Raises UsageError
     where no run has ever begun.
     """
-    place = os.environ.get(WORKSPACE_VARIABLE) or WORKSPACE if path is None else path
-    workspace = Workspace(path_of(place, "workspace").resolve())
+    workspace = Workspace(workspace_of(path).resolve())
     with reading(workspace.path):
         return workspace
 
@@ -46,7 +43,7 @@ class Workspace:
         Parameters are a sequence for `?`, a mapping for `$name`. The statement sees the lake and no
         other file. Raises UsageError for one that writes or is wrong.
         """
-        return ask(self.path, text_of(query, "query"), _checked(parameters))
+        return ask(self.path, text_of(query, "query"), parameters_of(parameters))
 
     @short_errors
     def runs(self) -> "pa.Table":
@@ -65,13 +62,3 @@ class Workspace:
         with reading(self.path) as lake:
             row = newest_run(lake, collection=name)
         return open_run(self.path, row["run_id"])
-
-
-def _checked(parameters: Any) -> Any:
-    if parameters is None or isinstance(parameters, Mapping):
-        return parameters
-    if isinstance(parameters, str) or not isinstance(parameters, Sequence):
-        raise UsageError(
-            f"parameters must be a list for `?` or a mapping for `$name`, got {parameters!r}"
-        )
-    return parameters

@@ -1,11 +1,14 @@
 """The lake's tables and views: made when it is new, migrated when their SQL has changed."""
 
 import hashlib
+import logging
 from contextlib import suppress
 
 import duckdb
 
 from sortal.configs.errors import RunError, UsageError
+
+log = logging.getLogger("sortal")
 
 SCHEMA_VERSION = 2
 
@@ -30,6 +33,8 @@ def prepare(connection: duckdb.DuckDBPyConnection, definitions: list[str], read_
         return True
     if not read_only:
         _create(connection, definitions, digest)
+        if version:
+            log.info("the lake of an earlier version has this one's tables, views and names now")
     return not read_only
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from crash import final_tables
+from lakes import metrics, run_row
 from sortal.configs.errors import RunError
 from sortal.flows.recluster import recluster
+from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.lease import hold
 from sortal.storage.workspace import Workspace
 
@@ -75,3 +77,14 @@ def test_a_run_of_a_collection_that_another_run_holds_stops_at_once(config):  # 
     with taken, pytest.raises(RunError, match="is being sorted by run one"):
         recluster.fn(config)
     assert recluster.fn(config).n_images == 60
+
+
+def test_a_lake_of_an_earlier_version_on_a_disk_that_may_only_be_read_is_read_as_it_is(small):
+    place = Workspace(small / "workspace").create()
+    with Lake(place) as lake:
+        lake.publish(run_row(), {"metrics": metrics(run_row(), **{"transport.n_iter": 9.0})})
+        lake.execute("UPDATE meta SET value = 'of an earlier version' WHERE name = 'schema'")
+    subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+    with Lake(place, read_only=True) as lake:
+        assert lake.execute("SELECT name FROM metrics").fetchall() == [("transport.n_iter",)]
+        assert ("of an earlier version",) in lake.execute("SELECT value FROM meta").fetchall()

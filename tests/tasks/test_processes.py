@@ -110,5 +110,9 @@ def test_processes_that_others_start_meanwhile_still_import_the_script(tmp_path:
         "        thread.start()\n"
         "        thread.join()\n"
         "    assert found == [5], found\n"
+        "    print(found)\n"
     )
-    subprocess.run([sys.executable, str(script)], check=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, str(script)], check=True, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout == "[5]\n"

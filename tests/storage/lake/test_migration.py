@@ -32,13 +32,13 @@ def artifacts(row, roles):
     )
 
 
-def reopened(workspace, row, figures, roles):
+def reopened(workspace, row, figures, roles, read_only=False):
     """The figures of a run in a lake whose SQL has changed since it was published."""
     with Lake(workspace) as lake:
         tables = {"metrics": metrics(row, **figures), "artifacts": artifacts(row, roles)}
         lake.publish(row, tables)
         lake.execute("UPDATE meta SET value = 'of an earlier version' WHERE name = 'schema'")
-    with Lake(workspace) as lake:
+    with Lake(workspace, read_only) as lake:
         return dict(lake.execute("SELECT name, value FROM metrics").fetchall())
 
 
@@ -97,3 +97,9 @@ def test_the_costs_of_a_step_are_those_of_its_artifact(workspace):
     with Lake(workspace) as lake:
         found = dict(lake.execute("SELECT name, value FROM metrics").fetchall())
     assert found == {"seconds.view.aa": 1.0, "seconds.view.zz": 2.0, "peak_mb.view.aa": 30.0}
+
+
+def test_who_reads_an_earlier_lake_first_migrates_it(workspace):
+    roles = {"caption.transport": "transport"}
+    found = reopened(workspace, run_row(), {"transport.n_iter": 9.0}, roles, read_only=True)
+    assert found == {"caption.transport.n_iter": 9.0}
