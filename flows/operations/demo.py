@@ -8,7 +8,7 @@ QUESTION = """\
 SELECT name, size, round(mean_distance, 3) AS mean_distance
 FROM cluster_cards
 WHERE run_id = (SELECT run_id FROM newest_run)
-ORDER BY mean_distance LIMIT 5"""
+ORDER BY mean_distance, name LIMIT 5"""
 
 
 def demo_config(folder: Path, workspace: Path) -> dict[str, object]:

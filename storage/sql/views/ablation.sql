@@ -72,4 +72,6 @@ SELECT
     *,
     acc - max(acc) OVER (PARTITION BY collection, protocol, encoder, n_clusters, labels_used) AS acc_behind_best
 FROM mean
-ORDER BY collection, protocol, encoder, n_clusters, labels_used, acc DESC
+ORDER BY
+    collection, protocol, encoder, n_clusters, labels_used, acc DESC, method, nouns, captions,
+    selection, epsilon, balance, weighting, fusion, weights, gamma, centred

@@ -53,4 +53,4 @@ SELECT
     ) AS spearman
 FROM ranked
 GROUP BY collection, protocol, encoder, n_clusters, name, each
-ORDER BY collection, protocol, encoder, n_clusters, each, spearman DESC
+ORDER BY collection, protocol, encoder, n_clusters, each, spearman DESC, name

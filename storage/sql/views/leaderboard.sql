@@ -16,4 +16,4 @@ SELECT
 FROM scores
 WHERE NOT labels_used
 GROUP BY collection, protocol, encoder, method, n_clusters
-ORDER BY collection, protocol, encoder, n_clusters, acc DESC
+ORDER BY collection, protocol, encoder, n_clusters, acc DESC, method

@@ -74,4 +74,4 @@ SELECT
 FROM cell
 JOIN pair ON pair.run_id = cell.run_id AND pair.other_id = cell.other_id
 GROUP BY ALL
-ORDER BY cell.collection, cell.protocol, cell.encoder, cell.n_clusters, ari DESC
+ORDER BY cell.collection, cell.protocol, cell.encoder, cell.n_clusters, ari DESC, cell.method
