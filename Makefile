@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
+FREEZE = $(BIN)/uv pip compile -q --no-header --no-annotate --all-extras pyproject.toml
 
 .PHONY: help install demo test lint format constraints clean
 
@@ -19,15 +20,16 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sortal needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "uv>=0.7"
-	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python -c constraints.txt -e ".[dev,demo]"
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python -c constraints.txt -e ".[dev,demo,formats]"
 	@touch $@
 
 demo: $(INSTALLED)
 	$(BIN)/sortal demo --workspace demo/workspace
 
-# Two processes of one thread each, and the files that take longest (tests/flows) first.
+# Three processes of one thread each on two cores, since tests wait for servers, and the files that
+# take longest (tests/flows) first.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -38,9 +40,10 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-constraints:
-	$(BIN)/uv pip compile -q --upgrade --no-header --no-annotate --python-version 3.11 \
-	  --extra dev --extra demo pyproject.toml -o constraints.txt
+constraints: # of Python 3.11, and what newer ones need besides
+	$(FREEZE) --upgrade --python-version 3.11 -o constraints.txt
+	$(FREEZE) --python-version 3.14 -c constraints.txt >> constraints.txt
+	LC_ALL=C sort -u -t= -k1,1 -o constraints.txt constraints.txt
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

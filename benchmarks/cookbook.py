@@ -5,7 +5,8 @@
 SHARED is the folder of test data: in its `clip/` are the vectors of 500 CIFAR-10 images in a real
 CLIP space, with nouns and captions. Every method of METHODS is run on them with every seed; with
 `--workspace` an existing lake is asked instead, and README.md is left as it is. An answer is the
-first rows of what `sortal sql` prints, and "..." where there are more.
+first rows of what `sortal sql` prints, and "..." where there are more. The questions about photos
+are asked of pictures that are drawn here.
 tests/storage/lake/test_answers.py fails when a page is stale.
 """
 
@@ -14,19 +15,30 @@ import io
 import re
 import shutil
 import tempfile
+from datetime import datetime, timedelta
 from pathlib import Path
 from textwrap import fill
 
+import pyarrow.parquet as pq
+from PIL import Image
+
 from sortal.configs.load import make_config
+from sortal.configs.schema import ImagesConfig
 from sortal.flows.operations.query import reading
 from sortal.flows.recluster import recluster
 from sortal.flows.terminal.formats import write_table
 from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.run_row import RunRow
+from sortal.storage.lake.sql import Select, sql
+from sortal.storage.workspace import Workspace
+from sortal.tasks.embedding.failures import failure_table
+from sortal.tasks.scan.step import scan
 
 ROOT = Path(__file__).parents[1]
 PAGE, README = ROOT / "docs" / "sql.md", ROOT / "README.md"
 PAIR = re.compile(r"```sql\n((?:SELECT|WITH|FROM)[^`]*)```\n\n```text\n([^`]*)```", re.DOTALL)
 KINDS_FOUND = re.compile(r"On 500 CIFAR-10 images in a real CLIP space,.*?\n\n", re.DOTALL)
+PHOTOS = "## Three questions about photos"
 LINES = 12  # of an answer, its two header lines included
 
 SEEDS = 5
@@ -59,6 +71,41 @@ def make_lake(shared: Path, folder: Path) -> Path:
         for method in METHODS:
             recluster.fn(make_config({**values, "method": method, "random_state": seed}))
     return folder / "workspace"
+
+
+CAMERAS = (("Canon", "EOS R5"), ("Apple", "iPhone 14"), None)
+
+
+def make_photos(folder: Path) -> Path:
+    """A workspace whose lake holds the scan of 30 drawn photos, taken over a year."""
+    for number in range(30):
+        exif = Image.Exif()
+        camera = CAMERAS[number % 3]
+        if camera:
+            exif[271], exif[272] = camera
+            day = datetime(2025, 1, 1, 9, 30) + timedelta(days=number * number / 2)
+            exif.get_ifd(0x8769)[36867] = day.strftime("%Y:%m:%d %H:%M:%S")
+        if number % 6 == 1:  # telephones know where they are
+            place = {1: "N", 2: (46.0, number, 0.0), 3: "E", 4: (7.0, 30.0, number)}
+            exif.get_ifd(0x8825).update(place)
+        (folder / "photos").mkdir(parents=True, exist_ok=True)
+        shade = (8 * number, 255 - 8 * number, 90)
+        path = folder / "photos" / f"IMG_{number:04}.jpg"
+        Image.new("RGB", (64, 48), shade).save(path, exif=exif)
+    workspace = Workspace(folder / "photo-workspace").create()
+    found = scan(workspace, source=str(folder / "photos"), config=ImagesConfig(num_workers=0))
+    nothing = folder / "failures.parquet"
+    pq.write_table(failure_table([]), nothing)
+    now = datetime(2026, 1, 1)
+    row = {name: "" for name, kind in RunRow.__annotations__.items() if kind is str}
+    row |= {"run_id": "photos", "collection": "photos", "scan": found.identity, "config": "{}"}
+    row |= {"started_at": now, "finished_at": now, "seconds": 0.0, "labels_used": False}
+    row |= {"n_clusters": 0, "n_images": 30, "n_failed": 0, "random_state": 0}
+    files = {"images": str(found.file(workspace, "images.parquet")), "undecodable": str(nothing)}
+    place = {"scan": found.identity, "collection": "photos"}
+    with Lake(workspace) as lake:
+        lake.publish(row, {"images": Select(sql("commit/images"), place | files)})
+    return workspace.root
 
 
 def kinds_found(lake: Lake) -> str:
@@ -97,7 +144,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         workspace = options.workspace or make_lake(options.shared, Path(name))
         with reading(workspace) as lake:
-            PAGE.write_text(answered(PAGE.read_text("utf-8"), lake), encoding="utf-8")
+            page = PAGE.read_text("utf-8")
+            most, title, photos = page.partition(PHOTOS)
+            most = answered(most, lake)
+            if not options.workspace:
+                with reading(make_photos(Path(name))) as taken:
+                    photos = answered(photos, taken)
+            PAGE.write_text(most + title + photos, encoding="utf-8")
             if not options.workspace:
                 readme = README.read_text("utf-8")
                 README.write_text(KINDS_FOUND.sub(kinds_found(lake), readme), encoding="utf-8")

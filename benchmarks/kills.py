@@ -105,7 +105,7 @@ def get_ready() -> None:
     from sortal.tasks.encoders.registry import describe
 
     torch.set_num_threads(1)
-    config = make_config({"source": "", "n_clusters": 2}, QUICK).encoder
+    config = make_config({"source": "pictures", "n_clusters": 2}, QUICK).encoder
     encoder = PinnedEncoder(config, describe(config.spec).fingerprint).open()
     encoder.encode_texts(["a cat"])
     encoder.encode_images(torch.zeros(1, 3, 224, 224, dtype=torch.uint8))
@@ -189,9 +189,8 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)
     trial = Trial(options, prepare(options, folder))
     undisturbed(trial.fork, folder / "warm-up")
-    seconds = {
-        kind: undisturbed(kind, folder / kind.__name__) for kind in (trial.fork, trial.command)
-    }
+    kinds = (trial.fork, trial.command) if options.commands else (trial.fork,)
+    seconds = {kind: undisturbed(kind, folder / kind.__name__) for kind in kinds}
     expected = outcome(folder / "fork")
     print(*(f"{kind.__name__}: {each:.1f} s" for kind, each in seconds.items()), flush=True)
     by_command = set(random.Random(options.seed + 1).sample(range(options.kills), options.commands))

@@ -1,11 +1,37 @@
-"""Which encoder makes vectors, and how it is run."""
+"""Which encoder makes vectors, and how it is run; its spec, parsed here and nowhere else."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sortal.configs import ENCODER
-from sortal.configs.encoder_spec import EncoderSpec
 from sortal.configs.section import Runtime, Section
+
+
+class EncoderSpec(NamedTuple):
+    """A parsed spec: `conse`, `minilm`, `open_clip:MODEL/PRETRAINED` or `vectors:DIR`.
+
+    `model` is what follows the colon of a model's spec; `where` is DIR, for ready-made vectors
+    alone. A kind that no encoder has is refused where encoders are looked up, not here.
+    """
+
+    kind: str
+    model: str = ""
+    where: Path | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "EncoderSpec":
+        """The spec that `text` writes."""
+        kind, _, rest = text.partition(":")
+        if not rest:
+            return cls(text)  # `conse:` is no kind
+        if kind == "vectors":
+            return cls(kind, where=Path(rest).expanduser())
+        return cls(kind, rest)
+
+    @classmethod
+    def of_vectors(cls, folder: Path) -> str:
+        """The text of the spec of ready-made vectors in `folder`."""
+        return f"vectors:{folder}"
 
 
 class EncoderConfig(Section):

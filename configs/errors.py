@@ -2,7 +2,8 @@
 
 import errno
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 
 
 class UsageError(ValueError):
@@ -10,6 +11,22 @@ class UsageError(ValueError):
 
     The command line prints the message alone and exits with 2.
     """
+
+
+def nearest(given: str, known: Iterable[str], usual: Iterable[str] = ()) -> list[str]:
+    """Three names of `known` most like `given`; those of `usual` where few are like it at all."""
+    plain = {_plain(name): name for name in known}
+    close = get_close_matches(_plain(given), plain, 3, cutoff=0.6)
+    rest = get_close_matches(_plain(given), map(_plain, usual), 6, cutoff=0.0)
+    return [plain[name] for name in dict.fromkeys([*close, *rest])][:3]
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-").strip()
+
+
+class EmptyLakeError(UsageError):
+    """A lake that may only be read holds no runs yet."""
 
 
 class RunError(RuntimeError):
@@ -38,10 +55,13 @@ def is_transient(error: BaseException) -> bool:
 
     A user's mistake never does, nor a full disk, a missing file or a refused permission.
     """
-    return not isinstance(error, UsageError) and any(_is_transient(each) for each in _chain(error))
+    return not isinstance(error, UsageError) and any(
+        _is_transient(each) for each in with_causes(error)
+    )
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it was raised from, or beside, each once."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

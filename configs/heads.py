@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field, field_validator
 
 from sortal.configs.errors import UsageError
-from sortal.configs.section import Renamed, Runtime, Section
+from sortal.configs.section import SHARPEST, Renamed, Runtime, Section
 
 IMAGES_PER_CLUSTER = 4  # in a batch that is made smaller to fit a collection [infer]
 
@@ -62,7 +62,7 @@ class TacConfig(Section):
     """TAC's losses (docs/methods.md#tac-losses); switches for its ablations."""
 
     distillation: Literal["both", "text_to_image", "image_to_text", "none"] = "both"
-    temperature: float = Field(0.5, gt=0.0)  # 5.0 for UCF-101 and ImageNet
+    temperature: float = Field(0.5, ge=SHARPEST)  # 5.0 for UCF-101 and ImageNet
     confidence: bool = True
     balance: float = Field(5.0, ge=0.0)  # weight of the entropy of the mean; 0 = off
     width: int = Field(512, ge=1)  # hidden units; the papers' heads keep CLIP's 512 dimensions
@@ -90,8 +90,8 @@ class SicConfig(Section):
 
     @property
     def reads(self) -> Reads:
-        """The image, by which it decides, and the nouns of the semantic space."""
-        return Reads(("image",), ("image",), ("noun",))
+        """The image, by which it decides, and the nouns of the semantic space, if any is used."""
+        return Reads(("image",), ("image",), ("noun",) if self.pseudo_labels else ())
 
 
 class McaConfig(SicConfig):
@@ -107,12 +107,17 @@ class McaConfig(SicConfig):
     instance: float = Field(0.1, ge=0.0)  # b1: an image and the nouns it attends to
     prototype: float = Field(0.1, ge=0.0)  # b2: prototypes of images and of nouns
     top_nouns: int = Field(10, ge=1)  # k_p
-    attention: float = Field(0.01, gt=0.0)  # tau, temperature over an image's k_p nouns
-    temperature: float = Field(0.1, gt=0.0)  # of the prototypes' InfoNCE
+    attention: float = Field(0.01, ge=SHARPEST)  # tau, temperature over an image's k_p nouns
+    temperature: float = Field(0.1, ge=SHARPEST)  # of the prototypes' InfoNCE
     hierarchy: bool = True  # drop nouns that WordNet puts above another one of the same centre
     centre_nouns: int = Field(500, ge=1)  # gamma_r: nouns of a centre that the filter sees
     kept_nouns: int = Field(200, ge=1)  # k_S: nouns kept for a centre
     trim: Literal["nearest", "shallowest"] = "nearest"  # which of them, if there are more
+
+    @property
+    def reads(self) -> Reads:
+        """The image, by which it decides, and the nouns of the semantic space."""
+        return Reads(("image",), ("image",), ("noun",))
 
 
 class GladConfig(Section):
@@ -133,10 +138,10 @@ class GladConfig(Section):
     # the cosines alone, or the nearest centre of the common representation (which drops L_OT).
     joint: Literal["transport", "cosine", "none"] = "transport"
     rows: Literal["rownorm", "softmax"] = "rownorm"  # of the plan; softmax is the paper's words
-    epsilon: float = Field(0.02, gt=0.0)  # of the transport, in cosines
+    epsilon: float = Field(0.02, ge=SHARPEST)  # of the transport, in cosines
     max_iter: int = Field(50, ge=1)  # Sinkhorn steps a mini-batch
     tol: float = Field(1e-3, gt=0.0)  # L1 error of the column sums
-    temperature: float = Field(0.05, gt=0.0)  # tau of L_LSA
+    temperature: float = Field(0.05, ge=SHARPEST)  # tau of L_LSA
     weights: bool = True  # s_ij of L_LSA: similar pairs stop being negatives
     similarity: Literal["input", "projected"] = "input"  # whose cosines s_ij are; no gradient
     positive: bool = True  # the positive is in L_LSA's denominator too, as in InfoNCE
@@ -171,7 +176,7 @@ class SacConfig(Section):
     weights_learn: bool = True  # gradients flow through the weights, as in the script
     third_term: bool = True  # captions to images; the script computes it and never adds it
     mask_self: bool = False  # whether a row is left out of its own negatives; not in the script
-    temperature: float = Field(1.1, gt=0.0)  # T, of the contrast and of the weights
+    temperature: float = Field(1.1, ge=SHARPEST)  # T, of the contrast and of the weights
     alpha: float = Field(0.9, ge=0.0, le=1.0)  # the contrasted pair's share of its weight
     scale: float = Field(1.0, gt=0.0)  # s, how sharply a weight follows the agreement
     alignment: float = Field(0.6, ge=0.0)  # lambda_a; 0 = off

@@ -8,18 +8,24 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sortal.configs.errors import UsageError
-from sortal.configs.presets import merge
-from sortal.configs.renamed import with_present_names
+from sortal.configs.errors import UsageError, nearest
+from sortal.configs.presets import merge, with_present_names
 from sortal.configs.schema import RunConfig
 
+_OPTIONS = {  # what a person types for a setting
+    "n_clusters": "-k", "random_state": "--seed", "encoder.spec": "--encoder",
+    "captions.source": "--captions",
+}  # fmt: skip
 M = TypeVar("M", bound=BaseModel)
 
 
-def make_config(values: Mapping[str, Any], settings: Iterable[str] = ()) -> RunConfig:
-    """Validate `values` with `key=value` settings laid over them, over the method's preset.
+def make_config(
+    values: Mapping[str, Any], settings: Iterable[str] | Mapping[str, Any] = ()
+) -> RunConfig:
+    """Validate `values` with settings laid over them, over the method's preset.
 
-    Raises UsageError with key, value and rule in one line.
+    Settings are `key=value` as typed, or values by dotted key. Raises UsageError with key, value
+    and rule in one line.
     """
     return checked(RunConfig, merge(with_present_names(values), _parse(settings)))
 
@@ -32,17 +38,20 @@ def checked(model: type[M], values: Mapping[str, Any]) -> M:
         raise UsageError(_explain(error.errors()[0], model)) from error
 
 
-def _parse(settings: Iterable[str]) -> dict[str, Any]:
+def _parse(settings: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(
-                f"--set takes key=value, such as transport.epsilon=0.02; got {setting!r}"
-            )
-        nested = _nested(key.strip().split("."), _value(text))
-        out = merge(out, with_present_names(nested))
+    pairs = settings.items() if isinstance(settings, Mapping) else map(typed, settings)
+    for key, value in pairs:
+        out = merge(out, with_present_names(nested(str(key), value)))
     return out
+
+
+def typed(setting: str) -> tuple[str, Any]:
+    """Key and value of a `key=value` as typed; raises UsageError for anything else."""
+    key, equals, text = setting.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"--set takes key=value, such as transport.epsilon=0.02; got {setting!r}")
+    return key, _value(text)
 
 
 def _value(text: str) -> Any:
@@ -52,8 +61,10 @@ def _value(text: str) -> Any:
         return text
 
 
-def _nested(path: list[str], value: Any) -> dict[str, Any]:
-    return {path[0]: _nested(path[1:], value) if len(path) > 1 else value}
+def nested(key: str, value: Any) -> dict[str, Any]:
+    """A value by its dotted key, as the sections that it lies in."""
+    first, dot, rest = key.strip().partition(".")
+    return {first: nested(rest, value) if dot else value}
 
 
 def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
@@ -63,17 +74,30 @@ def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, UsageError):
         return str(cause)
+    called = f"{key} ({_OPTIONS[key]})" if key in _OPTIONS else key
     if error["type"] == "missing":
-        return f"{key} is required"
-    return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"
+        return f"{called} must be given"
+    if error["type"] in ("model_type", "model_attributes_type"):
+        inside = [name for name in setting_names(model) if name.startswith(f"{key}.")]
+        return (
+            f"{key} holds settings, such as {inside[0]}, and takes no value, got {error['input']!r}"
+        )
+    rule = error["msg"].partition(", unable to parse")[0]
+    rule = (
+        rule.replace("Input should", " must", 1)
+        if rule.startswith("Input should")
+        else (f": {rule[0].lower()}{rule[1:]}")
+    )
+    return f"{called}{rule}, got {error['input']!r}"
 
 
 def _suggest(key: str, model: type[BaseModel]) -> str:
     known = list(setting_names(model))
-    close = get_close_matches(key, known, 1)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; settings begin with {', '.join(dict.fromkeys(n.split('.')[0] for n in known))}"
+    close = [name for name in known if name.rpartition(".")[2] == key]  # typed without its section
+    if close := close[:3] or get_close_matches(key, known, 1):
+        return f"; did you mean {' or '.join(close)}?"
+    every = "; --show-config prints all" if model is RunConfig else ""
+    return f"; the nearest are {', '.join(nearest(key, known, known))}{every}"
 
 
 def setting_names(model: type[BaseModel], prefix: str = "") -> Iterable[str]:

@@ -1,18 +1,21 @@
 """Presets: one small YAML file a method; `extends` names the one it differs from."""
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
-from sortal.configs.errors import UsageError
-from sortal.configs.renamed import with_present_names
+from sortal.configs.errors import UsageError, nearest
 
 _FRONT = ("description", "paper", "needs", "switches", "rank")  # what a preset says of itself
 _FOLDER = Path(__file__).parent / "presets"
+RENAMED = {
+    "views": "modalities",
+    "head.glad.views": "head.glad.modalities",
+    "head.sac.view": "head.sac.modality",
+}  # former -> present path of a setting; the field itself is `section.Renamed`
 
 
 def preset_names() -> list[str]:
@@ -63,19 +66,17 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def _locate(method: str) -> Path:
     if method.endswith((".yaml", ".yml")):
         if not Path(method).is_file():
-            raise UsageError(f"method file not found: {method}; presets are {_choices()}")
+            raise UsageError(
+                f"method must be a YAML file that is there, or a name of `sortal methods`, got "
+                f"{method!r}, where no file is"
+            )
         return Path(method)
     if method not in preset_names():
-        close = get_close_matches(method, preset_names(), 1)
-        hint = f"; did you mean {close[0]}?" if close else ""
         raise UsageError(
-            f"method must be one of {_choices()} or a .yaml file, got {method!r}{hint}"
+            f"method must be a name that `sortal methods` lists, or a .yaml file, got {method!r}; "
+            f"the nearest are {', '.join(nearest(method, preset_names(), main_presets()))}"
         )
     return _FOLDER / f"{method}.yaml"
-
-
-def _choices() -> str:
-    return ", ".join(preset_names())
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -87,3 +88,32 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UsageError(f"method file {path} must hold a mapping of settings, such as 'fusion:'")
     return with_present_names(values)
+
+
+def with_present_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings of a run with the former names of `RENAMED` replaced.
+
+    Raises UsageError where a setting is given under both names.
+    """
+    out = dict(values)
+    for former, present in RENAMED.items():
+        *sections, old = former.split(".")
+        out = _renamed(out, sections, old, present)
+    return out
+
+
+def _renamed(values: dict[str, Any], sections: list[str], old: str, present: str) -> dict[str, Any]:
+    """`values` with the key `old` of the section at `sections` renamed; others are not touched."""
+    if sections:
+        inner = values.get(sections[0])
+        if not isinstance(inner, Mapping):
+            return values
+        return {**values, sections[0]: _renamed(dict(inner), sections[1:], old, present)}
+    if old not in values:
+        return values
+    new = present.rpartition(".")[2]
+    if new in values:
+        raise UsageError(
+            f"a setting must be given once, got {present} and its former name {old}; keep {present}"
+        )
+    return {new if name == old else name: value for name, value in values.items()}

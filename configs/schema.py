@@ -4,26 +4,35 @@ Defaults stand next to what they mean. [infer] marks a constant the papers do no
 our choice, documented in docs/methods.md.
 """
 
+import re
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from sortal.configs import CAPTIONS, LEASE_SECONDS, METHOD, WORKSPACE
+from sortal.configs import CAPTIONS, LEASE_SECONDS, METHOD, PATIENCE_SECONDS, WORKSPACE
 from sortal.configs.captioning import CaptionerConfig
-from sortal.configs.encoder import EncoderConfig
-from sortal.configs.encoder_spec import EncoderSpec
+from sortal.configs.encoder import EncoderConfig, EncoderSpec
 from sortal.configs.errors import UsageError
-from sortal.configs.evaluation import EvaluationConfig
+from sortal.configs.evaluation import ChooseConfig, CountConfig, EvaluationConfig, with_count
 from sortal.configs.heads import HeadConfig
 from sortal.configs.lineage import LineageConfig
+from sortal.configs.looks import LooksConfig
 from sortal.configs.modalities import ModalityConfig, check_names
-from sortal.configs.presets import load_preset, merge
-from sortal.configs.renamed import with_present_names
-from sortal.configs.section import Renamed, Runtime, Section
+from sortal.configs.presets import load_preset, merge, with_present_names
+from sortal.configs.remote import URLS, RemoteConfig, without_secrets
+from sortal.configs.section import SHARPEST, Renamed, Runtime, Section
 
+_CONTAINER = re.compile(  # what the name of a file ends with that holds images or lists them
+    r"(?<=.)\.(tar|tgz|tbz2?|txz|tzst|zip|parquet|arrow|feather|ipc|csv|tsv|jsonl?|ndjson|txt)"
+    r"(\.(gz|bz2|xz|zst|lz4))?$",
+    re.IGNORECASE,
+)
 Selection = Literal["nearest", "reverse_softmax"]
 Weighting = Literal["plan", "plan_times_similarity"]
+
+_LEAST_BALANCE = 1e-6  # 1 / balance must be far from what overflows
 
 PHOTOGRAPHABLE = (
     "noun.Tops",
@@ -44,8 +53,14 @@ class ImagesConfig(Section):
 
     max_pixels: int = Field(200_000_000, ge=1)  # a larger image is refused as a bomb
     max_bytes: int = Field(512_000_000, ge=1)  # a larger file is refused unread
+    # What follows is seen in the rows of the scan, which is what later steps stand on.
+    exclude: tuple[str, ...] = Runtime(())  # globs of files that are left out
+    include: tuple[str, ...] = Runtime(())  # globs of files that no rule leaves out
+    column: str | None = Runtime(None)  # of the images in Parquet and Arrow; None: found by type
+    label_column: str | None = Runtime(None)  # of labels in tables; None: found by its name
     verify: bool = Runtime(False)  # hash every file again, even if size and mtime are unchanged
     num_workers: int = Runtime(2, ge=0, le=64)  # processes that read and decode
+    remote: RemoteConfig = Runtime(RemoteConfig())  # how buckets and URLs are read
 
 
 class NounsConfig(Section):
@@ -89,7 +104,7 @@ class TransportConfig(Section):
 
     solver: Literal["sinkhorn", "pot"] = "sinkhorn"
     epsilon: float = Field(
-        0.02, gt=0.0, le=10.0
+        0.02, ge=SHARPEST, le=10.0
     )  # entropic regularisation; a softmax's temperature
     balance: float = Field(0.5, ge=0.0, le=1.0)  # 0 softmax retrieval, 1 balanced [infer]
     # docs/methods.md#counterparts [infer]
@@ -100,14 +115,31 @@ class TransportConfig(Section):
     strict: bool = False  # not converged: an error instead of a flag
     memory_budget: int | None = Runtime(None)  # bytes; None = a quarter of what is free
 
+    @field_validator("balance")
+    @classmethod
+    def _told_from_zero(cls, balance: float) -> float:
+        if 0 < balance < _LEAST_BALANCE:
+            raise UsageError(
+                f"transport.balance must be 0, or in [{_LEAST_BALANCE:g}, 1], got {balance:g}"
+            )
+        return balance
+
 
 class FusionConfig(Section):
     """How image and counterparts become one vector."""
 
     mode: Literal["sum", "concat"] = "sum"
     weights: Literal["adaptive", "equal"] = "adaptive"
-    gamma: float = Field(0.05, gt=0.0, le=100.0)  # temperature of the adaptive weights
+    gamma: float = Field(0.05, ge=SHARPEST, le=100.0)  # temperature of the adaptive weights
+    image_weight: float = Field(1.0, gt=0.0, le=1000.0)  # of the image, where all others weigh 1
+    evened: int = Field(0, ge=0)  # leading directions kept, their spread evened; 0: all, as it is
     centred: bool = True
+
+    def unread(self) -> set[str]:
+        """What is off changes nothing, nor what was made before it could be on."""
+        unweighted = self.weights == "adaptive" or self.image_weight == 1.0
+        off = {"image_weight": unweighted, "evened": not self.evened}
+        return {name for name, unused in off.items() if unused}
 
 
 class PartitionConfig(Section):
@@ -134,11 +166,12 @@ class RunConfig(Section):
     """
 
     source: str  # a path, or vectors:DIR for DIR with the encoder vectors:DIR
-    n_clusters: int = Field(ge=2)
+    n_clusters: int = Field(ge=2)  # or auto, or a range such as 10..60: see CountConfig
     train: str | None = None  # the train split, on which texts are chosen and heads trained
-    collection: str | None = None  # default: the name of the source folder or file
+    collection: str | None = None  # default: as the lake knows the source, else its name
     workspace: Path = Runtime(WORKSPACE)
     lease_seconds: float = Runtime(LEASE_SECONDS, ge=2, le=86400)
+    patience_seconds: float = Runtime(PATIENCE_SECONDS, ge=0, le=86400)
     method: str = METHOD  # a preset's name, or the path of a YAML file like one
     random_state: int = Field(0, ge=0, le=2**32 - 1)
     images: ImagesConfig = ImagesConfig()
@@ -150,11 +183,14 @@ class RunConfig(Section):
     selection: SelectionConfig = SelectionConfig()
     transport: TransportConfig = TransportConfig()
     fusion: FusionConfig = FusionConfig()
+    count: CountConfig = CountConfig()  # how n_clusters is found, where it is
+    choose: ChooseConfig = ChooseConfig()  # of nouns.fuse, captions.fuse, fusion, head
     partition: PartitionConfig = PartitionConfig()
     head: HeadConfig = HeadConfig()
     naming: NamingConfig = NamingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     lineage: LineageConfig = LineageConfig()
+    looks: LooksConfig = Runtime(LooksConfig())  # what people look at; never part of a result
 
     @model_validator(mode="before")
     @classmethod
@@ -162,20 +198,34 @@ class RunConfig(Section):
         if not isinstance(values, dict):
             return values
         method = str(values.get("method", METHOD))
-        return _from_vectors(merge(load_preset(method), with_present_names(values)))
+        return with_count(_from_vectors(merge(load_preset(method), with_present_names(values))))
 
     @field_validator("source", "train")
     @classmethod
     def _somewhere(cls, place: str | None) -> str | None:
         if place is not None and not place.strip():
             raise UsageError(f"a source must be a folder, a file or vectors:DIR, got {place!r}")
-        return place
+        return place and without_secrets(place)
+
+    @field_validator("collection")
+    @classmethod
+    def _nameable(cls, name: str | None) -> str | None:
+        if name is not None and (not name.strip() or not name.isprintable() or len(name) > 200):
+            raise UsageError(
+                f"a collection's name must have 1 to 200 printable characters, got {name[:40]!r}"
+            )
+        return name
 
     @field_validator("modalities")
     @classmethod
     def _named(cls, modalities: dict[str, ModalityConfig]) -> dict[str, ModalityConfig]:
         check_names(modalities)
         return modalities
+
+    def unread(self) -> set[str]:
+        """How a choice is made, where there is nothing to choose."""
+        off = {"choose": not self.choose.candidates, "count": not self.count.chosen}
+        return {name for name, unused in off.items() if unused}
 
     @property
     def protocol(self) -> str:
@@ -194,8 +244,20 @@ class RunConfig(Section):
 
     @property
     def collection_name(self) -> str:
-        """The collection's name: given, or that of the source."""
-        return self.collection or Path(self.source.rstrip("/")).stem or "collection"
+        """The collection's name: given, or that of the source, if the lake knows no other of it."""
+        return self.collection or name_of(self.source)
+
+
+def name_of(source: str) -> str:
+    """What people call a source: a folder's whole name, a file's or a URL's without `.tar.gz`."""
+    source = source.removeprefix(URLS)
+    remote = "://" in source
+    url = urlsplit(source if remote else "")
+    place = Path(f"{url.hostname}{url.path}" if remote else source).expanduser()
+    name = place.resolve().name if place.name in ("", "..") and not remote else place.name
+    shown = "".join(letter if letter.isprintable() else "?" for letter in name)
+    folder = not remote and place.is_dir()
+    return (shown if folder else _CONTAINER.sub("", shown)) or "collection"
 
 
 def _from_vectors(values: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+SHARPEST = 1e-5  # the least temperature: beyond it float32 sees the nearest alone, then overflows
+
 
 class Section(BaseModel):
     """A frozen section; unknown keys, NaN and infinity are errors."""

@@ -15,7 +15,8 @@ HEAD = """\
 
 Written by `docs/make_cli.py` from the commands; edit the help texts in `flows/cli/`, not this page.
 
-Exit status: 0 ok, 1 failed, 2 wrong usage, 130 stopped with Ctrl-C. A user's mistake is one line on
+Exit status: 0 ok, 1 failed, 2 wrong usage, 130 stopped with
+Ctrl-C (143 by SIGTERM, 129 with its terminal). A user's mistake is one line on
 stderr. Every setting that `--set` takes is in `configs/`, with its default and meaning.
 """
 
@@ -24,7 +25,15 @@ def reference() -> str:
     """The page's text: a section for each command, in the order of `sortal --help`."""
     group: Any = typer.main.get_command(app)
     sections = [_section(name, command) for name, command in group.commands.items()]
-    return "\n".join([HEAD, *sections])
+    return "\n".join([HEAD, *_index(group.commands), *sections])
+
+
+def _index(commands: dict[str, Any]) -> Iterator[str]:
+    yield from ["| command | what it does |", "|---|---|"]
+    for name, command in commands.items():
+        first = inspect.cleandoc(command.help).replace("\n", " ").partition(". ")[0].rstrip(".")
+        yield f"| [{name}](#sortal-{name}) | {first} |"
+    yield ""
 
 
 def _section(name: str, command: Any) -> str:

@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 from prefect import flow
 
 from sortal.configs.schema import RunConfig
-from sortal.flows.run.clusters import find_clusters, fuse_images
-from sortal.flows.run.context import Images, Run, Space, Steps
+from sortal.flows.run.choice import choose_count, choose_settings
+from sortal.flows.run.clusters import find_clusters, follow, fuse_images, name, tree_of
+from sortal.flows.run.context import Run, Steps
 from sortal.flows.run.guard import alone
 from sortal.flows.run.images import read_images
 from sortal.flows.run.judge import measure
 from sortal.flows.run.modalities import check_modalities
+from sortal.flows.run.news import tell_of_news
 from sortal.flows.run.result import RunResult, announce
 from sortal.flows.run.spaces import semantic_spaces
 from sortal.storage.artifacts import Artifact
-from sortal.tasks.lineage.step import trace
-from sortal.tasks.naming.step import name_clusters
 from sortal.tasks.publishing.step import Clock, commit
 from sortal.tasks.report.step import write_report
 
@@ -27,9 +27,13 @@ def recluster(config: RunConfig) -> RunResult:
     Raises UsageError for a setting or source that cannot work, RunError when a run cannot go on.
     """
     started_at = datetime.now(UTC)
-    with alone(config) as (workspace, lease):
-        run = Run.begin(config, Steps(workspace))
+    with alone(config) as (settled, workspace, lease):
+        run = Run.begin(settled, Steps(workspace))
         run, published = cluster_images(run, Clock(started_at=started_at, lease=lease))
+        if settled.looks.make:
+            from sortal.flows.operations.looks import ensure
+
+            ensure(workspace, settled.looks.make, published.facts["run_id"], None, settled.looks)
         report = run.do(
             write_report,
             "report",
@@ -37,7 +41,8 @@ def recluster(config: RunConfig) -> RunResult:
             source=config.source,
             pinned=run.past.pinned.names,
         )
-        return announce(run, published, report)
+        tell_of_news(published.facts["run_id"], settled.collection_name, started_at)
+        return announce(run, published, report, started_at)
 
 
 def cluster_images(run: Run, clock: Clock) -> tuple[Run, Artifact]:
@@ -50,16 +55,19 @@ def cluster_images(run: Run, clock: Clock) -> tuple[Run, Artifact]:
     images = read_images(run, config.source)
     run = run.continued(images.scan)
     learnt = read_images(run, config.train, "train.") if config.train else images
+    run = choose_count(run, images, learnt)
     spaces = semantic_spaces(run, images, learnt)
+    run = choose_settings(run, images, spaces)
     fused = fuse_images(run, images.vectors, spaces)
     clusters = find_clusters(run, images, learnt, spaces, fused)
     names = name(run, images, spaces, clusters)
     lineage = follow(run, clusters, names) if config.continues else None
+    tree_of(run, spaces, clusters, names)
     metrics = measure(run, images, spaces, fused, clusters, names)
     published = run.do(
         commit,
         "run",
-        config=config,
+        config=run.config,
         encoder_fingerprint=run.encoder.fingerprint,
         scan=images.scan,
         images=images.vectors,
@@ -73,35 +81,3 @@ def cluster_images(run: Run, clock: Clock) -> tuple[Run, Artifact]:
         clock=clock,
     )
     return run, published
-
-
-def name(run: Run, images: Images, spaces: dict[str, Space], clusters: Artifact) -> Artifact:
-    """What each cluster is called: every space names, also those that are not fused."""
-    return run.do(
-        name_clusters,
-        "names",
-        images=images.vectors,
-        partition=clusters,
-        corpora={name: space.corpus for name, space in spaces.items()},
-        spaces={name: space.texts for name, space in spaces.items()},
-        transports={name: space.transport for name, space in spaces.items()},
-        config=run.config.naming,
-        transport=run.config.transport,
-    )
-
-
-def follow(run: Run, clusters: Artifact, names: Artifact) -> Artifact:
-    """Which cluster of the previous run each one is: ids and names that stay."""
-    past = run.past
-    return run.do(
-        trace,
-        "lineage",
-        partition=clusters,
-        names=names,
-        previous=past.previous,
-        next_id=past.next_id,
-        warm=past.warm,
-        config=run.config.lineage,
-        pinned=past.pinned,
-        earlier=past.roles.get("partition"),
-    )

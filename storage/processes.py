@@ -1,11 +1,18 @@
-"""Which process made something, and whether it surely is gone: for leases and left-over files."""
+"""Which process made something, whether it surely is gone, and what it leaves when it is."""
 
 import hashlib
 import os
 import platform
+import signal
+import subprocess
+import threading
+import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+_LOOK = 0.5  # seconds between two looks at whether a parent still lives
 
 
 class Process(NamedTuple):
@@ -61,3 +68,56 @@ def _born(pid: int) -> str:
 
 def _short(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
+
+
+def descendants(pid: int) -> list[int]:
+    """The living processes that a process has started, and those have started."""
+    children: dict[int, list[int]] = {}
+    for child, parent in _parents():
+        children.setdefault(parent, []).append(child)
+    found = [pid]
+    for each in found:
+        found += children.get(each, [])
+    return found[1:]
+
+
+def _parents() -> list[tuple[int, int]]:
+    """(process, its parent) of every process that is no zombie."""
+    if not Path("/proc/self/stat").exists():
+        command = ["ps", "-A", "-o", "pid=,ppid="]
+        listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        return [(int(child), int(parent)) for child, parent in map(str.split, listed.splitlines())]
+    found = []
+    for place in Path("/proc").iterdir():
+        with suppress(OSError, ValueError, IndexError):  # no process, or ended meanwhile
+            pid, stat = int(place.name), (place / "stat").read_text(errors="replace")
+            state, parent = stat.rpartition(")")[2].split()[:2]
+            if state != "Z":
+                found.append((pid, int(parent)))
+    return found
+
+
+def end(process: "subprocess.Popen[bytes]", patience: float) -> None:
+    """End a process that this one has started: asked to, and killed after `patience` seconds."""
+    process.terminate()
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def end_with(parent: int) -> None:
+    """From now on this process is killed, with all that it has started, once its parent is gone.
+
+    For what a process starts: kill -9 leaves it no time to end that.
+    """
+    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    for pid in [*descendants(os.getpid()), os.getpid()]:
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)

@@ -56,6 +56,27 @@ def take_rows(rows: Rows | FloatArray, numbers: NDArray[np.int64]) -> FloatArray
     return out
 
 
+class SomeRows:
+    """`Rows` of others, by their numbers (ascending), read in one pass over these."""
+
+    def __init__(self, rows: Rows, numbers: NDArray[np.int64]) -> None:
+        self._rows, self._numbers = rows, numbers
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_rows, dim)."""
+        return len(self._numbers), self._rows.shape[1]
+
+    def blocks(self, size: int) -> Iterator[FloatArray]:
+        """Consecutive blocks of at most `size` rows."""
+        start = 0
+        for block in self._rows.blocks(size) if len(self._numbers) else ():
+            first, last = np.searchsorted(self._numbers, [start, start + len(block)])
+            if last > first:
+                yield block[self._numbers[first:last] - start]
+            start += len(block)
+
+
 def read_all(rows: Rows) -> FloatArray:
     """The full matrix of shape (n_rows, dim), float32. Only for sets known to be small."""
     out = np.empty(rows.shape, dtype=np.float32)

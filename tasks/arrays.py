@@ -28,6 +28,14 @@ def mean_of(vectors: Rows | FloatArray) -> FloatArray:
     return (total / max(rows.shape[0], 1)).astype(np.float32)
 
 
+def spread_of(vectors: Rows | FloatArray, mean: FloatArray) -> float:
+    """Mean squared distance of the rows to their mean of shape (d,), in one streaming pass."""
+    rows, total = as_rows(vectors), 0.0
+    for block in rows.blocks(_BLOCK):
+        total += float(np.square(block - mean).sum(dtype=np.float64))
+    return total / max(rows.shape[0], 1)
+
+
 def centre(vectors: FloatArray, mean: FloatArray | None) -> FloatArray:
     """`vectors` of shape (n, d) minus `mean`, renormalised; unchanged where `mean` is None."""
     return vectors if mean is None else normalise(vectors - mean)

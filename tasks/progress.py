@@ -4,12 +4,15 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
+
+from sortal.tasks.published_progress import published
 
 log = logging.getLogger("sortal")
 
 _EVERY = 10.0  # seconds between log lines
+_FIRST = 5.0  # seconds before the first of them
 _REDRAW = 0.5  # seconds between changes of a notebook's line, and before it appears
 
 
@@ -23,14 +26,21 @@ class Advance(Protocol):
 @contextmanager
 def progress(description: str, total: int, unit: str) -> Iterator[Advance]:
     """Yield `advance(n)`, to be called after each `n` of `total` units are done."""
+    with _shown(description, total, unit) as show, published(description, total) as count:
+
+        def advance(n: int, note: str = "") -> None:
+            show(n, note)
+            count(n)
+
+        yield advance
+
+
+def _shown(description: str, total: int, unit: str) -> AbstractContextManager[Advance]:
     if sys.stderr.isatty():
-        with _bar(description, total, unit) as advance:
-            yield advance
-    elif in_notebook():
-        with _cell(description, total, unit) as advance:
-            yield advance
-    else:
-        yield _log_lines(description, total, unit)
+        return _bar(description, total, unit)
+    if in_notebook():
+        return _cell(description, total, unit)
+    return nullcontext(_log_lines(description, total, unit))
 
 
 def in_notebook() -> bool:
@@ -89,7 +99,8 @@ def _cell(description: str, total: int, unit: str) -> Iterator[Advance]:
 
 
 def _log_lines(description: str, total: int, unit: str) -> Advance:
-    start = last = time.monotonic()
+    start = time.monotonic()
+    last = start + _FIRST - _EVERY
     done = 0
 
     def advance(n: int, note: str = "") -> None:

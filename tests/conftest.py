@@ -3,18 +3,43 @@
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from sortal.storage.workspace import Workspace
 from sortal.tasks.datasets.openmoji import build
 
-# Tests run in two processes, and Prefect's temporary servers of both would share one database.
+# What starts the tests (nohup, a job in the background) may have had these ignored, and every
+# process that a test starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# Tests run in several processes, and Prefect's temporary servers would share one database.
 _HOME = tempfile.mkdtemp(prefix="sortal-prefect-")
 os.environ["PREFECT_HOME"] = _HOME
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+
+
+class OneServer(LoadFileScheduling):
+    """A file's tests go to one process, and those of all files with Prefect's service to another.
+
+    It takes a minute to start, and is better off with one run at a time.
+    """
+
+    _files = ("automations", "deployment", "log_lines", "prefect_runs", "in_a_flow")
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "service" if Path(file).stem.removeprefix("test_") in self._files else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
+    return OneServer(config, log)
 
 
 @pytest.fixture

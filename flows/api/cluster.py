@@ -1,36 +1,50 @@
 """`sortal.cluster`: a run from Python, with progress shown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sortal.configs.load import make_config
+from sortal.configs.presets import merge
 from sortal.configs.schema import RunConfig
 from sortal.flows.api.arguments import path_of, workspace_of
 from sortal.flows.api.errors import short_errors
 from sortal.flows.api.run import Run, open_run
+from sortal.flows.process.home import settle_home
+from sortal.storage.lake.lease import check_reachable
+from sortal.storage.workspace import Workspace
+from sortal.tasks.encoders.hub import check_within_reach
 
 
 @short_errors
 def cluster(
     source: str | Path,
-    n_clusters: int,
+    n_clusters: int | str | None = None,
     *,
     method: str | None = None,
     encoder: str | Mapping[str, Any] | None = None,
     workspace: str | Path | None = None,
+    column: str | None = None,
+    label_column: str | None = None,
+    exclude: Sequence[str] | None = None,
+    include: Sequence[str] | None = None,
     **settings: Any,
 ) -> Run:
-    """Sort the images of `source` into `n_clusters` named clusters, and return the run.
+    """Sort the images of `source` into named clusters, and return the run.
 
     Args:
         source: a folder of images, a tar file, Parquet, or `vectors:DIR`.
-        n_clusters: number of clusters, at least 2.
+        n_clusters: number of clusters, at least 2, or a range such as "10..60" in which it is
+            chosen without labels. Default: chosen, whatever it is.
         method: a preset (`sortal methods`) or a YAML file. Default: cae.
         encoder: `conse`, `open_clip:MODEL/PRETRAINED` or `vectors:DIR`; or settings of an encoder,
             such as `{"spec": "conse", "num_workers": 8}`. Default: conse.
         workspace: folder of vectors, runs and reports. Default: the environment variable
             SORTAL_WORKSPACE, or sortal-workspace.
+        column: column of the images in Parquet and Arrow files. Default: found by type.
+        label_column: column of the labels in any table. Default: found by its name.
+        exclude: globs of files that are left out.
+        include: globs of files that are read even if hidden, thumbnails or excluded.
         **settings: any other setting of configs/schema.py, a section as a mapping, such as
             `random_state=1`, `collection="birds"` or `transport={"epsilon": 0.02}`.
 
@@ -38,28 +52,38 @@ def cluster(
     Raises UsageError for what cannot work, RunError when a run cannot go on.
     """
     given = {
+        "n_clusters": n_clusters,
         "method": method,
         "encoder": {"spec": encoder} if isinstance(encoder, str) else encoder,
     }
     path_of(source, "source")  # `vectors:DIR` is a source, too, and no path to be changed
-    where = {"source": str(source), "n_clusters": n_clusters, "workspace": workspace_of(workspace)}
+    where = {"source": str(source), "workspace": workspace_of(workspace)}
     chosen = {name: value for name, value in given.items() if value is not None}
-    return _run(make_config({**where, **chosen, **settings}))
+    columns: dict[str, Any] = {"column": column, "label_column": label_column}
+    columns |= {"exclude": exclude and tuple(exclude), "include": include and tuple(include)}
+    images = {name: value for name, value in columns.items() if value is not None}
+    return _run(make_config(merge({**where, **chosen, "images": images}, settings)))
 
 
 def _run(config: RunConfig) -> Run:
-    from sortal.flows.terminal.logs import (
-        leave_failures_to_the_caller,
-        log_for_python,
-        quiet_prefect,
-    )
+    from sortal.flows.terminal.logs import log_for_python, quiet_prefect
 
+    settle_home(config.workspace)
+    check_reachable(Workspace(config.workspace))
+    check_within_reach(config.encoder.spec)
+    from sortal.flows.process.ahead import import_ahead
+    from sortal.flows.process.server import begin_server, begin_server_if_plain, reach_server
+
+    begin_server_if_plain()
     quiet_prefect()
-    log_for_python()
+    reach_server()
     from sortal.flows.recluster import recluster
     from sortal.flows.run.check import check
 
-    leave_failures_to_the_caller()  # again: Prefect's import has set its levels
+    log_for_python()  # after Prefect's import, which sets levels, and before other handlers come
     check(config)
+    wait_for_server = begin_server()
+    import_ahead(Workspace(config.workspace))
+    wait_for_server()
     result = recluster(config)
     return open_run(Path(result.workspace), result.run_id)

@@ -38,7 +38,8 @@ class Run:
     def clusters(self) -> "pa.Table":
         """A row for each cluster, the largest first.
 
-        Columns: stable_id, name, size, share, caption, mean_distance, nouns, captions, typical
+        Columns: cluster_id, name, suggested_name (where the kept name no longer fits: what it
+        would be called now), size, share, caption, mean_distance, nouns, captions, typical
         (path of the most typical image) and representatives (keys of typical images).
         """
         return self._table("clusters")
@@ -46,8 +47,9 @@ class Run:
     def images(self) -> "pa.Table":
         """A row for each file of the collection, by path.
 
-        Columns: path, key (hash of the content), label, status, error_code, stable_id and name of
-        the cluster, distance to its centre, and the fusion weights w_image, w_noun, w_caption.
+        Columns: path, key (hash of the content), label, split, status, error_code, cluster_id and
+        name of the cluster, distance to its centre, and the fusion weights w_image, w_noun and
+        w_caption.
         Where status is `failed`, error_code says why and there is no cluster.
         """
         return self._table("images")
@@ -55,8 +57,8 @@ class Run:
     def changes(self) -> "pa.Table":
         """A row for each cluster of this run or the previous one; empty for a first run.
 
-        Columns: stable_id, name, event, related, size, previous_size, shared, came, went,
-        previous_run_id.
+        Columns: cluster_id, name, event, related, size, previous_size, shared, came, went,
+        previous_run_id. All ids are those that `sortal rename` takes; stable_id is the same.
         """
         return self._table("changes")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sortal.flows.api.arguments import parameters_of, text_of, workspace_of
+from sortal.flows.api.arguments import parameters_of, path_of, text_of, workspace_of
 from sortal.flows.api.errors import short_errors
 from sortal.flows.api.run import Run, open_run
 from sortal.flows.operations.query import ask, reading
@@ -34,6 +34,9 @@ class Workspace:
 
     path: Path
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", workspace_of(self.path))
+
     @short_errors
     def sql(
         self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
@@ -49,6 +52,22 @@ class Workspace:
     def runs(self) -> "pa.Table":
         """A row for each run, the newest first."""
         return ask(self.path, sql("operations/runs"))
+
+    @short_errors
+    def collections(self) -> "pa.Table":
+        """A row for each collection: its source, how many runs it has, and the newest one."""
+        return ask(self.path, sql("collections/list"))
+
+    @short_errors
+    def rebind(self, collection: str, source: str | Path) -> None:
+        """Note that a collection's source has moved: its runs, ids and names go on there.
+
+        Raises UsageError for a collection or source that is not there.
+        """
+        from sortal.flows.operations.collections import rebind
+
+        path_of(source, "source")
+        rebind(self.path, text_of(collection, "collection"), str(source))
 
     @short_errors
     def run(self, run_id: str) -> Run:

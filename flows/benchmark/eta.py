@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from statistics import fmean
 
+from sortal.configs.shown import shown
+
 log = logging.getLogger("sortal")
 
 Kind = tuple[str, str]  # collection and method
@@ -71,6 +73,7 @@ def watching(total: int) -> Iterator[Callable[[str, str], None]]:
         yield say
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "{task.description}")
@@ -78,8 +81,8 @@ def watching(total: int) -> Iterator[Callable[[str, str], None]]:
         task = bar.add_task("cells", total=total)
 
         def show(what: str, left: str) -> None:
-            bar.update(task, advance=1, description=f"{left}; {what}")
+            bar.update(task, advance=1, description=escape(shown(f"{left}; {what}")))
             if "failed:" in what:
-                bar.console.print(what)
+                bar.console.print(shown(what), markup=False)
 
         yield show

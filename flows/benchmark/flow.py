@@ -13,19 +13,21 @@ from typing import Any
 from prefect import flow
 from pydantic import BaseModel
 
+from sortal.configs import PATIENCE_SECONDS
 from sortal.configs.commands.benchmark import BenchmarkConfig
 from sortal.configs.errors import RunError
 from sortal.flows.benchmark.eta import TimeLeft, watching
 from sortal.flows.benchmark.grid import Cell, cells_of, missing
 from sortal.flows.benchmark.workers import Outcome, Task, run_groups
+from sortal.flows.pages.artifacts import post_text
 from sortal.flows.run.context import Run, Steps
-from sortal.flows.run.guard import clear_disk_errors
+from sortal.flows.run.guard import clear_disk_errors, crashed_when_stopped
 from sortal.flows.run.images import read_images
-from sortal.flows.run.result import post
 from sortal.flows.run.spaces import corpora, embed_corpus
 from sortal.storage.lake.cells import record, seconds_by_method, summary
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.lease import hold
+from sortal.storage.lake.retry import patience
 from sortal.storage.maintenance.abandoned import remove_abandoned
 from sortal.storage.workspace import Workspace
 
@@ -47,7 +49,7 @@ def benchmark(config: BenchmarkConfig) -> BenchmarkResult:
 
     Raises UsageError for what cannot work. A cell that fails is a row with its error.
     """
-    with clear_disk_errors(config.workspace):
+    with clear_disk_errors(config.workspace), crashed_when_stopped():
         workspace = Workspace(config.workspace).create()
         cells = cells_of(config, workspace)
         todo = missing(workspace, cells)
@@ -56,7 +58,9 @@ def benchmark(config: BenchmarkConfig) -> BenchmarkResult:
             embed_all(Steps(workspace), todo)
             run_cells(workspace, config, todo)
         result = summed_up(workspace, cells)
-    post("benchmark", markdown(result), f"{result.n_cells} cells, protocol {config.protocol}")
+    post_text(
+        "benchmark", "", markdown(result), f"{result.n_cells} cells, protocol {config.protocol}"
+    )
     return result
 
 
@@ -68,6 +72,7 @@ def held(workspace: Workspace, config: BenchmarkConfig, cells: Sequence[Cell]) -
     """
     names = dict.fromkeys(cell.config.collection_name for cell in cells)
     with ExitStack() as stack:
+        stack.enter_context(patience(PATIENCE_SECONDS))
         for name in names:
             stack.enter_context(hold(workspace, name, config.lease_seconds, "a benchmark"))
         yield
@@ -179,7 +184,9 @@ def markdown(result: BenchmarkResult) -> str:
 
 
 def spread(row: dict[str, Any], name: str) -> str:
-    """A score's mean ± standard deviation in per cent, or a dash."""
+    """A score's mean ± standard deviation in per cent, of one seed without; or a dash."""
     if row[name] is None:
         return "-"
-    return f"{100 * row[name]:.1f} ± {100 * row[f'{name}_sd']:.1f}"
+    deviation = row[f"{name}_sd"]
+    mean = f"{100 * row[name]:.1f}"
+    return mean if deviation is None else f"{mean} ± {100 * deviation:.1f}"

@@ -5,12 +5,13 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from sortal.configs.commands.benchmark import BenchmarkConfig
-from sortal.configs.encoder_spec import EncoderSpec
+from sortal.configs.encoder import EncoderSpec
 from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config
 from sortal.configs.schema import RunConfig
 from sortal.configs.section import identity_of
 from sortal.flows.run.check import check_size
+from sortal.flows.run.collection import known_at, of_its_collection
 from sortal.flows.run.modalities import contents
 from sortal.storage.artifacts import Artifact
 from sortal.storage.hashing import fingerprint
@@ -19,7 +20,8 @@ from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
 from sortal.tasks.corpora.step import load_captions, load_nouns
 from sortal.tasks.datasets.collections import Collection, find_collection
-from sortal.tasks.encoders.base import EncoderInfo
+from sortal.tasks.embedding.texts import packaged
+from sortal.tasks.encoders.base import PLAIN, EncoderInfo, selection_templates_of, templates_of
 from sortal.tasks.encoders.registry import describe
 from sortal.tasks.registry import versions
 from sortal.tasks.scan.step import scan
@@ -79,6 +81,8 @@ def _collections(config: BenchmarkConfig, workspace: Workspace) -> list[Collecti
         find_collection(name, workspace, config.imagenet, split=split and train is None)
         for name, train in zip(config.collections, trains, strict=True)
     ]
+    if not any(setting.partition("=")[0].strip() == "collection" for setting in config.settings):
+        found = [_as_known(workspace, each) for each in found]
     names = [each.name for each in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
@@ -86,6 +90,11 @@ def _collections(config: BenchmarkConfig, workspace: Workspace) -> list[Collecti
     return [
         each._replace(train=train or each.train) for each, train in zip(found, trains, strict=True)
     ]
+
+
+def _as_known(workspace: Workspace, collection: Collection) -> Collection:
+    known = known_at(workspace, collection.source, collection.name, given=False)
+    return collection._replace(name=known.collection) if known else collection
 
 
 def _encoders(config: BenchmarkConfig, collection: Collection) -> tuple[str, ...]:
@@ -121,11 +130,16 @@ def _cells(
     config: BenchmarkConfig, workspace: Workspace, collection: Collection, encoder: EncoderInfo
 ) -> Iterator[Cell]:
     first = _run_config(config, collection, encoder.spec, config.methods[0], 0, 2)
+    of_its_collection(first)
     scans = [scan(workspace, source=first.source, config=first.images)]
     if first.train:
         scans.append(scan(workspace, source=first.train, config=first.images))
     n_clusters = config.n_clusters or _n_classes(collection, scans[0])
+    known = packaged(encoder.fingerprint, PLAIN)
     state = [encoder.fingerprint, [part.identity for part in scans], versions()]
+    state += [known] if known else []
+    chosen_by = selection_templates_of(first.nouns, encoder)
+    state += [chosen_by] if chosen_by != templates_of(first.nouns, encoder) else []
     content: dict[str, list[Any]] = {}
     for seed, method in product(range(config.seeds), config.methods):
         cell = _run_config(config, collection, encoder.spec, method, seed, n_clusters)

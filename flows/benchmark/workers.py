@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -22,12 +21,12 @@ from sortal.flows.recluster import cluster_images
 from sortal.flows.run.context import Run, Steps
 from sortal.flows.run.guard import clear_disk_errors
 from sortal.storage.lake.retry import one_line
+from sortal.storage.processes import end_with
 from sortal.storage.workspace import Workspace
 from sortal.tasks.processes import without_main
 from sortal.tasks.publishing.step import Clock
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_LOOK = 0.5  # seconds between two looks at whether the parent still lives
 
 
 class Task(NamedTuple):
@@ -153,7 +152,7 @@ def _ended(code: int | None) -> str:
 
 def _serve(connection: Connection, log: Path, parent: int) -> None:
     """Serve tasks until the parent exits: take a task, send its outcome."""
-    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
+    end_with(parent)  # another benchmark may be on its way
     _redirect_output(log)
     while True:
         try:
@@ -184,13 +183,6 @@ def _run(task: Task) -> tuple[str | None, str | None]:
         logging.getLogger("sortal").exception("cell %s", task.cell)
         return None, f"{type(error).__name__}: {one_line(error)}"
     return published.facts["run_id"], None
-
-
-def _exit_with_parent(parent: int) -> None:
-    """End this process at once when its parent is gone: another benchmark may be on its way."""
-    while os.getppid() == parent:
-        time.sleep(_LOOK)
-    os._exit(1)
 
 
 def _redirect_output(log: Path) -> None:

@@ -1,12 +1,12 @@
 """The program `sortal`: its commands, its version, and its exit codes."""
 
-import os
 import sys
 from typing import Annotated, NoReturn
 
 import typer
 
 from sortal.configs.errors import RunError, UsageError
+from sortal.configs.shown import shown
 from sortal.flows.cli.assign import assign
 from sortal.flows.cli.benchmark import benchmark
 from sortal.flows.cli.cluster import cluster
@@ -15,13 +15,16 @@ from sortal.flows.cli.doctor import doctor
 from sortal.flows.cli.lineage import diff, rename
 from sortal.flows.cli.listings import encoders, methods
 from sortal.flows.cli.maintenance import backup, maintain, verify
-from sortal.flows.cli.query import sql
-from sortal.flows.cli.report import report
-from sortal.flows.cli.runs import runs
+from sortal.flows.cli.query import find, sql
+from sortal.flows.cli.report import export, report
+from sortal.flows.cli.runs import collections, runs
+from sortal.flows.cli.up import up
+from sortal.flows.process.begin import begin
+from sortal.flows.process.stop import hold_still_if_stopped
 
 COMMANDS = (
-    cluster, assign, report, sql, runs, diff, rename, benchmark, methods, encoders, maintain,
-    backup, verify, doctor, demo,
+    cluster, assign, report, find, export, sql, runs, collections, diff, rename, benchmark, methods,
+    encoders, maintain, backup, verify, doctor, demo, up,
 )  # fmt: skip
 
 app = typer.Typer(
@@ -35,23 +38,27 @@ for _command in COMMANDS:
 
 
 def main() -> NoReturn:
-    """Entry point. Exit codes: 0 ok, 1 failed, 2 usage; a user's mistake is one line."""
+    """Entry point; a user's mistake is one line.
+
+    Exit codes: 0 ok, 1 failed, 2 usage, 128 + the signal's number when a signal has ended it.
+    """
+    begin()
     try:
-        app(prog_name="sortal")
+        try:
+            app(prog_name="sortal")
+        finally:
+            sys.stdout.flush()
     except UsageError as error:
         _stop(str(error), 2)
     except RunError as error:
         _stop(str(error), 1)
-    except KeyboardInterrupt:
-        _stop("stopped; run the same command again to continue", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    finally:
+        hold_still_if_stopped()
     sys.exit(0)
 
 
 def _stop(message: str, code: int) -> NoReturn:
-    print(f"sortal: {message}", file=sys.stderr)
+    print(f"sortal: {shown(message)}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -7,7 +7,10 @@ import typer
 from sortal.configs import QUANTILE, WORKSPACE
 from sortal.flows.cli.options import (
     TABLE,
+    ColumnOption,
+    ExcludeOption,
     FormatOption,
+    IncludeOption,
     OutputOption,
     RunOption,
     WorkspaceOption,
@@ -29,6 +32,9 @@ def assign(
         float,
         typer.Option(help="Distance quantile above which an image is flagged as unlike."),
     ] = QUANTILE,
+    column: ColumnOption = None,
+    exclude: ExcludeOption = None,
+    include: IncludeOption = None,
     workspace: WorkspaceOption = WORKSPACE,
     output: FormatOption = TABLE,
     file: OutputOption = None,
@@ -39,5 +45,7 @@ def assign(
     """Put new images into a run's clusters; nothing is trained or solved."""
     from sortal.flows.terminal.assign import AssignRequest, run_assign
 
-    request = AssignRequest(workspace, source, run, collection, quantile, record=not no_record)
+    globs = {"exclude": tuple(exclude or ()), "include": tuple(include or ())}
+    about = {"quantile": quantile, "column": column, "record": not no_record, **globs}
+    request = AssignRequest(workspace, source, run, collection, **about)  # type: ignore[arg-type]
     run_assign(request, output, file)

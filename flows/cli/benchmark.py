@@ -1,12 +1,22 @@
 """`sortal benchmark`: methods x labelled collections under one protocol."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from sortal.configs import ENCODER, JOBS, PROTOCOL, SEEDS, WORKSPACE
-from sortal.flows.cli.options import CaptionsOption, JsonOption, SettingsOption, WorkspaceOption
+from sortal.flows.cli.options import (
+    CaptionsOption,
+    ColumnOption,
+    ExcludeOption,
+    IncludeOption,
+    JsonOption,
+    LabelColumnOption,
+    SettingsOption,
+    WorkspaceOption,
+)
 
 Collections = Annotated[
     list[str],
@@ -50,6 +60,10 @@ def benchmark(
     train: TrainOption = None,
     clusters: ClustersOption = None,
     captions: CaptionsOption = None,
+    column: ColumnOption = None,
+    label_column: LabelColumnOption = None,
+    exclude: ExcludeOption = None,
+    include: IncludeOption = None,
     jobs: Annotated[int, typer.Option(help="Worker processes; 0: one for each core.")] = JOBS,
     imagenet: ImagenetOption = None,
     settings: SettingsOption = None,
@@ -74,9 +88,24 @@ def benchmark(
         "protocol": protocol,
         "train": tuple(train or ()),
         "jobs": jobs,
-        "settings": tuple(settings or ()),
+        "settings": (
+            *_columns(column, label_column),
+            *_globs(exclude, include),
+            *(settings or ()),
+        ),
         "workspace": workspace,
         **{name: value for name, value in given.items() if value is not None},
     }
     if not run_benchmark(checked(BenchmarkConfig, values), as_json=as_json):
         raise typer.Exit(1)
+
+
+def _columns(image: str | None, label: str | None) -> tuple[str, ...]:
+    """The named columns as settings; quoted, since a column may be called 1."""
+    named = {"images.column": image, "images.label_column": label}
+    return tuple(f"{key}={json.dumps(name)}" for key, name in named.items() if name is not None)
+
+
+def _globs(exclude: list[str] | None, include: list[str] | None) -> tuple[str, ...]:
+    given = {"images.exclude": exclude, "images.include": include}
+    return tuple(f"{key}={json.dumps(globs)}" for key, globs in given.items() if globs)

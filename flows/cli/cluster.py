@@ -5,19 +5,28 @@ from typing import Annotated, Any
 import typer
 
 from sortal.configs import METHOD, WORKSPACE
-from sortal.flows.cli.options import CaptionsOption, JsonOption, SettingsOption, WorkspaceOption
+from sortal.flows.cli.options import (
+    CaptionsOption,
+    ClustersOption,
+    ColumnOption,
+    ExcludeOption,
+    IncludeOption,
+    JsonOption,
+    LabelColumnOption,
+    SettingsOption,
+    ShowConfigOption,
+    WorkspaceOption,
+)
 
 
 def cluster(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="SOURCE", help="Folder of images, tar file, Parquet, or vectors:DIR."
+            metavar="SOURCE", help="Folder, archive, Parquet, s3://…, urls:TABLE or vectors:DIR."
         ),
     ],
-    clusters: Annotated[
-        int, typer.Option("--clusters", "-k", metavar="K", help="Number of clusters.")
-    ],
+    clusters: ClustersOption = None,
     method: Annotated[
         str, typer.Option(help="Preset (see `sortal methods`) or YAML file.")
     ] = METHOD,
@@ -28,6 +37,14 @@ def cluster(
         ),
     ] = None,
     captions: CaptionsOption = None,
+    column: ColumnOption = None,
+    label_column: LabelColumnOption = None,
+    collection: Annotated[
+        str | None,
+        typer.Option(help="Name of the collection. Default: the one of SOURCE, else its name."),
+    ] = None,
+    exclude: ExcludeOption = None,
+    include: IncludeOption = None,
     workspace: WorkspaceOption = WORKSPACE,
     settings: SettingsOption = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
@@ -37,24 +54,25 @@ def cluster(
         typer.Option(help="Ignore the previous run's state; clusters still keep their ids."),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option(help="Check everything and print what would run.")
+        bool,
+        typer.Option(help="Make nothing; print what would be read and embedded, and how long."),
     ] = False,
+    show_config: ShowConfigOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Sort SOURCE into named clusters. The last line printed is the run id."""
     from sortal.configs.load import make_config
-    from sortal.flows.terminal.run import run_cluster, show_plan
+    from sortal.flows.terminal import run
 
-    values: dict[str, Any] = {
-        "source": source,
-        "n_clusters": clusters,
-        "method": method,
-        "workspace": workspace,
-    }
+    values: dict[str, Any] = {"source": source, "method": method, "workspace": workspace}
+    values |= {"n_clusters": clusters} if clusters is not None else {}
+    values |= {"collection": collection} if collection is not None else {}
     values |= {"random_state": seed} if seed is not None else {}
     values |= {"encoder": {"spec": encoder}} if encoder else {}
     values |= {"captions": {"source": captions}} if captions else {}
-    values |= {"images": {"verify": True}} if verify else {}
+    globs = {"exclude": exclude or None, "include": include or None}
+    images = {"column": column, "label_column": label_column, "verify": verify or None, **globs}
+    values["images"] = {name: value for name, value in images.items() if value is not None}
     values |= {"lineage": {"full": True}} if full else {}
-    act = show_plan if dry_run else run_cluster
+    act = run.show_config if show_config else run.show_plan if dry_run else run.run_cluster
     act(make_config(values, settings or []), as_json=as_json)

@@ -5,7 +5,13 @@ from typing import Annotated
 import typer
 
 from sortal.configs import WORKSPACE
-from sortal.flows.cli.options import TABLE, RunOption, WorkspaceOption
+from sortal.flows.cli.options import (
+    TABLE,
+    FormatOption,
+    OutputOption,
+    RunOption,
+    WorkspaceOption,
+)
 
 
 def rename(
@@ -29,11 +35,17 @@ def diff(
     first: Annotated[str, typer.Argument(metavar="FIRST", help="A run id.")],
     second: Annotated[str, typer.Argument(metavar="SECOND", help="The id of a later run.")],
     workspace: WorkspaceOption = WORKSPACE,
-    output: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="Output format: table, csv or json.")
-    ] = TABLE,
+    output: FormatOption = TABLE,
+    file: OutputOption = None,
+    images: Annotated[
+        bool,
+        typer.Option(
+            "--images",
+            help="List the files: new, gone, renamed, copied, edited, unreadable, repaired, moved.",
+        ),
+    ] = False,
 ) -> None:
-    """Print what moved between two runs: images counted by cluster in each."""
+    """Print what moved between two runs: images counted by cluster in each, or every file."""
     from sortal.flows.terminal.lineage import show_diff
 
-    show_diff(workspace, first, second, output)
+    show_diff(workspace, first, second, output, file, images)

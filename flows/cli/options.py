@@ -22,6 +22,9 @@ OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+ShowConfigOption = Annotated[
+    bool, typer.Option("--show-config", help="Print every setting of the run, and stop.")
+]
 SettingsOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -30,8 +33,44 @@ SettingsOption = Annotated[
         help="Override any setting, for example transport.epsilon=0.02. Repeatable.",
     ),
 ]
+ColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Column of the images in Parquet and Arrow files. Default: found by type.",
+    ),
+]
+LabelColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Column of the labels in any table. Default: found by its name."
+    ),
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="GLOB",
+        help="Leave out files that match, for example drafts or '*.png'. Repeatable.",
+    ),
+]
+IncludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="GLOB",
+        help="Read files that match even if hidden, thumbnails or excluded. Repeatable.",
+    ),
+]
 CaptionsOption = Annotated[
     str | None,
     typer.Option(help="Captions file, or `starter` for the embedded corpus."),
+]
+ClustersOption = Annotated[
+    str | None,
+    typer.Option(
+        "--clusters",
+        "-k",
+        metavar="K",
+        help="Number of clusters, a range such as 10..60, or auto. Default: auto.",
+    ),
 ]
 TABLE = "table"  # the default of FormatOption

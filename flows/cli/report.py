@@ -1,5 +1,6 @@
-"""`sortal report`: the page of a run."""
+"""`sortal report` and `sortal export`: the page of a run, and its images by kind."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,3 +19,37 @@ def report(
     from sortal.flows.terminal.run import make_report
 
     make_report(workspace, run)
+
+
+def export(
+    to: Annotated[Path, typer.Option("--to", help="A new folder, or a new file for a table.")],
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN", help="Run id, its beginning, or `latest`."),
+    ] = "latest",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            metavar="FORM",
+            help="links, copies, csv, parquet, jsonl, imagefolder, webdataset, hf, coco, fiftyone.",
+        ),
+    ] = "links",
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Only this kind, by stable id or name. Repeatable."),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(metavar="SQL", help='Only images that fulfil this, such as "width > 800".'),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")
+    ] = False,
+    workspace: WorkspaceOption = WORKSPACE,
+) -> None:
+    """Put the images of a run into a folder a kind, or into a format of other programs."""
+    from sortal.flows.operations.export.run import Request
+    from sortal.flows.terminal.export import run_export
+
+    run_export(Request(workspace, to, form, run, kind or (), where, dry_run))

@@ -1,10 +1,11 @@
-"""`sortal runs`: the history, and deleting old parts of it."""
+"""`sortal runs` and `sortal collections`: the history, and whose it is."""
 
 from typing import Annotated
 
 import typer
 
 from sortal.configs import WORKSPACE
+from sortal.configs.errors import UsageError
 from sortal.flows.cli.options import TABLE, FormatOption, WorkspaceOption
 
 
@@ -15,6 +16,14 @@ def runs(
         bool,
         typer.Option("--prune", help="List the old runs to delete; --yes deletes them."),
     ] = False,
+    delete: Annotated[
+        str | None,
+        typer.Option(
+            "--delete",
+            metavar="RUN",
+            help="Delete one run (its id, or the beginning of it); asks first, unless --yes.",
+        ),
+    ] = None,
     keep_last: Annotated[
         int | None, typer.Option(help="With --prune: keep the newest N of each series.")
     ] = None,
@@ -25,11 +34,17 @@ def runs(
         str | None, typer.Option(help="With --prune: only runs of this collection.")
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", help="With --prune: delete the listed runs.")
+        bool, typer.Option("--yes", help="With --prune or --delete: delete what is listed.")
     ] = False,
 ) -> None:
-    """List the runs, newest first; or delete old runs by rule."""
-    if prune:
+    """List the runs, newest first; or delete one of them, or old ones by rule."""
+    if delete is not None:
+        if prune:
+            raise UsageError("runs takes --delete RUN or --prune, got both")
+        from sortal.flows.terminal.maintenance import delete_run
+
+        delete_run(workspace, delete, yes)
+    elif prune:
         from sortal.flows.terminal.maintenance import prune_runs
 
         prune_runs(workspace, keep_last, older_than, collection, yes)
@@ -37,3 +52,26 @@ def runs(
         from sortal.flows.terminal.query import list_runs
 
         list_runs(workspace, output)
+
+
+def collections(
+    workspace: WorkspaceOption = WORKSPACE,
+    output: FormatOption = TABLE,
+    rebind: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--rebind",
+            metavar="NAME SOURCE",
+            help="Say where the source of a collection is now; its runs, ids and names stay.",
+        ),
+    ] = None,
+) -> None:
+    """List the collections and their sources; or tell Sortal that a source has moved."""
+    if rebind:
+        from sortal.flows.terminal.lineage import run_rebind
+
+        run_rebind(workspace, *rebind)
+    else:
+        from sortal.flows.terminal.lineage import list_collections
+
+        list_collections(workspace, output)

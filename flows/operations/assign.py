@@ -17,9 +17,11 @@ import pyarrow.parquet as pq
 from sortal.configs import ENCODER
 from sortal.configs.commands.assign import AssignConfig
 from sortal.configs.errors import RunError, UsageError
+from sortal.configs.evaluation import CountConfig
 from sortal.configs.load import make_config
 from sortal.configs.modalities import BUILT_IN
 from sortal.configs.presets import preset_names
+from sortal.configs.remote import without_secrets
 from sortal.configs.schema import RunConfig
 from sortal.storage.artifacts import Artifact, find
 from sortal.storage.atomic import temporary_folder
@@ -44,7 +46,7 @@ from sortal.tasks.placing.placer import (
     stored_blocks,
 )
 from sortal.tasks.progress import progress
-from sortal.tasks.scan.step import scan
+from sortal.tasks.scan.step import scan, warn_of
 from sortal.tasks.sources.registry import open_source
 
 log = logging.getLogger("sortal")
@@ -78,21 +80,24 @@ def assign(
 ) -> tuple[StoredRun, pa.Table]:
     """Put the images of `source` into the clusters of a run (default: the newest).
 
-    Returns the run and a row for every input, in the order of the source: path, key, cluster,
-    name, stable_id, distance, next_cluster, next_distance, threshold,
-    unlike, status, error_code. `keep` also writes them to the lake's table `placements`.
+    Returns the run and a row for every input, in the order of the source: path, key, cluster_id,
+    name, distance, next_cluster_id, next_distance, threshold, unlike, status, error_code, and for
+    joins stable_id (the same as cluster_id) and the run's own numbers cluster and next_cluster.
+    `keep` also writes them to the lake's table `placements`.
 
     Raises UsageError for a run, source or encoder that cannot work, RunError when what the run
     stored is gone.
     """
-    opened = open_source(source)
+    source = without_secrets(source)
     stored = load_run(workspace, run, collection)
+    opened = open_source(source, workspace.root, stored.config.images)
     encoder_fits(stored, opened.vectors is not None, source)
     warn_of_modalities(stored)
-    placer = open_placer(
-        workspace, artifacts(workspace, stored), stored.config, settings or AssignConfig()
-    )
-    found = scan(workspace, source=source, config=stored.config.images)
+    settings = settings or AssignConfig()
+    placer = open_placer(workspace, artifacts(workspace, stored), stored.config, settings)
+    images = stored.config.images.model_copy(update=settings.reading)
+    found = scan(workspace, source=source, config=images)
+    warn_of(found)
     inputs = pq.read_table(
         found.file(workspace, "images.parquet"), columns=["path", "key", "status", "error_code"]
     )
@@ -167,9 +172,9 @@ def artifacts(workspace: Workspace, run: StoredRun) -> dict[str, Artifact]:
 def command(row: RunRow) -> str:
     """The command that made a run, but for its further settings."""
     encoder = "" if row["encoder"] == ENCODER else f" --encoder {row['encoder']}"
-    return (
-        f"sortal cluster {row['source']} -k {row['n_clusters']} --method {row['method']}{encoder}"
-    )
+    found = json.loads(row["config"] or "{}").get("count")
+    count = CountConfig(**found).words if found else row["n_clusters"]
+    return f"sortal cluster {row['source']} -k {count} --method {row['method']}{encoder}"
 
 
 def encoder_fits(run: StoredRun, ready: bool, source: str) -> None:
@@ -241,10 +246,16 @@ def joined(
         for key, code in zip(keys, inputs["error_code"].to_pylist(), strict=True)
     ]
     found = placed.take(where)
-    named = clusters.take(pc.index_in(found["cluster"], clusters["cluster"].combine_chunks()))
-    columns = {"path": inputs["path"], "key": inputs["key"], "cluster": found["cluster"]}
-    columns |= {name: named[name] for name in ("name", "stable_id")}
-    columns |= {name: found[name] for name in PLACED.names[2:]}
+    numbers = clusters["cluster"].combine_chunks()
+    named, second = (
+        clusters.take(pc.index_in(found[name], numbers)) for name in ("cluster", "next_cluster")
+    )
+    columns = {"path": inputs["path"], "key": inputs["key"], "cluster_id": named["stable_id"]}
+    columns |= {"name": named["name"], "distance": found["distance"]}
+    columns |= {"next_cluster_id": second["stable_id"], "next_distance": found["next_distance"]}
+    columns |= {name: found[name] for name in ("threshold", "unlike")}
     columns["status"] = pc.if_else(pc.is_valid(where), "ok", "failed")
     columns["error_code"] = pa.array(codes, pa.string())
+    columns |= {"stable_id": named["stable_id"]}
+    columns |= {name: found[name] for name in ("cluster", "next_cluster")}
     return pa.table(columns)

@@ -1,5 +1,6 @@
 """`sortal doctor`: checks the environment, and for each fault says how to fix it."""
 
+import os
 import shutil
 import sqlite3
 import sys
@@ -9,7 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import RunError, UsageError
+from sortal.flows.process.home import settle_home, why_unusable
 
 Result = tuple[bool, str]  # whether it is as it should be, and what was found or how to fix it
 
@@ -36,8 +38,11 @@ _PACKAGES = (
 
 def examine(workspace: Path) -> Iterator[Check]:
     """The checks, each as it is done."""
-    for name, check in _checks(workspace):
-        yield Check(name, *_run(check))
+    yield Check("home", *_run(_home))
+    with tempfile.TemporaryDirectory(prefix="sortal-home-") as folder:
+        settle_home(Path(folder))  # what is checked next writes there, where it must
+        for name, check in _checks(workspace):
+            yield Check(name, *_run(check))
 
 
 def _run(check: Callable[[], Result]) -> Result:
@@ -57,6 +62,7 @@ def _checks(workspace: Path) -> list[tuple[str, Callable[[], Result]]]:
         ("prefect server", _prefect),
         ("wordnet", _wordnet),
         ("workspace", lambda: _workspace(workspace)),
+        ("prefect api", _server),
     ]
 
 
@@ -118,8 +124,33 @@ def _wordnet() -> Result:
 
 
 def _workspace(workspace: Path) -> Result:
-    place = workspace if workspace.exists() else workspace.resolve().parent
+    from sortal.storage.workspace import Workspace
+
+    there = Workspace(workspace).is_there()
+    place = workspace if there else workspace.absolute().parent
+    while not place.is_dir():  # a run makes them
+        place = place.parent
     free = shutil.disk_usage(place).free / 2**30
-    with tempfile.TemporaryFile(dir=place):
-        pass
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        return False, f"{workspace} cannot be written: {error.strerror}; choose another by -w"
     return free > 1, f"{workspace}: writable, {free:.0f} GiB free (1 GiB is the least)"
+
+
+def _home() -> Result:
+    why = why_unusable()
+    if why is None:
+        return True, "Prefect's home can be written"
+    return True, f"{why}; Prefect's home and caches go into the workspace, in home/"
+
+
+def _server() -> Result:
+    from sortal.flows.process.server import reach_server
+
+    try:
+        reach_server()
+    except RunError as error:
+        return False, str(error)
+    return True, os.environ.get("PREFECT_API_URL") or "the one of the profile, or a temporary one"

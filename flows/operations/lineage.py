@@ -7,6 +7,8 @@ from typing import Any
 import duckdb
 
 from sortal.configs.errors import UsageError
+from sortal.storage.lake.catalogue import Catalogue
+from sortal.storage.lake.compare import changed_files
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.runs import newest_run
 from sortal.storage.lake.sql import sql
@@ -24,6 +26,7 @@ def rename(workspace: Path, cluster: str, name: str | None, run: str | None) -> 
     for a cluster that is not there, or a name that is another's.
     """
     wanted = _checked(name)
+    Catalogue.configured(Workspace(workspace)).require()
     with Lake(Workspace(workspace.resolve())) as lake:
         return lake.transact(lambda: _rename(lake, cluster, wanted, run))
 
@@ -74,6 +77,20 @@ def _find(rows: list[dict[str, Any]], cluster: str, run_id: str) -> dict[str, An
         f"CLUSTER must be the stable id or name of a cluster of run {run_id}, "
         f"got {cluster!r}; it has {known}{more}"
     )
+
+
+def diff_images(lake: Lake, first: str, second: str) -> duckdb.DuckDBPyConnection:
+    """The files that changed between two runs of one collection, or are of another kind now.
+
+    Kinds are compared within a series alone, by id. Raises UsageError for a run that is not there,
+    or is of another collection.
+    """
+    rows = [newest_run(lake, run) for run in (first, second)]
+    past, present = ((row["collection"], row["series"]) for row in rows)
+    if past[0] != present[0]:
+        both = f"{past[0]} and {present[0]}"
+        raise UsageError(f"diff --images takes two runs of one collection, got runs of {both}")
+    return changed_files(lake, first, second, kinds=past == present)
 
 
 def diff(lake: Lake, first: str, second: str) -> duckdb.DuckDBPyConnection:

@@ -6,7 +6,6 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from sortal.configs.commands.maintenance import MaintenanceConfig
-from sortal.configs.errors import UsageError
 from sortal.storage.atomic import remove
 from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.lake.lake import Lake
@@ -50,12 +49,11 @@ def maintain(config: MaintenanceConfig) -> list[Item]:
 
 def workspace_with_lake(root: Path) -> Workspace:
     """The workspace at `root`, absolute; raises UsageError where no run has ever begun."""
-    if not root.is_dir():
-        raise UsageError(f"workspace must be an existing folder, got {root}")
-    catalogue = Catalogue.configured(Workspace(root))
-    if not catalogue.exists() and not catalogue.leases.exists():
-        raise UsageError(f"no runs in the workspace {root}; make one with `sortal cluster`")
-    return Workspace(root).create()
+    place = Workspace(root)
+    catalogue = Catalogue.configured(place)
+    if not place.is_there() or not (catalogue.exists() or catalogue.leases.exists()):
+        raise place.no_runs()
+    return place.create()
 
 
 def _compact_shards(workspace: Workspace, config: MaintenanceConfig) -> list[Item]:
@@ -117,6 +115,4 @@ def _remove(
 
 def backup(workspace: Path, target: Path) -> tuple[int, int]:
     """Copy what is new in the workspace to `target`; returns (files, bytes) copied."""
-    if not workspace.is_dir():
-        raise UsageError(f"workspace must be an existing folder, got {workspace}")
-    return back_up(Workspace(workspace), target)
+    return back_up(workspace_with_lake(workspace), target)

@@ -3,6 +3,7 @@
 Kept free of torch, Prefect and pydantic, so that an answer comes in half a second.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _READING = ("SELECT", "EXPLAIN", "RELATION")
+_PRAGMA = re.compile(r"(\s|--[^\n]*\n|/\*.*?\*/)*PRAGMA\b", re.IGNORECASE | re.DOTALL)
 _MEANINGS = "SELECT unnest($1) AS name, unnest($2) AS meaning"
 
 
@@ -67,6 +69,8 @@ def answer(
     if len(statements) != 1:
         raise UsageError(f"sql takes one statement, got {len(statements)}")
     kind = statements[0].type.name
+    if _PRAGMA.match(query):  # some are read as a SELECT, and tell where the lake is
+        kind = "PRAGMA"
     if kind not in _READING:
         raise UsageError(f"sql only reads: SELECT, FROM, DESCRIBE or EXPLAIN, got {kind}")
     return lake.execute(query, values)

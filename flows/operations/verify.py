@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from sortal.configs.errors import RunError, UsageError
+from sortal.configs.errors import RunError
 from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.lease import active
@@ -73,8 +73,8 @@ def verify(root: Path, repair: bool, report: Callable[[Problem], None]) -> Verif
     What is damaged in `vectors/` and `artifacts/` is removed, so that the next run makes just that
     again; rows of the lake are written again from artifacts. Raises RunError during a run.
     """
-    if not root.is_dir():
-        raise UsageError(f"workspace must be an existing folder, got {root}")
+    if not Workspace(root).is_there():
+        raise Workspace(root).no_runs()
     workspace = Workspace(root.resolve())
     if repair:
         _refuse_during_runs(workspace)

@@ -1,18 +1,32 @@
 """What can be refused before anything heavy is imported or a server started."""
 
+import logging
+
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.schema import RunConfig
+from sortal.flows.run.collection import of_its_collection
 from sortal.flows.run.modalities import check_modalities
 from sortal.storage.artifacts import Artifact
 from sortal.tasks.encoders.base import EncoderInfo
 from sortal.tasks.encoders.registry import describe
+from sortal.tasks.scan.seen import plural
 from sortal.tasks.sources.registry import open_source
+
+log = logging.getLogger("sortal")
+
+_ALIKE = 1e-5  # mean squared distance of unit vectors to their mean; float16 alone makes 1e-7
 
 
 def check(config: RunConfig) -> EncoderInfo:
     """Describe the run's encoder; raises UsageError for what cannot work."""
-    open_source(config.source)
+    opened = open_source(config.source, config.workspace, config.images)
+    if opened.vectors and not config.encoder.vectors:
+        raise UsageError(
+            f"{config.source} holds ready-made vectors, and the encoder {config.encoder.spec} "
+            f"reads images; give the source as vectors:{config.source}"
+        )
     check_modalities(config)
+    of_its_collection(config)
     return describe(config.encoder.spec)
 
 
@@ -24,9 +38,26 @@ def check_size(config: RunConfig, found: Artifact, source: str) -> None:
             f"none of the {found.rows:,} inputs of {source} is a readable image; "
             "`--dry-run` counts them, and the images table of a run would say why"
         )
+    if n_unique < 2:
+        raise UsageError(
+            f"a source must hold at least 2 distinct readable images to be clustered, got 1 among "
+            f"{found.rows:,} {plural('input', found.rows)} of {source}; give one that holds more"
+        )
     if config.n_clusters > n_unique:
         raise UsageError(
             f"n_clusters must be in [2, {n_unique:,}], got {config.n_clusters:,}; "
             f"the collection has {n_unique:,} distinct readable images"
         )
     config.head.check(n_unique, config.n_clusters)
+
+
+def warn_if_alike(vectors: Artifact, what: str) -> None:
+    """Warn where vectors hardly differ: with their mean gone, what is left is noise."""
+    spread = vectors.facts.get("spread")
+    if spread is not None and spread < _ALIKE:
+        log.warning(
+            "%s are nearly the same to the encoder (their spread is %.1g): what tells them apart "
+            "is mostly noise",
+            what,
+            spread,
+        )

@@ -1,4 +1,4 @@
-"""The clusters of a run: by k-means on fused vectors, or by a trained head."""
+"""The clusters of a run: by k-means or a trained head; their names, their past, their kinds."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,12 @@ from sortal.tasks.clustering.step import partition
 from sortal.tasks.fusion.step import fuse
 from sortal.tasks.heads.inputs import HeadInputs
 from sortal.tasks.heads.step import head
+from sortal.tasks.kinds.step import gather_clusters, grow_tree, name_kinds
+from sortal.tasks.lineage.step import next_kind, trace
+from sortal.tasks.naming.step import name_clusters
 from sortal.tasks.placing.step import apply_head
+
+_LEVELS = ("kinds", "top")  # roles of what is above the clusters, from fine to coarse
 
 
 def fuse_images(
@@ -27,7 +32,13 @@ def fuse_images(
         transports={name: space.transport for name, space in chosen.items()},
         transport=transport_read(run, chosen),
         config=run.config.fusion,
+        earlier=_evened_before(run) if role == "fused" else None,
     )
+
+
+def _evened_before(run: Run) -> Artifact | None:
+    """The previous run's fused vectors, where directions are evened and texts are as they were."""
+    return run.past.roles.get("fused") if run.config.fusion.evened and not _drifted(run) else None
 
 
 def find_clusters(
@@ -44,6 +55,8 @@ def find_clusters(
 def _by_kmeans(run: Run, fused: Artifact) -> Artifact:
     """k-means, from the previous run's centres where the run continues from one."""
     config, earlier = run.config, run.past.roles.get("partition")
+    if config.fusion.evened and not _evened_before(run):
+        earlier = None  # its centres lie along other directions
     return run.do(
         partition,
         "partition",
@@ -78,6 +91,8 @@ def _by_head_of(run: Run, learnt: Images, images: Images, spaces: Mapping[str, S
     fused = fuse_images(run, learnt.vectors, seen, "train.fused")
     trained = _train(run, "train.partition", learnt, seen, fused)
     parts = {"image_vectors": learnt.vectors, "partition": trained}
+    if run.config.fusion.evened:
+        parts["fused"] = fused
     for name, space in seen.items():
         parts |= {f"{name}.space": space.texts, f"{name}.transport": space.transport}
     return run.do(apply_head, "partition", images=images.vectors, parts=parts, config=run.config)
@@ -114,4 +129,85 @@ def head_inputs(
         random_state=config.random_state,
         scan=images.scan if config.head.selection == "paper" else None,
         modalities=make_modalities(run, images, spaces.get("caption")) or None,
+    )
+
+
+def name(run: Run, images: Images, spaces: Mapping[str, Space], clusters: Artifact) -> Artifact:
+    """What each cluster is called: every space names, also those that are not fused."""
+    return run.do(
+        name_clusters,
+        "names",
+        images=images.vectors,
+        partition=clusters,
+        corpora={name: space.corpus for name, space in spaces.items()},
+        spaces={name: space.texts for name, space in spaces.items()},
+        transports={name: space.transport for name, space in spaces.items()},
+        config=run.config.naming,
+        transport=run.config.transport,
+    )
+
+
+def follow(run: Run, clusters: Artifact, names: Artifact) -> Artifact:
+    """Which cluster of the previous run each one is: ids and names that stay."""
+    past = run.past
+    return run.do(
+        trace,
+        "lineage",
+        partition=clusters,
+        names=names,
+        previous=past.previous,
+        next_id=past.next_id,
+        warm=past.warm,
+        config=run.config.lineage,
+        pinned=past.pinned,
+        earlier=past.roles.get("partition"),
+    )
+
+
+def tree_of(run: Run, spaces: Mapping[str, Space], clusters: Artifact, names: Artifact) -> None:
+    """Kinds of the clusters and kinds of these, as many as other natural numbers say.
+
+    A run whose number of clusters is given has none.
+    """
+    done = run.steps.done
+    levels = dict(
+        zip(_LEVELS, done["count"].facts["levels"] if "count" in done else (), strict=False)
+    )
+    if not levels:
+        return
+    counts = tuple(levels.values())
+    kinds: list[Artifact] = []
+    named: list[Artifact] = []
+    lineages: list[Artifact] = []
+    for level, role in enumerate(levels, start=1):
+        kinds.append(run.do(gather_clusters, role, partition=clusters, counts=counts[:level]))
+        named.append(
+            run.do(
+                name_kinds,
+                f"{role}.names",
+                kinds=kinds[-1],
+                names=names,
+                lineage=done.get("lineage"),
+                corpus=spaces["noun"].corpus if "noun" in spaces else None,
+            )
+        )
+        if run.config.continues:
+            lineages.append(_follow_kinds(run, level, role, kinds[-1], named[-1]))
+    run.do(grow_tree, "tree", kinds=kinds, names=named, lineages=lineages)
+
+
+def _follow_kinds(run: Run, level: int, role: str, kinds: Artifact, names: Artifact) -> Artifact:
+    """Which kind of the previous run's level each one is."""
+    past = run.past
+    return run.do(
+        trace,
+        f"{role}.lineage",
+        partition=kinds,
+        names=names,
+        previous=past.previous,
+        next_id=next_kind(run.workspace, past.previous, level),
+        warm=past.warm,
+        config=run.config.lineage,
+        earlier=past.roles.get(role),
+        level=level,
     )

@@ -6,6 +6,8 @@ from typing import NamedTuple, ParamSpec
 from prefect.context import FlowRunContext
 
 from sortal.configs.schema import RunConfig
+from sortal.flows.pages.labels import label
+from sortal.flows.pages.pause import wait_while_paused
 from sortal.storage.artifacts import Artifact
 from sortal.storage.workspace import Workspace
 from sortal.tasks.encoders.base import EncoderInfo
@@ -51,7 +53,10 @@ class Steps:
         """
         if FlowRunContext.get() is None:
             return self.keep(role, step(self.workspace, *args, **inputs))
-        task = step.task.with_options(result_storage=self.workspace.results)
+        wait_while_paused()
+        task = step.task.with_options(
+            result_storage=self.workspace.results, task_run_name=label(role)
+        )
         return self.keep(role, Artifact(**task(self.workspace, inputs)))
 
     def keep(self, role: str, artifact: Artifact) -> Artifact:

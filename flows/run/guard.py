@@ -2,15 +2,21 @@
 
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
+from prefect.states import Crashed
 
 from sortal.configs.errors import RunError
 from sortal.configs.schema import RunConfig
+from sortal.flows.run.collection import of_its_collection
 from sortal.storage.lake.lease import hold
+from sortal.storage.lake.retry import patience
 from sortal.storage.maintenance.abandoned import remove_abandoned
+from sortal.storage.stopping import when_stopped
 from sortal.storage.workspace import Workspace
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
@@ -18,19 +24,44 @@ _WORDS = ("no space left", "requested and", "read-only file system")  # numpy gi
 
 
 @contextmanager
-def alone(config: RunConfig) -> Iterator[tuple[Workspace, str]]:
-    """Hold the collection's lease for as long as the run lasts; yields the workspace and token.
+def alone(config: RunConfig) -> Iterator[tuple[RunConfig, Workspace, str]]:
+    """Hold the collection's lease for as long as the run lasts.
 
-    Removes what killed processes left behind. Raises RunError when the collection is held by
-    another run, and in place of the system's errors about a disk.
+    Yields the settings under the collection's name in the lake, the workspace and the token.
+    Removes what killed processes left behind. Raises UsageError where the name is another
+    source's, RunError when the collection is held by another run, and in place of the system's
+    errors about a disk.
     """
     context = FlowRunContext.get()
     name = f"run {context.flow_run.name}" if context and context.flow_run else "a run"
-    with clear_disk_errors(config.workspace):
+    with (
+        clear_disk_errors(config.workspace),
+        patience(config.patience_seconds),
+        crashed_when_stopped(),
+    ):
         workspace = Workspace(config.workspace).create()
+        config = of_its_collection(config)
         with hold(workspace, config.collection_name, config.lease_seconds, name) as lease:
             remove_abandoned(workspace)
-            yield workspace, lease
+            yield config, workspace, lease
+
+
+@contextmanager
+def crashed_when_stopped() -> Iterator[None]:
+    """Have Prefect told when a signal ends this process: it would show the run as running."""
+    context = FlowRunContext.get()
+    flow_run = context.flow_run if context else None
+    if flow_run is None:
+        yield
+        return
+
+    def tell() -> None:
+        with suppress(Exception), get_client(sync_client=True) as client:
+            state: State[None] = Crashed(message="A signal ended the process.")
+            client.set_flow_run_state(flow_run.id, state, force=True)
+
+    with when_stopped(tell):
+        yield
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Further modalities of a run's images: which its method reads, and the steps that make them."""
 
+from sortal.configs import CAPTIONS
 from sortal.configs.errors import UsageError
 from sortal.configs.modalities import BUILT_IN, ModalityConfig
 from sortal.configs.schema import RunConfig
@@ -8,7 +9,9 @@ from sortal.storage.artifacts import Artifact
 from sortal.tasks.captioning.captioner import CaptionImagesInputs
 from sortal.tasks.captioning.registry import captioner_of
 from sortal.tasks.captioning.step import caption_images, check_captioner, needed
+from sortal.tasks.corpora.step import check_captions
 from sortal.tasks.encoders.registry import describe_text
+from sortal.tasks.encoders.vectors import files_of
 from sortal.tasks.modalities.step import (
     column_content,
     column_texts,
@@ -16,6 +19,8 @@ from sortal.tasks.modalities.step import (
     embed_modality,
     vectors_content,
 )
+
+_OWN = ("auto", "vectors", CAPTIONS)  # sources that mean the texts beside ready-made vectors
 
 
 def further(config: RunConfig) -> dict[str, ModalityConfig]:
@@ -39,11 +44,40 @@ def check_modalities(config: RunConfig) -> None:
                 f"{name}s.source must not be none, since the method {config.method_name} reads "
                 f"{name}s; take another source, or a method without them"
             )
+    check_texts(config)
+    if "caption" in read_texts(config):
+        check_captions(config.captions, config.encoder.spec)
     for modality in further(config).values():
         if modality.kind != "vectors":
             describe_text(modality.encoder)
         if modality.kind == "captions":
             check_captioner(config.captioner, config.captions)
+
+
+def check_texts(config: RunConfig) -> None:
+    """Refuse ready-made vectors without the texts that the method reads; raises UsageError."""
+    lacking = [name for name in missing_texts(config) if name in read_texts(config)]
+    for name in lacking:
+        raise UsageError(
+            f"the method {config.method_name} reads {name}s, so {config.encoder.vectors} must hold "
+            f"a file *{name}s*.parquet (text, vector), got none; docs/vectors.md says what is in "
+            "it, and --method kmeans does without"
+        )
+
+
+def missing_texts(config: RunConfig) -> list[str]:
+    """The corpora, "noun" or "caption", for which a folder of ready-made vectors has no file."""
+    folder = config.encoder.vectors
+    if folder is None or not files_of(folder, "images"):  # which is told first
+        return []
+    own = {"noun": config.nouns.source in _OWN, "caption": config.captions.source in _OWN}
+    return [name for name, is_own in own.items() if is_own and not files_of(folder, f"{name}s")]
+
+
+def read_texts(config: RunConfig) -> set[str]:
+    """The corpora that the method fuses, or that its head reads."""
+    fused = {"noun": config.nouns.fuse, "caption": config.captions.fuse}
+    return {name for name, used in fused.items() if used} | set(config.head.reads.texts)
 
 
 def contents(config: RunConfig) -> list[str | None]:

@@ -9,17 +9,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from sortal.configs import QUANTILE
 from sortal.configs.commands.assign import AssignConfig
 from sortal.configs.errors import UsageError
+from sortal.configs.shown import shown
 from sortal.flows.operations.assign import StoredRun, assign
 from sortal.flows.terminal.formats import check_format, write
 from sortal.flows.terminal.logs import log_to_terminal
 from sortal.storage.workspace import Workspace
 
 _SHOWN = 40  # clusters in the summary
-_IDS = {"key", "next_cluster", "next_distance", "status"}  # columns left out of a table
+_IDS = {
+    "key",
+    "next_cluster_id",
+    "next_distance",
+    "status",
+    "stable_id",
+    "cluster",
+    "next_cluster",
+}  # columns left out of a table
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,9 @@ class AssignRequest:
     run: str | None = None
     collection: str | None = None
     quantile: float = QUANTILE
+    column: str | None = None
+    exclude: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
     record: bool = True
 
     def settings(self) -> AssignConfig:
@@ -39,7 +52,12 @@ class AssignRequest:
             raise UsageError(
                 f"--quantile must be between 0 and 1, both left out; got {self.quantile}"
             )
-        return AssignConfig(quantile=self.quantile)
+        return AssignConfig(
+            quantile=self.quantile,
+            column=self.column,
+            exclude=self.exclude,
+            include=self.include,
+        )
 
 
 def run_assign(request: AssignRequest, output: str = "table", file: Path | None = None) -> None:
@@ -90,20 +108,24 @@ def print_summary(
 def _by_cluster(stored: StoredRun, good: pa.Table) -> Table:
     run = stored.row
     table = Table(
-        title=f"{good.num_rows:,} images placed in run {stored.run_id} ({run['collection']}, "
-        f"{run['method']})",
+        title=Text(
+            shown(
+                f"{good.num_rows:,} images placed in run {stored.run_id} ({run['collection']}, "
+                f"{run['method']})"
+            )
+        ),
         title_justify="left",
     )
     for column in ("id", "name", "placed", "unlike", "mean distance"):
         table.add_column(column, justify="left" if column == "name" else "right")
     figures = [("key", "count"), ("unlike", "sum"), ("distance", "mean")]
-    counts = good.group_by(["cluster", "name"]).aggregate(figures)
-    for row in counts.sort_by([("key_count", "descending"), ("cluster", "ascending")]).to_pylist()[
-        :_SHOWN
-    ]:
+    counts = good.group_by(["cluster_id", "name"]).aggregate(figures)
+    for row in counts.sort_by(
+        [("key_count", "descending"), ("cluster_id", "ascending")]
+    ).to_pylist()[:_SHOWN]:
         table.add_row(
-            str(row["cluster"]),
-            row["name"],
+            str(row["cluster_id"]),
+            Text(shown(row["name"])),
             f"{row['key_count']:,}",
             f"{row['unlike_sum']:,}",
             f"{row['distance_mean']:.3f}",

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from sortal.configs.commands.benchmark import BenchmarkConfig
+from sortal.configs.shown import shown
+from sortal.flows.process.home import settle_home
 from sortal.flows.terminal.logs import log_to_terminal, quiet_prefect
+from sortal.storage.lake.lease import check_reachable
+from sortal.storage.workspace import Workspace
 
 if TYPE_CHECKING:  # importing it for real would start Prefect before its log is silenced
     from sortal.flows.benchmark.flow import BenchmarkResult
@@ -20,10 +25,13 @@ def run_benchmark(config: BenchmarkConfig, *, as_json: bool = False) -> bool:
 
     With nothing missing no server is started.
     """
+    Workspace(config.workspace).create()
+    settle_home(config.workspace)
+    check_reachable(Workspace(config.workspace))
     quiet_prefect()
     from sortal.flows.benchmark.flow import benchmark, summed_up
     from sortal.flows.benchmark.grid import cells_of, missing
-    from sortal.storage.workspace import Workspace
+    from sortal.flows.process.server import begin_server, reach_server
 
     log_to_terminal(logging.WARNING if as_json else logging.INFO)
     workspace = Workspace(config.workspace).create()
@@ -31,6 +39,9 @@ def run_benchmark(config: BenchmarkConfig, *, as_json: bool = False) -> bool:
     todo = missing(workspace, cells)
     if not as_json:
         logging.getLogger("sortal").info("%d of %d cells are missing", len(todo), len(cells))
+    if todo:
+        reach_server()
+        begin_server()()
     result = benchmark(config) if todo else summed_up(workspace, cells)
     if as_json:
         print(json.dumps(result.model_dump()))
@@ -47,7 +58,8 @@ def show_result(result: "BenchmarkResult", protocol: str) -> None:
         console.print(_table(f"{collection}, {encoder}, protocol {protocol}", list(rows)))
     for row in result.rows:
         if row["failed"]:
-            console.print(f"{row['collection']} {row['method']}: {row['error']}", soft_wrap=True)
+            line = f"{row['collection']} {row['method']}: {row['error']}"
+            console.print(shown(line), soft_wrap=True, markup=False)
     if any(row["labels_used"] for row in result.rows):
         console.print("(l): saw labels; left out of the leaderboard")
 
@@ -55,7 +67,7 @@ def show_result(result: "BenchmarkResult", protocol: str) -> None:
 def _table(title: str, rows: list[dict[str, Any]]) -> Table:
     from sortal.flows.benchmark.flow import spread
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(shown(title)), title_justify="left")
     for column in ("method", "seeds", "ACC", "NMI", "ARI", "seconds"):
         table.add_column(column, justify="left" if column == "method" else "right")
     for row in rows:

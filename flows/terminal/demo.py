@@ -6,12 +6,14 @@ from sortal.configs.load import make_config
 from sortal.flows.operations.demo import QUESTION, demo_config
 from sortal.flows.terminal.query import run_sql
 from sortal.flows.terminal.run import run_cluster
-from sortal.tasks.datasets.openmoji import build
+from sortal.storage.workspace import Workspace
+from sortal.tasks.datasets.openmoji import build_in
 
 
 def run_demo(workspace: Path) -> None:
     """Draw the pictures, cluster them, and ask the lake a question about the result."""
-    folder = build(workspace.parent / "openmoji")
+    Workspace(workspace).create()
+    folder = build_in(Workspace(workspace))
     run_cluster(make_config(demo_config(folder, workspace)))
     print(f"\nThe tightest clusters, by SQL:\n\n{QUESTION}\n")
     run_sql(workspace, QUESTION, "table", None)

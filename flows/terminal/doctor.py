@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
+from sortal.configs.shown import shown
 from sortal.flows.operations import doctor
 
 
@@ -14,5 +16,6 @@ def examine(workspace: Path) -> bool:
     for check in doctor.examine(workspace):
         healthy &= check.good
         mark = "[green]ok  [/]" if check.good else "[red]FIX [/]"
-        console.print(f"{mark} {check.name}: {check.text}", soft_wrap=True, highlight=False)
+        text = escape(shown(f"{check.name}: {check.text}"))
+        console.print(f"{mark} {text}", soft_wrap=True, highlight=False)
     return healthy

@@ -6,16 +6,16 @@ the documentation read.
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import duckdb
 
 from sortal.configs.errors import UsageError
+from sortal.configs.shown import shown
+from sortal.flows.process.streams import reader_is_gone
 
 FORMATS = ("table", "csv", "json", "parquet")
 ROWS_SHOWN = 100
@@ -36,22 +36,10 @@ def write(answer: duckdb.DuckDBPyConnection, output: str, file: Path | None) -> 
     if output == "parquet" and file is not None:
         _write_parquet(answer, file)
     elif file is None:
-        with ignore_closed_pipe():
-            _write_text(answer, output, sys.stdout)
+        _write_text(answer, output, sys.stdout)
     else:
         with _opened(file) as stream:
             _write_text(answer, output, stream)
-
-
-@contextmanager
-def ignore_closed_pipe() -> Iterator[None]:
-    """Stop quietly when the reader of stdout closes it early, as `head` does."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes stdout once more on its way out: give it somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _opened(file: Path) -> IO[str]:
@@ -66,7 +54,7 @@ def _write_text(answer: duckdb.DuckDBPyConnection, output: str, stream: IO[str])
 
 
 def _rows(answer: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
-    while batch := answer.fetchmany(_BATCH):
+    while not reader_is_gone() and (batch := answer.fetchmany(_BATCH)):
         yield from batch
 
 
@@ -85,8 +73,9 @@ def _csv(answer: duckdb.DuckDBPyConnection, stream: IO[str]) -> None:
 def _json(answer: duckdb.DuckDBPyConnection, stream: IO[str]) -> None:
     names = _names(answer)
     separator = "["
+    escaped = not (getattr(stream, "encoding", None) or "utf").lower().startswith("utf")
     for row in _rows(answer):
-        record = json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=False)
+        record = json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=escaped)
         stream.write(f"{separator}\n{record}")
         separator = ","
     stream.write("[]\n" if separator == "[" else "\n]\n")
@@ -112,7 +101,7 @@ def _write_parquet(answer: duckdb.DuckDBPyConnection, file: Path) -> None:
 def write_table(answer: duckdb.DuckDBPyConnection, stream: IO[str]) -> None:
     """Write the first rows of an answer in columns, numbers to the right."""
     rows = answer.fetchmany(ROWS_SHOWN + 1)
-    names = _names(answer)
+    names = list(map(shown, _names(answer)))
     cells = [[_cell(value) for value in row] for row in rows[:ROWS_SHOWN]]
     right = [bool(rows) and all(_is_number(row[i]) for row in rows) for i in range(len(names))]
     draw = _drawn if stream.isatty() else _in_columns
@@ -157,5 +146,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:.1f}"
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    printable = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    printable = shown(text)
     return printable if len(printable) <= 60 else printable[:59] + "…"

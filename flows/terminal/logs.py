@@ -1,4 +1,4 @@
-"""Log lines on stderr: ours, and Prefect's only when something is wrong with it."""
+"""Log lines on stderr and in Prefect's log: ours, and its own only when something is wrong."""
 
 import logging
 import os
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from sortal.tasks.progress import in_notebook
+from sortal.tasks.published_progress import has_pages
 
 
 def quiet_prefect() -> None:
@@ -19,12 +20,16 @@ def quiet_prefect() -> None:
 def log_to_terminal(level: int) -> None:
     """Our own log lines on stderr, unwrapped where nobody looks at a terminal.
 
-    A flow's failure is printed once, by the command line.
+    Prefect's server has all of them from INFO on. A flow's failure is printed once, by the command
+    line.
     """
     logger = logging.getLogger("sortal")
-    logger.setLevel(level)
-    logger.handlers = [_terminal() if sys.stderr.isatty() else _lines()]
+    logger.setLevel(min(level, logging.INFO))
+    shown = _terminal() if sys.stderr.isatty() else _lines()
+    shown.setLevel(level)
+    logger.handlers = [shown]
     logger.propagate = False
+    log_to_prefect()
     leave_failures_to_the_caller()
 
 
@@ -35,16 +40,31 @@ def log_for_python() -> None:
     """
     if in_notebook():  # tqdm asks for ipywidgets, which our progress does without
         warnings.filterwarnings("ignore", message="IProgress not found")
-    if logging.getLogger("sortal").hasHandlers():
+    if _is_set_up():
+        log_to_prefect()
         leave_failures_to_the_caller()
     else:
         log_to_terminal(logging.WARNING if in_notebook() else logging.INFO)
+
+
+def log_to_prefect() -> None:
+    """Send our lines to the server that stays, where there is one; after Prefect's import."""
+    if has_pages():
+        for handler in logging.getLogger("prefect.extra").handlers:
+            logging.getLogger("sortal").addHandler(handler)
 
 
 def leave_failures_to_the_caller() -> None:
     """Have Prefect not print the failure of a flow that its caller prints; after its import."""
     for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _is_set_up() -> bool:
+    """Whether the caller has set up logging: handlers that Prefect has not put there itself."""
+    logger = logging.getLogger("sortal")
+    handlers = [*logger.handlers, *(logging.getLogger().handlers if logger.propagate else [])]
+    return any(not type(each).__module__.startswith("prefect.") for each in handlers)
 
 
 def _terminal() -> logging.Handler:

@@ -1,4 +1,4 @@
-"""What `sortal maintain`, `sortal backup` and `sortal runs --prune` print."""
+"""What `sortal maintain`, `sortal backup` and `sortal runs --prune` or `--delete` print."""
 
 import json
 import sys
@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from sortal.configs.commands.maintenance import MaintenanceConfig
 from sortal.configs.load import checked
+from sortal.configs.shown import shown
 from sortal.flows.operations import prune
+from sortal.flows.operations.delete import Deletion, delete, planned
 from sortal.flows.operations.maintenance import Item, backup, maintain
 from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.maintenance.prune import PruneRules
@@ -22,8 +26,8 @@ def run_maintain(values: Mapping[str, Any], as_json: bool) -> None:
     config = checked(MaintenanceConfig, values)
     items = maintain(config)
     if as_json:
-        shown = {"dry_run": config.dry_run, "items": [item.model_dump() for item in items]}
-        sys.stdout.write(f"{json.dumps(shown)}\n")
+        found = {"dry_run": config.dry_run, "items": [item.model_dump() for item in items]}
+        sys.stdout.write(f"{json.dumps(found)}\n")
         return
     done = [item for item in items if item.count]
     _show_items(done)
@@ -42,7 +46,7 @@ def _show_items(items: list[Item]) -> None:
 def run_backup(workspace: Path, target: Path) -> None:
     """`sortal backup`: copy what is new, and say how much that was."""
     count, size = backup(workspace, target)
-    sys.stdout.write(f"{count:,} files copied to {target}, {size / 1e6:,.1f} MB\n")
+    sys.stdout.write(f"{count:,} files copied to {shown(target)}, {size / 1e6:,.1f} MB\n")
     if Catalogue.configured(Workspace(workspace)).is_postgres:
         sys.stdout.write(
             "the catalogue is in PostgreSQL: pg_dump it before this; see docs/operations.md\n"
@@ -62,7 +66,7 @@ def prune_runs(
     for run in runs[:_SHOWN]:
         finished = f"{run['finished_at']:%Y-%m-%d %H:%M}"
         what = f"{run['collection']}  {run['method']}  {run['n_images']:,} images"
-        sys.stdout.write(f"{run['run_id']}  {finished}  {what}\n")
+        sys.stdout.write(f"{run['run_id']}  {finished}  {shown(what)}\n")
     if len(runs) > _SHOWN:
         sys.stdout.write(f"... and {len(runs) - _SHOWN:,} more\n")
     sys.stdout.write(f"{_outcome(len(runs), yes)}\n")
@@ -75,3 +79,41 @@ def _outcome(count: int, deleted: bool) -> str:
     if not deleted:
         return f"{runs} would go; add --yes to delete them"
     return f"{runs} gone; `sortal maintain` frees the disk once old snapshots expire"
+
+
+def delete_run(workspace: Path, run: str, yes: bool) -> None:
+    """Say what would go; delete it with `yes`, or when a person at a terminal agrees."""
+    plan = planned(workspace, run)
+    for line in lines_of(plan):
+        print(line)
+    if not yes and not sys.stdin.isatty():
+        print("nothing was changed; add --yes to delete it")
+        return
+    if not yes and not typer.confirm("delete it?"):
+        print("nothing was changed")
+        return
+    delete(workspace, plan.run_id)
+    print(f"run {plan.run_id} is gone; `sortal maintain` frees the disk once old snapshots expire")
+
+
+def lines_of(plan: Deletion) -> list[str]:
+    """What a deletion deletes and changes, for people."""
+    run = plan.run
+    finished = f"{run['finished_at']:%Y-%m-%d %H:%M}"
+    rows = ", ".join(f"{count:,} {table}" for table, count in plan.rows.items())
+    lines = [
+        f"run {plan.run_id} of {run['collection']}: {run['method']}, {run['n_images']:,} images, "
+        f"finished {finished}",
+        f"  goes with it: {rows or 'no rows'}, its report, {run['artifacts']:,} artifacts that no "
+        "other run needs",
+    ]
+    if run["pins"]:
+        names = ", ".join(f"{pin['name']} (id {pin['id']})" for pin in run["pins"])
+        lines.append(f"  pinned names of clusters that are in no other run: {names}")
+    for follower in run["followers"]:
+        then = run["previous_run_id"]
+        now = f"is compared with {then} then" if then else "is the first of its series then"
+        lines.append(f"  run {follower} {now}; `sortal report {follower}` writes its page again")
+    if run["is_the_last"]:
+        lines.append(f"  it is the only run of {run['collection']}: its name is free again")
+    return lines

@@ -8,7 +8,7 @@ import duckdb
 
 from sortal.flows.operations import query as operations
 from sortal.flows.operations.query import reading, sql_errors
-from sortal.flows.terminal.formats import ignore_closed_pipe, write
+from sortal.flows.terminal.formats import write
 
 EXAMPLES = """
 Examples:
@@ -58,7 +58,6 @@ def _show_lines(
     if output != "table" or file is not None:
         write(answer, output, file)
         return
-    with ignore_closed_pipe():
-        for first, *rest, last in answer.fetchall():
-            wrapped = indent(fill(last, 92), "    ") if rest else last
-            sys.stdout.write(layout.format(first, *rest, wrapped))
+    for first, *rest, last in answer.fetchall():
+        wrapped = indent(fill(last, 92), "    ") if rest else last
+        sys.stdout.write(layout.format(first, *rest, wrapped))

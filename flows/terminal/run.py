@@ -3,19 +3,27 @@
 import json
 import logging
 import sys
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from sortal.configs.schema import RunConfig
+from sortal.configs.shown import shown
+from sortal.flows.process.home import settle_home
 from sortal.flows.terminal.logs import log_to_terminal, quiet_prefect
+from sortal.storage.lake.lease import check_reachable
+from sortal.storage.workspace import Workspace
+from sortal.tasks.encoders.hub import check_within_reach
 
 if TYPE_CHECKING:  # importing it for real would start Prefect before its log is silenced
     from sortal.flows.run.result import RunResult
 
+CLEARLY_WORSE = 0.8  # [infer] of the worth of the number that -k auto takes
 BETTER_ENCODERS = (
     "Encoder conse is embedded and needs no download. Better: "
     "--encoder open_clip:ViT-B-32/laion2b_s34b_b79k (downloads once), "
@@ -25,15 +33,27 @@ BETTER_ENCODERS = (
 
 def run_cluster(config: RunConfig, *, as_json: bool = False) -> "RunResult":
     """Run the flow for a person at a terminal; the last line on stdout is the run id."""
-    quiet_prefect()
-    from sortal.flows.run.check import check
+    check_reachable(Workspace(config.workspace))
+    with Workspace(config.workspace).made():
+        settle_home(config.workspace)
+        check_within_reach(config.encoder.spec)
+        from sortal.flows.process.ahead import import_ahead
+        from sortal.flows.process.server import begin_server, begin_server_if_plain, reach_server
 
-    check(config)
+        begin_server_if_plain()
+        quiet_prefect()
+        reach_server()
+        from sortal.flows.run.check import check
+
+        check(config)
+    wait_for_server = begin_server()
+    import_ahead(Workspace(config.workspace))
     from sortal.flows.recluster import recluster
 
     log_to_terminal(logging.WARNING if as_json else logging.INFO)
     if config.encoder.spec == "conse" and not as_json:
         print(BETTER_ENCODERS, file=sys.stderr)
+    wait_for_server()
     result = recluster(config)
     if as_json:
         print(json.dumps(result.model_dump()))
@@ -44,62 +64,169 @@ def run_cluster(config: RunConfig, *, as_json: bool = False) -> "RunResult":
 
 
 def show_plan(config: RunConfig, *, as_json: bool = False) -> None:
-    """What a run would do, as YAML or as one JSON object."""
+    """What a run would read, embed and reuse, and about how long it takes. Makes nothing."""
+    check_reachable(Workspace(config.workspace))
     quiet_prefect()
-    from sortal.flows.run.plan import plan_of
+    with tempfile.TemporaryDirectory(prefix="sortal-home-") as home:
+        settle_home(Path(home))
+        check_within_reach(config.encoder.spec)  # reads the cache, whose place is settled now
+        from sortal.flows.run.plan import plan_of
 
-    log_to_terminal(logging.WARNING)
-    plan = plan_of(config)
-    text = (
-        json.dumps(plan) if as_json else yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
-    )
+        log_to_terminal(logging.WARNING)
+        plan = plan_of(config)
+    print(json.dumps(plan) if as_json else shown_lines(_plan_lines(config, plan)))
+
+
+def shown_lines(lines: list[str]) -> str:
+    """Lines as they may be printed, whatever files are called."""
+    return "\n".join(map(shown, lines))
+
+
+def _plan_lines(config: RunConfig, plan: dict[str, Any]) -> list[str]:
+    images, texts, place = plan["images"], plan["texts"], plan["workspace"]
+    n_unique, to_embed = images["n_unique"], plan["images_to_embed"]
+    failed = f", {images['n_failed']:,} cannot be read" if images["n_failed"] else ""
+    labels = f", labels of {images['n_classes']:,} classes" if images["n_labelled"] else ""
+    counts = [
+        f"{each['texts']:,} {name}s ({_to_embed(each['to_embed'])})" for name, each in texts.items()
+    ]
+    state = "" if place["exists"] else " (not there yet)"
+    minutes = plan["seconds"] / 60
+    return [
+        f"read: {images['n_images']:,} inputs of {config.source}, {n_unique:,} different images"
+        f"{failed}{labels}",
+        f"images: {to_embed:,} to embed with {plan['encoder']['spec']}, "
+        f"{n_unique - to_embed:,} reused",
+        f"texts: {', '.join(counts) or 'none'}",
+        f"run: method {plan['method']}, {_count_words(plan['n_clusters'])}, collection "
+        f"{plan['collection']}, workspace {place['path']}{state}",
+        f"time: about {max(minutes, 1):,.0f} min on two cores; nothing was made. "
+        "--show-config prints every setting",
+    ]
+
+
+def _count_words(count: int | str) -> str:
+    return f"{count:,} clusters" if isinstance(count, int) else f"clusters: {count}"
+
+
+def _to_embed(n: int) -> str:
+    return f"{n:,} to embed" if n else "all reused"
+
+
+def show_config(config: RunConfig, *, as_json: bool = False) -> None:
+    """Every setting that a run would have, as YAML or as one JSON object."""
+    values = config.model_dump(mode="json")
+    text = json.dumps(values) if as_json else yaml.safe_dump(values, sort_keys=False)
     print(text.rstrip())
 
 
 def show_result(result: "RunResult", limit: int = 40) -> None:
     """The clusters as a table, metrics where labels exist, and where the report is."""
+    from sortal.flows.run.result import n_images_text
     from sortal.storage.lake.lake import Lake
-    from sortal.storage.workspace import Workspace
+    from sortal.storage.lake.sql import sql
     from sortal.tasks.report.data import modality_rows
 
     with Lake(Workspace(Path(result.workspace)), read_only=True) as lake:
         cards = lake.query(
-            "SELECT cluster, name, size, nouns, typical FROM cluster_cards "
-            "WHERE run_id = ? ORDER BY size DESC, cluster LIMIT ?",
+            "SELECT cluster_id, name, suggested_name, size, nouns, typical FROM cluster_cards "
+            "WHERE run_id = ? ORDER BY size DESC, cluster_id LIMIT ?",
             [result.run_id, limit],
         ).to_pylist()
         query = "SELECT name, value FROM metrics WHERE run_id = ? AND name LIKE 'view%'"
         modalities = modality_rows(dict(lake.execute(query, [result.run_id]).fetchall()))
-    table = Table(title=f"{result.collection}: {result.n_images:,} images", title_justify="left")
+        hints = lake.execute(sql("runs/hints"), {"run": result.run_id}).fetchall()
+        query = "SELECT count(*) FROM assignments WHERE run_id = ?"
+        [(n_distinct,)] = lake.execute(query, [result.run_id]).fetchall()
+        tried = lake.query(sql("report/candidates"), {"run": result.run_id}).to_pylist()
+        counts = lake.query(sql("report/counts"), {"run": result.run_id}).to_pylist()
+        natural = lake.execute(sql("runs/natural"), {"run": result.run_id}).fetchone()
+    images = n_images_text(result.n_images, n_distinct)
+    title = Text(shown(f"{result.collection}: {images}"))
+    table = Table(title=title, title_justify="left")
     for column in ("id", "name", "size", "top nouns", "typical image"):
         table.add_column(column, justify="right" if column in {"id", "size"} else "left")
     for card in cards:
         nouns = ", ".join((card["nouns"] or [])[:5])
-        table.add_row(
-            str(card["cluster"]), card["name"], f"{card['size']:,}", nouns, card["typical"] or ""
-        )
+        now = f" (kept; now: {card['suggested_name']})" if card["suggested_name"] else ""
+        texts = (f"{card['name']}{now}", nouns, card["typical"] or "")
+        name, described, typical = (Text(shown(text)) for text in texts)
+        table.add_row(str(card["cluster_id"]), name, f"{card['size']:,}", described, typical)
     console = Console()
     console.print(table)
     if result.n_failed:
         console.print(f"{result.n_failed:,} inputs failed; see: sortal sql 'FROM failures_by_code'")
+    for hint, count in hints:
+        console.print(shown(f"{count:,} of them: {hint}"), soft_wrap=True, markup=False)
     for modality in modalities:
         console.print(
-            f"modality {modality.name}: {modality.dim:,} dimensions, {modality.n_present:,} images "
-            f"have it, {modality.n_missing:,} lack it"
+            shown(
+                f"modality {modality.name}: {modality.dim:,} dimensions, {modality.n_present:,} "
+                f"images have it, {modality.n_missing:,} lack it"
+            ),
+            markup=False,
         )
-    shown = [n for n in ("acc", "nmi", "ari", "purity") if n in result.metrics]
-    if shown:
+    for line in [*count_lines(counts), *hint_lines(natural), *choice_lines(tried)]:
+        console.print(line, soft_wrap=True, highlight=False)
+    scores = [n for n in ("acc", "nmi", "ari", "purity") if n in result.metrics]
+    if scores:
         console.print(
-            "against the labels: " + ", ".join(f"{n} {result.metrics[n]:.3f}" for n in shown)
+            "against the labels: " + ", ".join(f"{n} {result.metrics[n]:.3f}" for n in scores)
         )
-    console.print(f"report: {result.report}", soft_wrap=True)
+    console.print(f"changed: {result.changed}", soft_wrap=True, highlight=False)
+    console.print(shown(f"report: {result.report}"), soft_wrap=True, markup=False)
+
+
+def count_lines(counts: list[dict[str, Any]]) -> list[str]:
+    """How many kinds, where that was chosen, and how many there might be as well."""
+    chosen = next((row for row in counts if row["chosen"]), None)
+    if chosen is None:
+        return []
+    others = [str(row["n_clusters"]) for row in counts if row["is_natural"] and row is not chosen]
+    *most, last = reversed(others) if others else [""]
+    also = f"{', '.join(most)} and {last}" if most else last
+    kept = ", as in the run before" if chosen["kept"] else ""
+    natural = f"; {also} would also be natural" if also else ""
+    span = f"{counts[0]['n_clusters']} to {counts[-1]['n_clusters']}"
+    return [
+        f"{chosen['n_clusters']} kinds{kept}{natural} ({len(counts)} numbers tried without "
+        f"labels, {span})"
+    ]
+
+
+def hint_lines(earlier: tuple[int, int, float, bool] | None) -> list[str]:
+    """A hint where the number given is clearly worse than one found in an earlier run."""
+    if earlier is None or None in earlier:
+        return []
+    own, best, share, is_natural = earlier
+    if is_natural or share >= CLEARLY_WORSE:
+        return []
+    return [
+        f"hint: {best} kinds would suit these images better than {own}, as an earlier run found; "
+        "-k auto finds the number anew"
+    ]
+
+
+def choice_lines(tried: list[dict[str, Any]]) -> list[str]:
+    """How images were compared, in words, where that was chosen; `tried` are rows, best first."""
+    chosen = next((row for row in tried if row["chosen"]), None)
+    if chosen is None:
+        return []
+    other = next((row for row in tried if row is not chosen), None)
+    if other is None or None in (other["predictability"], chosen["predictability"]):
+        return [f"compared by: {chosen['words']}"]
+    kept = ", kept from the run before" if chosen["kept"] else ""
+    figures = [f"{row['words']} {row['predictability']:.3f}" for row in (chosen, other)]
+    return [
+        f"compared by: {chosen['words']}{kept} ({len(tried)} ways tried without labels; how well "
+        f"held-out images are foretold: {figures[0]}, next {figures[1]})"
+    ]
 
 
 def make_report(workspace: Path, run: str | None) -> None:
     """Make a run's report again from the lake (default: the newest run) and print its path."""
     from sortal.storage.lake.lake import Lake
     from sortal.storage.lake.runs import newest_run
-    from sortal.storage.workspace import Workspace
     from sortal.tasks.report.page import publish_report
 
     place = Workspace(workspace.resolve())

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from sortal.configs.shown import shown
 from sortal.flows.operations import verify as operations
 from sortal.flows.operations.verify import Problem, Verification
 
@@ -20,7 +21,7 @@ def verify(root: Path, repair: bool) -> bool:
 
 def _show(problem: Problem) -> None:
     finding, done = problem
-    print(f"{done}: {finding.place}: {finding.what}")
+    print(shown(f"{done}: {finding.place}: {finding.what}"))
 
 
 def _summary(result: Verification) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import EmptyLakeError, UsageError
 from sortal.storage.lake.catalogue import (
     DATA_VARIABLE,
     Catalogue,
@@ -16,20 +16,32 @@ from sortal.storage.lake.catalogue import (
     split_password,
 )
 from sortal.storage.lake.extensions import load_extension
+from sortal.storage.lake.owner import check_owner, read_marker, refuse_new_lake
 from sortal.storage.lake.sql import literal
 
 LAKE = "lake"
 _SECRET = "sortal_catalogue"
 _BUSY_MS = 10_000
+_LOST = {  # after which a silent network counts as a lost one; PostgreSQL's own: minutes or hours
+    "connect_timeout": 5,  # s
+    "keepalives_idle": 10,  # s
+    "keepalives_interval": 5,  # s
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,  # ms
+}
 _LOCKS = "-c lock_timeout=1000"  # ms; a lease that is locked for longer is asked for again
 
 
 def attach(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, read_only: bool) -> None:
-    """Attach the lake as `lake` and make it the default database."""
+    """Attach the lake as `lake` and make it the default database.
+
+    Raises UsageError for a data folder that is not this lake's.
+    """
     if catalogue.url is None:
         _attach_sqlite(connection, catalogue, read_only)
     else:
         _attach_postgres(connection, catalogue, catalogue.url, read_only)
+    check_owner(connection, catalogue, Path(data_folder(connection)), read_only)
     connection.execute(f"USE {LAKE}")
 
 
@@ -59,10 +71,6 @@ def data_folder(connection: duckdb.DuckDBPyConnection) -> str:
 def _attach_sqlite(
     connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, read_only: bool
 ) -> None:
-    if read_only and not catalogue.exists():
-        raise UsageError(
-            f"no runs in the workspace {catalogue.workspace.root}; make one with `sortal cluster`"
-        )
     catalogue.file.parent.mkdir(parents=True, exist_ok=True)
     _load_sqlite(connection)
     load_extension(connection, "ducklake")
@@ -70,7 +78,7 @@ def _attach_sqlite(
     journal = "" if read_only else ", META_JOURNAL_MODE 'WAL'"
     options = f"OVERRIDE_DATA_PATH true, META_BUSY_TIMEOUT {_BUSY_MS}{journal}"
     place = _readable(catalogue.file) if read_only else catalogue.file
-    _attach(connection, f"sqlite:{place}", catalogue.data, options, read_only)
+    _attach(connection, f"sqlite:{place}", catalogue, options, read_only)
 
 
 def _load_sqlite(connection: duckdb.DuckDBPyConnection) -> None:
@@ -106,25 +114,14 @@ def _attach_postgres(
         raise UsageError(f"{DATA_VARIABLE} must be a folder that exists, got {given}; mount it")
     parts = ["OVERRIDE_DATA_PATH true" if given else "", f"META_SECRET {literal(secret)}"]
     options = ", ".join(filter(None, parts if secret else parts[:1]))
-    _attach(connection, f"postgres:{place}", catalogue.data, options, read_only)
-    _check_data(connection)
-
-
-def _check_data(connection: duckdb.DuckDBPyConnection) -> None:
-    """Refuse a folder that is not where the files are: a share that is not mounted, another one."""
-    folder = data_folder(connection)
-    first = f"SELECT 1 FROM __ducklake_metadata_{LAKE}.ducklake_data_file LIMIT 1"
-    if (Path(folder) / "main").is_dir() or not connection.execute(first).fetchone():
-        return
-    raise UsageError(
-        f"the lake's data files must be in {folder}, which has none; mount the folder there, or "
-        f"set {DATA_VARIABLE} to where this machine sees it"
-    )
+    _attach(connection, f"postgres:{place}", catalogue, options, read_only)
 
 
 def _postgres(connection: duckdb.DuckDBPyConnection, url: str) -> tuple[str, str]:
     """libpq's words for a URL, and the name of the secret that holds its password, if any."""
     place, password = split_password(url)
+    given = {word.partition("=")[0] for word in place.split()}
+    place += "".join(f" {key}={value}" for key, value in _LOST.items() if key not in given)
     if not password:
         return place, ""
     connection.execute(f"CREATE SECRET {_SECRET} (TYPE postgres, PASSWORD {literal(password)})")
@@ -134,18 +131,21 @@ def _postgres(connection: duckdb.DuckDBPyConnection, url: str) -> tuple[str, str
 def _attach(
     connection: duckdb.DuckDBPyConnection,
     target: str,
-    folder: str,
+    catalogue: Catalogue,
     options: str,
     read_only: bool,
 ) -> None:
-    data = f"DATA_PATH {literal(folder)}"
-    mode = "READ_ONLY" if read_only else ""
+    data = f"DATA_PATH {literal(catalogue.data)}"
+    taken = read_marker(Path(catalogue.data)) is not None
+    mode = "READ_ONLY" if read_only else "CREATE_IF_NOT_EXISTS false" if taken else ""
     clause = ", ".join(option for option in (data, options, mode) if option)
     try:
         connection.execute(f"ATTACH {literal(f'ducklake:{target}')} AS {LAKE} ({clause})")
     except duckdb.Error as error:
-        if read_only and "creating a new DuckLake is explicitly disabled" in str(error):
-            raise UsageError(
+        if "creating a new DuckLake is explicitly disabled" in str(error):
+            if taken:
+                refuse_new_lake(catalogue, Path(catalogue.data))
+            raise EmptyLakeError(
                 "the lake is being made and holds no runs yet; try again in a moment"
             ) from error
         if "does not match existing data path" not in str(error):

@@ -5,11 +5,13 @@ The environment is read here and nowhere else.
 """
 
 import os
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from sortal.configs.errors import UsageError
+from sortal.storage.atomic import temporary
 from sortal.storage.hashing import hash_text
 from sortal.storage.workspace import Workspace
 
@@ -36,7 +38,7 @@ class Catalogue:
         Raises UsageError for a URL that is not PostgreSQL's.
         """
         url = url or os.environ.get(CATALOGUE_VARIABLE) or None
-        scheme = urlsplit(url).scheme if url else None
+        scheme = _scheme(url) if url else None
         if url and scheme not in ("postgresql", "postgres"):
             raise UsageError(
                 f"catalogue must be a postgresql:// URL, got {scheme or 'no scheme'}; "
@@ -49,6 +51,11 @@ class Catalogue:
     def is_postgres(self) -> bool:
         """Whether the catalogue is in PostgreSQL, and may be shared with other workspaces."""
         return self.url is not None
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages: the workspace, or the URL without its password."""
+        return without_password(self.url) if self.url else f"the workspace {self.workspace.root}"
 
     @property
     def file(self) -> Path:
@@ -73,9 +80,32 @@ class Catalogue:
         folder = self.given_data or f"{self.workspace.lake}/data-{hash_text(place)[:8]}"
         return f"{folder.rstrip('/')}/"
 
+    def spill(self, read_only: bool) -> Path:
+        """A folder for what DuckDB spills; a reader makes none in a workspace without a lake."""
+        here = not read_only or self.workspace.lake.is_dir()
+        return temporary((self.workspace.lake if here else Path(tempfile.gettempdir())) / "spill")
+
+    def require(self) -> None:
+        """Raise UsageError where there can be no lake to read. Makes nothing."""
+        if not self.is_postgres and not (self.workspace.is_there() and self.file.exists()):
+            raise self.workspace.no_runs()
+
     def exists(self) -> bool:
         """Whether there may be a lake to read: PostgreSQL is asked only when it is attached."""
         return self.is_postgres or self.file.exists()
+
+
+def _scheme(url: str) -> str:
+    """A URL's scheme; raises UsageError for one that cannot be taken apart."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - reading it is the check
+    except ValueError as error:
+        raise UsageError(
+            f"catalogue must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE, got one that is "
+            f"no URL: {error}"
+        ) from None
+    return parts.scheme
 
 
 def split_password(url: str) -> tuple[str, str]:
@@ -92,6 +122,16 @@ def split_password(url: str) -> tuple[str, str]:
     return " ".join(
         f"{key}={libpq_word(str(value))}" for key, value in words.items() if value
     ), str(password)
+
+
+def without_password(url: str) -> str:
+    """A PostgreSQL URL as it may be shown."""
+    parts = urlsplit(url)
+    user, _, place = parts.netloc.rpartition("@")
+    pairs = parts.query.split("&")
+    shown = [pair for pair in pairs if pair and "password" not in pair.partition("=")[0]]
+    netloc = f"{user.split(':')[0]}@{place}" if user else place
+    return urlunsplit((parts.scheme, netloc, parts.path, "&".join(shown), ""))
 
 
 def libpq_word(value: str) -> str:

@@ -3,23 +3,21 @@
 Readers never block and never see half a run; every past run stays queryable.
 """
 
-import csv
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import duckdb
 
-from sortal.configs.errors import UsageError
-from sortal.storage.atomic import temporary
+from sortal.configs.errors import RunError
 from sortal.storage.faults import point
 from sortal.storage.lake.attach import attach, data_folder
 from sortal.storage.lake.catalogue import Catalogue
-from sortal.storage.lake.extensions import connect
-from sortal.storage.lake.retry import retry
+from sortal.storage.lake.extensions import connect, stored, widen
+from sortal.storage.lake.retry import is_away, one_line, retry
 from sortal.storage.lake.run_row import RunRow
-from sortal.storage.lake.schema import prepare, rollback
-from sortal.storage.lake.sql import SQL, Select, literal, one_row, sql
+from sortal.storage.lake.schema import RUN_TABLES, SCAN_TABLES, prepare, rollback
+from sortal.storage.lake.sql import Select, literal, one_row, sql
 from sortal.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -28,40 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Around = Callable[[Any], AbstractContextManager[None]]
 
-SCAN_TABLES = ("images", "failures")
-RUN_TABLES = (
-    "assignments",
-    "clusters",
-    "cluster_terms",
-    "metrics",
-    "artifacts",
-    "placements",
-    "training",
-    "lineage",
-    "image_captions",
-)
-VIEWS = (
-    "latest_runs",
-    "newest_run",
-    "series",
-    "cluster_names",
-    "latest_assignments",
-    "cluster_cards",
-    "scores",
-    "leaderboard",
-    "ablation",
-    "significance",
-    "label_free",
-    "label_free_rank",
-    "seed_agreement",
-    "costs",
-    "beside_published",
-    "confusion",
-    "failures_by_code",
-    "changes",
-    "growth",
-    "moves",
-)
+_BYTES = 300  # of all tables' rows of an image, compressed
 
 
 class Lake:
@@ -74,11 +39,14 @@ class Lake:
     def __init__(
         self, workspace: Workspace, read_only: bool = False, catalogue: str | None = None
     ) -> None:
-        if workspace.root.exists() and not workspace.root.is_dir():
-            raise UsageError(f"workspace must be a folder, got {workspace.root}")
         self._catalogue = Catalogue.configured(workspace, catalogue)
+        if read_only:
+            self._catalogue.require()
+        else:
+            workspace.create()
         self._read_only = read_only
-        self._connection = retry(self._open)
+        self._transacting = False
+        self._connection = retry(self._open, self._catalogue.name)
 
     def __enter__(self) -> Self:
         return self
@@ -106,19 +74,27 @@ class Lake:
         try:
             # Its own folder: DuckDB leaves the one it spills into open to every query, and two
             # processes that spill into the same files ruin each other's.
-            spill = temporary(self._catalogue.workspace.lake / "spill")
-            connection.execute("SET temp_directory = ?", [str(spill)])
+            connection.execute(
+                "SET temp_directory = ?", [str(self._catalogue.spill(self._read_only))]
+            )
             connection.execute("SET preserve_insertion_order = false")
             attach(connection, self._catalogue, read_only)
-            current = prepare(connection, _definitions(), read_only)
+            self._folder = data_folder(connection)
+            current = prepare(connection, read_only)
+            widen(connection, stored(connection))
         except BaseException:
             connection.close()
             raise
         return connection, current
 
+    def _reopen(self) -> None:
+        """Connect anew, after the connection was lost."""
+        self._connection.close()
+        self._connection = self._open()
+
     def confine(self) -> None:
         """From now on: no file outside the lake, no setting, no extension, for users' SQL."""
-        folders = sorted({f"{self._catalogue.workspace.lake}/", data_folder(self._connection)})
+        folders = sorted({f"{self._catalogue.workspace.lake}/", self._folder})
         allowed = ", ".join(map(literal, folders))
         self._connection.execute(f"SET allowed_directories = [{allowed}]")
         self._connection.execute("SET enable_external_access = false")
@@ -127,8 +103,26 @@ class Lake:
     def execute(
         self, query: str, parameters: dict[str, Any] | list[Any] | None = None
     ) -> duckdb.DuckDBPyConnection:
-        """Run `query` with bound values; rows are fetched from what is returned."""
-        return self._connection.execute(query, parameters)
+        """Run `query` with bound values; rows are fetched from what is returned.
+
+        Raises RunError where a data file is missing. A lost connection is made again, outside of
+        `transact`, which does so for the whole transaction.
+        """
+
+        def run() -> duckdb.DuckDBPyConnection:
+            return self._connection.execute(query, parameters)
+
+        try:
+            return run()
+        except duckdb.IOException as error:
+            if "no such file" in str(error).lower() and self._folder in str(error):
+                raise RunError(
+                    f"the lake's data files must be in {self._folder}, and one is missing: "
+                    f"{one_line(error)}; `sortal verify` lists what is"
+                ) from error
+            if self._transacting or not is_away(error):
+                raise
+        return retry(run, self._catalogue.name)
 
     def statements(self, query: str) -> list[duckdb.Statement]:
         """`query` parsed into its statements."""
@@ -156,6 +150,7 @@ class Lake:
         run: RunRow,
         tables: "Mapping[str, pa.Table | Select]",
         fence: Callable[[], AbstractContextManager[None]] = nullcontext,
+        bind: Callable[["Lake"], None] = lambda _: None,
     ) -> str:
         """Publish a run and its tables in one transaction; returns the run's id.
 
@@ -163,12 +158,15 @@ class Lake:
         whose fingerprint or id is already there is left as it is, and the id it has is
         returned; rows of a scan are written only once for a collection. Conflicts with other
         writers are retried. `fence()` is entered around the commit alone, and may raise to stop it.
+        `bind(lake)` is called in the transaction of a new run, for what its collection is.
         """
         unknown = set(tables) - {*SCAN_TABLES, *RUN_TABLES}
         if unknown:
             raise ValueError(f"unknown lake tables: {', '.join(sorted(unknown))}")
+        widen(self._connection, run["n_images"] * _BYTES)
         known = self.transact(
-            lambda: self._publish(run, tables), lambda known: nullcontext() if known else fence()
+            lambda: self._publish(run, tables, bind),
+            lambda known: nullcontext() if known else fence(),
         )
         point("lake.committed")
         return known or run["run_id"]
@@ -176,21 +174,25 @@ class Lake:
     def transact(self, work: Callable[[], T], around: Around = lambda _: nullcontext()) -> T:
         """`work()` in a transaction; done again, from its start, on a conflict with others.
 
-        The commit is made inside of `around(result)`.
+        So it is when the connection was lost, even while the commit was on its way: `work` must
+        find what an earlier try has published. The commit is made inside of `around(result)`.
         """
 
         def transaction() -> T:
-            self.execute("BEGIN")
+            self._transacting = True
             try:
+                self.execute("BEGIN")
                 result = work()
                 with around(result):
                     self.execute("COMMIT")
             except BaseException:
                 rollback(self._connection)
                 raise
+            finally:
+                self._transacting = False
             return result
 
-        return retry(transaction)
+        return retry(transaction, self._catalogue.name, self._reopen)
 
     def mark(self) -> None:
         """Change the row that every writer changes, so that two writers at once always conflict.
@@ -199,7 +201,12 @@ class Lake:
         """
         self.execute("UPDATE meta SET value = value::BIGINT + 1 WHERE name = 'commits'")
 
-    def _publish(self, run: RunRow, tables: "Mapping[str, pa.Table | Select]") -> str | None:
+    def _publish(
+        self,
+        run: RunRow,
+        tables: "Mapping[str, pa.Table | Select]",
+        bind: Callable[["Lake"], None],
+    ) -> str | None:
         """Insert the run unless it is there; the id it then has."""
         known = self.find_run(run["fingerprint"])
         if known is None and self.has_run(run["run_id"]):
@@ -207,6 +214,7 @@ class Lake:
         if known is None:
             point("lake.begun")
             self._insert(run, tables)
+            bind(self)
             point("lake.written")
         return known
 
@@ -235,18 +243,3 @@ class Lake:
             self.execute(f"INSERT INTO {name} BY NAME FROM incoming")
         finally:
             self._connection.unregister("incoming")
-
-
-def _definitions() -> list[str]:
-    """The statements that make the tables, the views and what is said of them."""
-    tables = [sql(f"schema/{path.stem}") for path in sorted((SQL / "schema").glob("*.sql"))]
-    views = [f"CREATE OR REPLACE VIEW {name} AS {sql(f'views/{name}')}" for name in VIEWS]
-    return [*tables, _published(), *views, sql("comments")]
-
-
-def _published() -> str:
-    """Statements that fill the table `published` from the file in the package."""
-    with (SQL / "published.csv").open(encoding="utf-8", newline="") as file:
-        lines = [", ".join(map(literal, line)) for line in csv.reader(file)]
-    rows = ",\n".join(f"({line})" for line in lines[1:])
-    return f"DELETE FROM published; INSERT INTO published VALUES {rows}"

@@ -22,9 +22,10 @@ from sortal.storage.faults import point
 from sortal.storage.lake.attach import attach_leases
 from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.lake.extensions import connect
-from sortal.storage.lake.retry import retry
+from sortal.storage.lake.retry import patience, retry
 from sortal.storage.lake.sql import sql
 from sortal.storage.processes import Process, is_gone, this_process
+from sortal.storage.stopping import when_stopped
 from sortal.storage.workspace import Workspace
 
 log = logging.getLogger("sortal")
@@ -66,7 +67,8 @@ def hold(
     keeper.start()
     point("lease.held")
     try:
-        yield token
+        with when_stopped(lambda: _release(workspace, collection, token)):
+            yield token
     finally:
         done.set()
         keeper.join()
@@ -76,28 +78,36 @@ def hold(
 def acquire(workspace: Workspace, collection: str, seconds: float, name: str = "a run") -> str:
     """Take a collection's lease for `seconds` and return its token; RunError while it is held."""
     holder = f"{name} (process {os.getpid()} on {platform.node()})"
+    token = uuid.uuid4().hex
 
     def take(table: LeaseTable) -> str:
         now, held = table.now(), table.of(collection)
+        if held and held.token == token:  # a commit whose answer was lost
+            return token
         if held and not held.is_free(now):
             raise RunError(_refusal(held, now))
         if held:
             table.execute("drop", collection=collection, token=held.token)
-        lease = Lease(collection, holder, *this_process(), uuid.uuid4().hex, seconds, now + seconds)
+        lease = Lease(collection, holder, *this_process(), token, seconds, now + seconds)
         table.execute("take", **lease._asdict())
-        return lease.token
+        return token
 
     with LeaseTable(workspace) as table:
         return table.change(take)
 
 
 def _refusal(held: Lease, now: float) -> str:
-    ends = datetime.fromtimestamp(held.expires_at, UTC)
+    seen = held.expires_at - held.seconds
     return (
-        f"one run a collection at a time: {held.collection} is being sorted by {held.holder}; "
-        f"wait for it, or stop it: its lease ends {held.expires_at - now:.0f} s from now, at "
-        f"{ends:%H:%M:%S} UTC, unless it is renewed"
+        f"one run a collection at a time: {held.collection} is being sorted by {held.holder}, "
+        f"last seen {max(0.0, now - seen):.0f} s ago, at {_clock(seen)}; wait for it, or stop it. "
+        f"It is seen every {held.seconds / 3:.0f} s; if not, it may be dead, and its lease ends "
+        f"{held.expires_at - now:.0f} s from now, at {_clock(held.expires_at)}"
     )
+
+
+def _clock(epoch: float) -> str:
+    return f"{datetime.fromtimestamp(epoch, UTC):%H:%M:%S} UTC"
 
 
 def confirm(workspace: Workspace, collection: str, token: str) -> None:
@@ -150,11 +160,26 @@ def _keep(
             log.warning("lease of %s: %s", collection, error)
 
 
+def check_reachable(workspace: Workspace) -> None:
+    """Raise RunError, in a moment, where the environment's PostgreSQL cannot be used.
+
+    For commands, before they load what takes long. Makes nothing.
+    """
+    catalogue = Catalogue.configured(workspace)
+
+    def attached() -> None:
+        with connect() as connection:
+            attach_leases(connection, catalogue)
+
+    if catalogue.is_postgres:
+        retry(attached, catalogue.name)
+
+
 def _release(workspace: Workspace, collection: str, token: str) -> None:
     try:
-        with LeaseTable(workspace) as table:
+        with patience(0), LeaseTable(workspace) as table:
             table.change(lambda it: it.execute("drop", collection=collection, token=token))
-    except RunError as error:  # a full disk, say; it ends by itself
+    except RunError as error:  # a full disk, a lost database; it ends by itself
         log.warning("lease of %s: %s", collection, error)
 
 
@@ -163,7 +188,7 @@ class LeaseTable:
 
     def __init__(self, workspace: Workspace) -> None:
         self._catalogue = Catalogue.configured(workspace)
-        self._connection = retry(self._open)
+        self._connection = retry(self._open, self._catalogue.name)
 
     def __enter__(self) -> Self:
         return self
@@ -183,12 +208,12 @@ class LeaseTable:
 
     def change(self, work: Callable[["LeaseTable"], T]) -> T:
         """`work(self)`, completely or not at all, and again when another changed the table."""
-        return retry(lambda: self._transaction(work))
+        return retry(lambda: self._transaction(work), self._catalogue.name, self._reconnect)
 
     @contextmanager
     def locked(self, work: Callable[["LeaseTable"], T]) -> Iterator[T]:
         """`work(self)`; the rows it changed stay locked until the body is done."""
-        result = retry(lambda: self._begin(work))
+        result = retry(lambda: self._begin(work), self._catalogue.name, self._reconnect)
         try:
             yield result
         finally:
@@ -203,18 +228,16 @@ class LeaseTable:
             self._connection.execute("COMMIT")
         except BaseException:
             self._undo()
-            self._reopen()
+            # SQLite keeps its lock after a commit that found others reading; DuckDB takes that
+            # transaction for gone, so only closing the connection releases the lock; several that
+            # keep one and try again wait for each other.
+            retry(self._reconnect, self._catalogue.name)
             raise
         return result
 
-    def _reopen(self) -> None:
-        """Connect again: SQLite keeps its lock after a commit that found others reading.
-
-        DuckDB takes that transaction for gone, so only closing the connection releases the lock;
-        several that keep one and try again wait for each other.
-        """
+    def _reconnect(self) -> None:
         self._connection.close()
-        self._connection = retry(self._open)
+        self._connection = self._open()
 
     def _begin(self, work: Callable[["LeaseTable"], T]) -> T:
         """`work(self)` in a transaction that is left open, unless it fails."""

@@ -1,9 +1,8 @@
 """A row of the table `runs`: the one list of its columns in Python, and the series it is of."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import TypedDict
-
-from sortal.configs.encoder_spec import EncoderSpec
 
 
 class RunRow(TypedDict):
@@ -25,9 +24,11 @@ class RunRow(TypedDict):
     started_at: datetime
     finished_at: datetime
     seconds: float
+    wall_seconds: float
     sortal_version: str
     labels_used: bool
     protocol: str
+    series: str
 
 
 def series_of(
@@ -36,11 +37,18 @@ def series_of(
     encoder: str,
     encoder_fingerprint: str,
     random_state: int,
+    source: str,
     **_: object,
 ) -> str:
-    """The series of a run, as the lake's view `series` writes it.
+    """The series of a run: what it follows, and what names are pinned for.
 
-    Ready-made vectors are known by their place: their fingerprint changes with every image added.
+    Ready-made vectors are known by their place, since their fingerprint changes with every image
+    added; those that are the collection's source itself by nothing else, so that it may move.
     """
-    space = encoder if EncoderSpec.parse(encoder).where else encoder_fingerprint
+    from sortal.configs.encoder import EncoderSpec  # reading a lake needs no pydantic
+
+    space, where = encoder_fingerprint, EncoderSpec.parse(encoder).where
+    if where is not None:
+        own = where.resolve() == Path(source).expanduser().resolve()
+        space = "vectors:" if own else encoder
     return f"{collection} {method} {space} {random_state}"

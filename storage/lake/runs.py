@@ -6,6 +6,18 @@ from sortal.storage.lake.run_row import RunRow
 from sortal.storage.lake.sql import sql
 
 
+def run_of(lake: Lake, text: str) -> str:
+    """The id of the run that `text` is, or is the beginning of; UsageError for none or several."""
+    query = "SELECT run_id FROM runs WHERE starts_with(run_id, $text) ORDER BY run_id"
+    found = [run_id for (run_id,) in lake.execute(query, {"text": text}).fetchall()]
+    if text in found or len(found) == 1:
+        return text if text in found else str(found[0])
+    if not found or not text:
+        raise UsageError(f"no run {text!r} in the lake; `sortal runs` lists them")
+    several = f"{', '.join(found[:5])}{', ...' if len(found) > 5 else ''}"
+    raise UsageError(f"a run's id or its beginning must name one run, got {text!r}: {several}")
+
+
 def newest_run(lake: Lake, run: str | None = None, collection: str | None = None) -> RunRow:
     """The row of the run that finished last (of a collection, where one is given).
 

@@ -1,23 +1,81 @@
 """The lake's tables and views: made when it is new, migrated when their SQL has changed."""
 
+import csv
 import hashlib
 import logging
 from contextlib import suppress
 
 import duckdb
 
-from sortal.configs.errors import RunError, UsageError
+from sortal.configs.errors import EmptyLakeError, RunError
+from sortal.storage.lake.sql import SQL, compared, literal, sql
 
 log = logging.getLogger("sortal")
 
 SCHEMA_VERSION = 2
 
+SCAN_TABLES = (
+    "images",
+    "failures",
+    "looks",
+    "quality_flags",
+    "near_duplicates",
+    "map_points",
+    "looked",
+)
+RUN_TABLES = (
+    "assignments",
+    "clusters",
+    "cluster_terms",
+    "metrics",
+    "artifacts",
+    "placements",
+    "training",
+    "lineage",
+    "image_captions",
+    "candidate_scores",
+    "count_scores",
+    "cluster_nodes",
+)
+VIEWS = (
+    "latest_runs",
+    "newest_run",
+    "series",
+    "cluster_names",
+    "suggested_names",
+    "roots",
+    "latest_assignments",
+    "cluster_cards",
+    "scores",
+    "leaderboard",
+    "ablation",
+    "significance",
+    "candidates",
+    "cluster_counts",
+    "cluster_tree",
+    "cluster_path",
+    "label_free",
+    "label_free_rank",
+    "seed_agreement",
+    "costs",
+    "beside_published",
+    "confusion",
+    "failures_by_code",
+    "changes",
+    "growth",
+    "moves",
+    "duplicates",
+    "flagged_images",
+    "latest_map",
+)
+COMPARISONS = {"image_changes": "files", "moved_images": "moved"}  # views, of storage/sql/compare/
 
-def prepare(connection: duckdb.DuckDBPyConnection, definitions: list[str], read_only: bool) -> bool:
-    """Run `definitions` unless the lake was made by the same ones, or may only be read.
+
+def prepare(connection: duckdb.DuckDBPyConnection, read_only: bool) -> bool:
+    """Make tables and views unless they are this version's, or may only be read.
 
     Returns whether the lake is now as they say. Raises RunError for a lake of a newer Sortal,
-    UsageError for an empty one that may only be read.
+    EmptyLakeError for an empty one that may only be read.
     """
     found = _meta(connection)
     version = int(found.get("schema_version", 0))
@@ -26,9 +84,10 @@ def prepare(connection: duckdb.DuckDBPyConnection, definitions: list[str], read_
             f"the lake's schema is version {version}, this Sortal knows {SCHEMA_VERSION}; "
             "upgrade sortal"
         )
+    definitions = _definitions()
     digest = hashlib.sha256("\n".join(definitions).encode()).hexdigest()
     if read_only and not version:
-        raise UsageError("the lake holds no runs yet; make one with `sortal cluster`")
+        raise EmptyLakeError("the lake holds no runs yet; make one with `sortal cluster`")
     if version == SCHEMA_VERSION and found.get("schema") == digest:
         return True
     if not read_only:
@@ -66,3 +125,20 @@ def rollback(connection: duckdb.DuckDBPyConnection) -> None:
     """Undo the transaction under way, if there is one."""
     with suppress(duckdb.Error):  # a failed COMMIT has already rolled back
         connection.execute("ROLLBACK")
+
+
+def _definitions() -> list[str]:
+    """The statements that make the tables, the views and what is said of them."""
+    tables = [sql(f"schema/{path.stem}") for path in sorted((SQL / "schema").glob("*.sql"))]
+    views = {name: sql(f"views/{name}") for name in VIEWS}
+    views |= {name: compared(part, "latest") for name, part in COMPARISONS.items()}
+    made = [f"CREATE OR REPLACE VIEW {name} AS {text}" for name, text in views.items()]
+    return [*tables, _published(), *made, sql("comments")]
+
+
+def _published() -> str:
+    """Statements that fill the table `published` from the file in the package."""
+    with (SQL / "published.csv").open(encoding="utf-8", newline="") as file:
+        lines = [", ".join(map(literal, line)) for line in csv.reader(file)]
+    rows = ",\n".join(f"({line})" for line in lines[1:])
+    return f"DELETE FROM published; INSERT INTO published VALUES {rows}"

@@ -26,6 +26,14 @@ def sql(name: str) -> str:
     return (SQL / f"{name}.sql").read_text(encoding="utf-8").strip().removesuffix(";")
 
 
+def compared(name: str, runs: str = "given") -> str:
+    """A comparison of runs, `files` or `moved`: of the `given` $first and $second, or the `latest`.
+
+    The latest are the newest run of each collection and the one that it was compared with.
+    """
+    return f"WITH pair AS (\n{sql(f'compare/{runs}')}\n),\n\n{sql(f'compare/{name}')}"
+
+
 def literal(value: str) -> str:
     """`value` as an SQL string literal, for the statements that take no bound values."""
     escaped = value.replace("'", "''")

@@ -15,6 +15,8 @@ _PLACES = (
     "lake",
     "prefect",
     "reports",
+    "remote",
+    "remote/files/*",
 )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sortal.configs.errors import UsageError
 from sortal.storage.atomic import TEMPORARY, atomic_file
+from sortal.storage.lake.owner import MARKER, read_marker
 from sortal.storage.workspace import Workspace
 
 _PARTS = ("lake", "vectors", "artifacts", "scans", "reports")
@@ -24,18 +25,30 @@ def back_up(workspace: Workspace, target: Path) -> tuple[int, int]:
     """Copy what is new in `workspace` to the folder `target`; returns (files, bytes) copied.
 
     On a PostgreSQL catalogue the database is pg_dump's part, before this. Raises UsageError for
-    a target inside the workspace or one that is no folder.
+    a target inside the workspace, one that is no folder, or the back-up of another lake.
     """
     root, into = workspace.root.resolve(), target.resolve()
     if into.is_relative_to(root) or root.is_relative_to(into):
         raise UsageError(f"a back-up must lie outside the workspace {root}, got {target}")
     if into.exists() and not into.is_dir():
         raise UsageError(f"a back-up must be a folder, got {target}")
+    _check_owner(root, into)
     copied = [_catalogue(root / "lake" / _CATALOGUE, into / "lake" / _CATALOGUE)]
     for file in _files(root):
         with suppress(FileNotFoundError):  # replaced meanwhile: the next back-up has it
             copied.append(_copy(file, into / file.relative_to(root)))
     return sum(1 for size in copied if size), sum(copied)
+
+
+def _check_owner(root: Path, into: Path) -> None:
+    for marker in root.glob(f"lake/*/{MARKER}"):
+        place = into / marker.parent.relative_to(root)
+        ours, theirs = read_marker(marker.parent), read_marker(place)
+        if ours and theirs and ours.lake != theirs.lake:
+            raise UsageError(
+                f"a back-up belongs to one lake, and {into} is of {theirs}, not of {ours}; "
+                "name another folder"
+            )
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -3,6 +3,8 @@
 DuckLake does the work; every statement is a transaction of its own, safe while runs go on.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,10 +33,21 @@ def merge_files(lake: Lake) -> int:
     Returns how many files were replaced.
     """
     lake.execute("SET ducklake_target_file_size = ?", [_MERGED])
-    _done(lake, "ducklake_flush_inlined_data")
-    merged = _done(lake, "ducklake_merge_adjacent_files")
-    merged += retry(lambda: lake.query(_REWRITE)).to_pylist()
+    with _one_thread(lake):
+        _done(lake, "ducklake_flush_inlined_data")
+        merged = _done(lake, "ducklake_merge_adjacent_files")
+        merged += retry(lambda: lake.query(_REWRITE)).to_pylist()
     return sum(int(each["files_processed"]) for each in merged)
+
+
+@contextmanager
+def _one_thread(lake: Lake) -> Iterator[None]:
+    """DuckLake 1.0 that merges files in several threads corrupts its heap now and then."""
+    lake.execute("SET threads = 1")
+    try:
+        yield
+    finally:
+        lake.execute("RESET threads")
 
 
 def unused_files(lake: Lake, grace_days: float, dry_run: bool) -> list[Path]:

@@ -15,13 +15,16 @@ def size_of(path: Path) -> int:
     return sum(file.lstat().st_size for file in files if not file.is_dir())
 
 
+_USED = "SELECT kind, fingerprint FROM artifacts UNION SELECT step, fingerprint FROM looked"
+
+
 def unused_artifacts(workspace: Workspace, lake: Lake, grace: float) -> list[Path]:
     """Artifacts that no run in the lake refers to, not used for `grace` seconds.
 
     A lake without a run says nothing about what is needed: then there are none.
     """
     runs = {run for (run,) in lake.execute("SELECT run_id FROM runs").fetchall()}
-    used = set(lake.execute("SELECT DISTINCT kind, fingerprint FROM artifacts").fetchall())
+    used = set(lake.execute(_USED).fetchall())
     found = []
     for folder in sorted(workspace.artifacts.glob("*/*")) if runs else []:
         manifest = read_manifest(folder)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sortal.configs.errors import UsageError
-from sortal.storage.lake.lake import RUN_TABLES, SCAN_TABLES, Lake
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.schema import RUN_TABLES, SCAN_TABLES
 from sortal.storage.lake.sql import sql
 
 
@@ -65,6 +66,19 @@ def prune(lake: Lake, rules: PruneRules) -> list[dict[str, Any]]:
         return deleted
 
     return lake.transact(work)
+
+
+def delete_rows(lake: Lake, run: dict[str, Any]) -> None:
+    """Delete one run (a row of `operations/alone.sql`) with what it alone needs, in `transact`."""
+    for table in (*RUN_TABLES, "runs"):
+        lake.execute(f"DELETE FROM {table} WHERE run_id = $run", {"run": run["run_id"]})
+    _delete_scans(lake, run["collection"], [run])
+    for pin in run["pins"]:
+        place = {"series": run["series"], "id": pin["id"]}
+        lake.execute("DELETE FROM pins WHERE series = $series AND stable_id = $id", place)
+    if run["is_the_last"]:
+        name = {"name": run["collection"]}
+        lake.execute("DELETE FROM collections WHERE collection = $name", name)
 
 
 def _delete_scans(lake: Lake, collection: str, deleted: list[dict[str, Any]]) -> None:

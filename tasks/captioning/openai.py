@@ -25,10 +25,10 @@ from sortal.storage.workspace import Workspace
 from sortal.tasks.captioning.caption import Caption, Code, captioned
 from sortal.tasks.captioning.captioner import Captioner, CaptionImagesInputs
 from sortal.tasks.captioning.credentials import Credentials, credentials
+from sortal.tasks.errors import Failure
+from sortal.tasks.pictures.decode import middle, read_image
 from sortal.tasks.progress import Advance
 from sortal.tasks.sources.base import Source
-from sortal.tasks.sources.decode import middle, read_image
-from sortal.tasks.sources.errors import Failure
 from sortal.tasks.sources.registry import open_source
 
 log = logging.getLogger("sortal")

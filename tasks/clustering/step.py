@@ -1,5 +1,6 @@
 """Partition: k-means on the fused vectors gives every image a cluster and a distance."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +10,16 @@ import pyarrow.parquet as pq
 from sortal.configs.lineage import LineageConfig
 from sortal.configs.schema import PartitionConfig
 from sortal.storage.artifacts import Artifact, Written
-from sortal.storage.rows import FloatArray
+from sortal.storage.rows import FloatArray, Rows
 from sortal.storage.vector_sets import open_file_vectors
 from sortal.storage.workspace import Workspace
+from sortal.tasks.arrays import mean_of
 from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES, assignments_table
-from sortal.tasks.clustering.kmeans import KMeansResult, kmeans
+from sortal.tasks.clustering.kmeans import KMeansResult, count_distinct, kmeans
 from sortal.tasks.clustering.warm_start import fit_cold, fit_warm, open_start
 from sortal.tasks.step import optional, step
+
+log = logging.getLogger("sortal")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +39,17 @@ class PartitionInputs:
 def partition(folder: Path, workspace: Workspace, inputs: PartitionInputs) -> Written:
     """Write `assignments.parquet` (key, cluster, distance) and `centres.npy` (n_clusters, dim).
 
-    Cluster ids are by decreasing size. With `earlier`, a partition into as many clusters of as
-    many dimensions, k-means starts from its centres and they keep their ids, unless `fit_warm`
-    finds better ones. Raises `UsageError` when `n_clusters` is more than the images that differ.
+    Cluster ids are by decreasing size; images that do not differ at all are one cluster. With
+    `earlier`, a partition into as many clusters of as many dimensions, k-means starts from its
+    centres and they keep their ids, unless `fit_warm` finds better ones. Raises `UsageError` when
+    `n_clusters` is more than the images that differ.
     """
     rows, n_clusters = open_file_vectors(workspace, inputs.vectors), inputs.n_clusters
 
     def fit(centres: FloatArray | None) -> KMeansResult:
         seed = inputs.random_state
+        if rows.shape[0] >= n_clusters and count_distinct(rows, 2) < 2:
+            return _one_cluster(rows, n_clusters)
         return kmeans(rows, n_clusters, inputs.config, random_state=seed, centres=centres)
 
     start = open_start(workspace, inputs.earlier, (n_clusters, rows.shape[1]))
@@ -56,6 +63,15 @@ def partition(folder: Path, workspace: Workspace, inputs: PartitionInputs) -> Wr
     pq.write_table(table, folder / ASSIGNMENTS)
     np.save(folder / CENTRES, result.centres)
     return Written(rows=len(keys), facts={**_figures(result), **ended.facts})
+
+
+def _one_cluster(rows: Rows, n_clusters: int) -> KMeansResult:
+    """All rows in the first of `n_clusters` clusters, where they do not differ at all."""
+    log.warning("no image differs from another in its vector: all of them are one cluster")
+    n_rows = rows.shape[0]
+    centres = np.repeat(mean_of(rows)[None], n_clusters, axis=0)
+    labels, distances = np.zeros(n_rows, np.int32), np.zeros(n_rows, np.float32)
+    return KMeansResult(centres, labels, distances, 0.0, n_iter=0, n_empty=0, n_fit=n_rows)
 
 
 def _figures(result: KMeansResult) -> dict[str, object]:

@@ -30,11 +30,16 @@ def read_captions(path: Path, file_format: str) -> Captions:
     `file_format` is flickr, coco, text, table or auto, which goes by the name's ending and the
     first lines. Raises UsageError where the file is missing or is not of its format.
     """
+    require_file(path)
+    return _READERS[_sniff(path) if file_format == "auto" else file_format](path)
+
+
+def require_file(path: Path) -> None:
+    """Raise UsageError where no file of captions is."""
     if not path.is_file():
         raise UsageError(
             f"captions.source must be 'starter', 'vectors' or a file, got {path}; no file is there"
         )
-    return _READERS[_sniff(path) if file_format == "auto" else file_format](path)
 
 
 def _sniff(path: Path) -> str:

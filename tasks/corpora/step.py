@@ -8,14 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sortal.configs import CAPTIONS
-from sortal.configs.encoder_spec import EncoderSpec
+from sortal.configs.encoder import EncoderSpec
 from sortal.configs.errors import UsageError
 from sortal.configs.schema import CaptionsConfig, NounsConfig
 from sortal.storage.artifacts import Written
 from sortal.storage.hashing import hash_file, hash_strings
 from sortal.storage.workspace import Workspace
 from sortal.tasks.corpora import wordnet
-from sortal.tasks.corpora.caption_files import read_captions
+from sortal.tasks.corpora.caption_files import read_captions, require_file
 from sortal.tasks.corpora.captions import STARTER, caption_corpus, caption_table
 from sortal.tasks.corpora.corpus import CORPUS
 from sortal.tasks.corpora.nouns import check, given_corpus, noun_corpus
@@ -101,6 +101,13 @@ def _captions_source(config: CaptionsConfig, encoder: str) -> str:
             f"captions.source 'vectors' needs the encoder vectors:DIR, got {encoder}; use 'starter'"
         )
     return "vectors" if given and config.source == CAPTIONS else config.source
+
+
+def check_captions(config: CaptionsConfig, encoder: str) -> None:
+    """Refuse a captions file that is not there, before anything is embedded; raises UsageError."""
+    source = _captions_source(config, encoder)
+    if source not in ("none", "vectors"):
+        require_file(_captions_file(source))
 
 
 def _captions_file(source: str) -> Path:

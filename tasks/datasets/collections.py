@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from sortal.configs.encoder_spec import EncoderSpec
+from sortal.configs.encoder import EncoderSpec
 from sortal.configs.errors import UsageError
+from sortal.configs.schema import name_of
 from sortal.storage.atomic import atomic_file, temporary
 from sortal.storage.hashing import hash_bytes
 from sortal.storage.workspace import Workspace
 from sortal.tasks.datasets import imagenet, openmoji, torchvision_sets
+from sortal.tasks.labels.files import METADATA
 from sortal.tasks.progress import progress
-from sortal.tasks.sources.base import METADATA
 from sortal.tasks.sources.registry import open_source
 
 _LIST = METADATA[0]
@@ -48,7 +49,7 @@ def find_collection(
     """
     name, _, part = text.partition("/")
     if text == "demo":
-        found = Collection("openmoji", str(openmoji.build(_place(workspace, "openmoji"))))
+        found = Collection("openmoji", str(openmoji.build_in(workspace)))
     elif name in names() and part in ("", *SPLITS):
         folder = make(_place(workspace, name), _reader(name, workspace, imagenet_folder))
         found = _of_folder(name, folder, part)
@@ -100,7 +101,7 @@ def _of_source(text: str, split: bool) -> Collection:
             f"{text} has the splits train/ and test/, whose names are no labels; "
             f"give {place / 'test'}, or use --protocol split"
         )
-    return Collection(place.stem, text)
+    return Collection(name_of(text), text)
 
 
 def _reader(name: str, workspace: Workspace, imagenet_folder: Path | None) -> Read:

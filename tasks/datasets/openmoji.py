@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sortal.configs.errors import UsageError
 from sortal.storage.atomic import atomic_folder
+from sortal.storage.workspace import Workspace
 from sortal.tasks.progress import progress
 
 SIZE = 224  # pixels a side, what the default encoder sees
@@ -34,6 +35,15 @@ KINDS = {
     "sports": ("sport",),
     "tools": ("tool",),
 }
+
+
+def build_in(workspace: Workspace) -> Path:
+    """The pictures for the demo and for benchmarks of a workspace, drawn if they are not there.
+
+    In its `collections/`, or beside it, where the demo drew them before 2026-11-29.
+    """
+    beside = workspace.root.parent / "openmoji"
+    return build(beside if beside.is_dir() else workspace.root / "collections" / "openmoji")
 
 
 def build(folder: Path) -> Path:

@@ -15,10 +15,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from sortal.configs.errors import RunError
 from sortal.configs.schema import ImagesConfig
+from sortal.tasks.errors import Failure, ImageError
+from sortal.tasks.pictures.decode import middle, read_image
 from sortal.tasks.processes import without_main
 from sortal.tasks.sources.base import Source
-from sortal.tasks.sources.decode import middle, read_image
-from sortal.tasks.sources.errors import Failure, ImageError
 
 _FEW = 256  # images: fewer are read sooner than worker processes start
 
@@ -55,7 +55,9 @@ class Batches(Dataset):
         start, stop = self._bounds[number]
         good: list[tuple[str, np.ndarray]] = []
         failures: list[Failure] = []
-        for row in self._table.slice(start, stop - start).to_pylist():
+        rows = self._table.slice(start, stop - start).to_pylist()
+        self._source.prefetch([row["path"] for row in rows if row["offset"] is None])
+        for row in rows:
             read = self._read(row)
             if isinstance(read, Failure):
                 failures.append(read)

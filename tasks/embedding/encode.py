@@ -12,8 +12,8 @@ from sortal.tasks.embedding.batches import Batches, bounds_of, read_batches
 from sortal.tasks.embedding.failures import KnownFailures
 from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.readable import ImageFiles
+from sortal.tasks.errors import Failure
 from sortal.tasks.progress import progress
-from sortal.tasks.sources.errors import Failure
 from sortal.tasks.sources.registry import open_source
 
 

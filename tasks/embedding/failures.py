@@ -12,7 +12,8 @@ from sortal.configs.schema import ImagesConfig
 from sortal.storage.atomic import atomic_file
 from sortal.storage.hashing import fingerprint
 from sortal.storage.workspace import Workspace
-from sortal.tasks.sources.errors import Failure
+from sortal.tasks.errors import Failure
+from sortal.tasks.pictures.extra import READING, installed
 
 FAILURES = pa.schema({"key": pa.string(), "error_code": pa.string(), "error": pa.string()})
 
@@ -26,7 +27,7 @@ def failure_table(failures: Iterable[Failure]) -> pa.Table:
 class KnownFailures:
     """Failures by key. The lasting ones are kept in one file of the workspace.
 
-    The file's name holds what decides whether an image decodes: the limits and Pillow's version.
+    The file's name holds what decides whether an image decodes: the limits, and what decodes it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,7 +40,9 @@ class KnownFailures:
     @classmethod
     def of(cls, workspace: Workspace, config: ImagesConfig) -> "KnownFailures":
         """What a workspace knows under the limits of `config`."""
-        limits = fingerprint(config.max_pixels, config.max_bytes, PIL.__version__)
+        limits = fingerprint(
+            config.max_pixels, config.max_bytes, PIL.__version__, READING, installed()
+        )
         return cls(workspace.vectors / f"failures-{limits[:16]}.parquet")
 
     def __contains__(self, key: str) -> bool:

@@ -13,7 +13,7 @@ from sortal.tasks.embedding.failures import KnownFailures
 from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.readable import ImageFiles, readable_images
 from sortal.tasks.encoders import vectors
-from sortal.tasks.sources.errors import Failure
+from sortal.tasks.errors import Failure
 
 
 def image_store(workspace: Workspace, encoder_fingerprint: str) -> VectorStore:
@@ -41,9 +41,11 @@ def embed_missing(
     return known.among([key for key in keys if key in missing])
 
 
-def count_missing(workspace: Workspace, scan: Artifact, encoder_fingerprint: str) -> int:
-    """How many images of a scan have no vector yet under an encoder."""
-    table = readable_images(scan.file(workspace, "images.parquet"))
+def count_missing(
+    workspace: Workspace, aside: Workspace, scan: Artifact, encoder_fingerprint: str
+) -> int:
+    """How many images of a scan, which is kept `aside`, have no vector yet under an encoder."""
+    table = readable_images(scan.file(aside, "images.parquet"))
     return len(image_store(workspace, encoder_fingerprint).missing(table["key"].to_pylist()))
 
 

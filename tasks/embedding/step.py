@@ -18,14 +18,14 @@ from sortal.storage.hashing import fingerprint
 from sortal.storage.vector_sets import VectorSet, write_index
 from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
-from sortal.tasks.arrays import mean_of
+from sortal.tasks.arrays import mean_of, spread_of
 from sortal.tasks.corpora.corpus import read_corpus
 from sortal.tasks.embedding.failures import failure_table
 from sortal.tasks.embedding.images import embed_missing, image_store
 from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.readable import ImageFiles, readable_images
-from sortal.tasks.embedding.texts import fill_texts
-from sortal.tasks.sources.errors import Failure
+from sortal.tasks.embedding.texts import fill_texts, packaged_of
+from sortal.tasks.errors import Failure
 from sortal.tasks.step import step
 
 
@@ -79,12 +79,13 @@ def _written(
 ) -> Written:
     shards, order = write_index(folder, store, keys)
     rows = VectorSet(folder, store)
-    np.save(folder / "mean.npy", mean_of(rows))
+    mean = mean_of(rows)
+    np.save(folder / "mean.npy", mean)
     place = {"store": store.folder.parent.name, "modality": store.folder.name}
     return Written(
         rows=rows.shape[0],
         identity=fingerprint(encoder, place, order),
-        facts={**place, "dim": rows.shape[1], **facts},
+        facts={**place, "dim": rows.shape[1], "spread": spread_of(rows, mean), **facts},
         shared=shards,
     )
 
@@ -99,7 +100,7 @@ class EmbedTextsInputs:
     templates: tuple[str, ...]
 
 
-@step("text_vectors", EmbedTextsInputs, version=1)
+@step("text_vectors", EmbedTextsInputs, version=1, state=packaged_of)
 def embed_texts(folder: Path, workspace: Workspace, inputs: EmbedTextsInputs) -> Written:
     """Embed a corpus under prompt templates: index.parquet, mean.npy."""
     table = read_corpus(workspace, inputs.corpus, ["key", "text"])

@@ -1,6 +1,7 @@
 """Texts become vectors: those that an encoder's store lacks are embedded, shard by shard."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -12,10 +13,12 @@ from sortal.tasks.arrays import normalise
 from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.encoders import vectors
 from sortal.tasks.encoders.base import Encoder
+from sortal.tasks.encoders.tables import KnownTexts, known_texts
+from sortal.tasks.encoders.text_batches import Advance, silent
 from sortal.tasks.progress import progress
 
 _TEXT_SHARD = 16384  # texts a shard
-_TEXT_BLOCK = 2048  # texts between two reports of progress
+_TEXT_BLOCK = 2048  # texts whose vectors under every template are held at a time
 
 
 def fill_texts(
@@ -28,12 +31,16 @@ def fill_texts(
     """The encoder's store of texts, with those of `texts` (by key) that it lacked embedded."""
     store = text_store(workspace, encoder.fingerprint, templates)
     missing = store.missing(list(texts))
+    known = known_texts(encoder.fingerprint, templates)
+    if missing and known:
+        missing = _copy_known(store, missing, known)
     if missing and encoder.config.vectors:
         wanted = [texts[key] for key in missing]
         store.add(missing, vectors.look_up(encoder.config.vectors, wanted))
     elif missing:
         model = encoder.open()
-        with progress(f"embedding {what}", len(missing), unit="texts") as advance:
+        total = len(missing) * len(templates)
+        with progress(f"embedding {what}", total, unit="prompts") as advance:
             for start in range(0, len(missing), _TEXT_SHARD):
                 keys = missing[start : start + _TEXT_SHARD]
                 block = [texts[key] for key in keys]
@@ -41,16 +48,63 @@ def fill_texts(
     return store
 
 
+def _copy_known(store: VectorStore, missing: list[str], known: KnownTexts) -> list[str]:
+    """Copy the vectors that come with the package; the keys of the texts that have none."""
+    rows = known.find(missing)
+    found = np.flatnonzero(rows >= 0)
+    for start in range(0, len(found), _TEXT_SHARD):
+        part = found[start : start + _TEXT_SHARD]
+        store.add([missing[place] for place in part], known.vectors(rows[part]))
+    return [missing[place] for place in np.flatnonzero(rows < 0)]
+
+
 def text_store(workspace: Workspace, encoder: str, templates: Sequence[str]) -> VectorStore:
-    """The store of an encoder's texts under these templates; others never mix with it."""
-    return VectorStore.of(workspace, fingerprint("texts", encoder, list(templates)), "texts")
+    """The store of an encoder's texts under these templates; others never mix with it.
+
+    Nor do vectors that come with the package mix with those of another table, or with none.
+    """
+    known = packaged(encoder, templates)
+    origin = ["texts", encoder, list(templates), *([known] if known else [])]
+    return VectorStore.of(workspace, fingerprint(*origin), "texts")
+
+
+def packaged(encoder: str, templates: Sequence[str]) -> str | None:
+    """The name of the table of vectors that come with the package, None where there is none."""
+    known = known_texts(encoder, templates)
+    return known.fingerprint if known else None
+
+
+class Prompted(Protocol):
+    """Inputs of a step that embeds texts under templates."""
+
+    @property
+    def encoder_fingerprint(self) -> str:
+        """The encoder's."""
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Of a prompt, with {} in a text's place."""
+
+
+def packaged_of(_workspace: Workspace, inputs: Prompted) -> str | None:
+    """A step's state: which vectors that come with the package it may copy."""
+    return packaged(inputs.encoder_fingerprint, inputs.templates)
+
+
+def count_unknown(
+    workspace: Workspace, keys: Sequence[str], encoder: str, templates: Sequence[str]
+) -> int:
+    """How many texts have a vector neither in the store nor in the package."""
+    missing = text_store(workspace, encoder, templates).missing(keys)
+    known = known_texts(encoder, templates)
+    return int((known.find(missing) < 0).sum()) if known else len(missing)
 
 
 def text_vectors(
     texts: Sequence[str],
     templates: Sequence[str],
     encoder: Encoder,
-    advance: Callable[[int], None] = lambda _: None,
+    advance: Advance = silent,
 ) -> FloatArray:
     """Unit vectors of shape (n, dim): raw vectors averaged over templates, normalised once (TAC).
 
@@ -61,11 +115,10 @@ def text_vectors(
     for rows in _cut(order, _TEXT_BLOCK):
         block = [texts[row] for row in rows]
         raw = [
-            encoder.encode_texts([template.replace("{}", text) for text in block])
+            encoder.encode_texts([template.replace("{}", text) for text in block], advance)
             for template in templates
         ]
         result[rows] = normalise(np.mean(raw, axis=0, dtype=np.float32))
-        advance(len(rows))
     return result
 
 

@@ -5,12 +5,14 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from sortal.configs.encoder_spec import EncoderSpec
+from sortal.configs.encoder import EncoderSpec
 from sortal.configs.errors import UsageError
 from sortal.configs.schema import CaptionsConfig, NounsConfig
 from sortal.storage.rows import FloatArray
+from sortal.tasks.encoders.text_batches import Advance, silent
 
 PLAIN = ("{}",)
+CHOOSING = ("a {}",)  # of a corpus from which few texts are kept [infer]
 SIC_TEMPLATES = ("a photo of a {}.",)
 TAC_TEMPLATES = (  # docs/methods.md#prompt-templates, the ensemble of CLIP's own zero-shot notebook
     "itap of a {}.",
@@ -50,8 +52,11 @@ class Encoder(Protocol):
     def encode_images(self, batch: Any) -> FloatArray:
         """Tensor of shape (b, 3, h, w) -> unit vectors of shape (b, dim)."""
 
-    def encode_texts(self, texts: list[str]) -> FloatArray:
-        """Raw, not normalised, vectors of shape (b, dim), in the order given."""
+    def encode_texts(self, texts: list[str], advance: Advance = silent) -> FloatArray:
+        """Raw, not normalised, vectors of shape (b, dim), in the order given.
+
+        `advance(n)` is called after each n of them.
+        """
 
 
 def templates_of(section: NounsConfig | CaptionsConfig, encoder: EncoderInfo) -> tuple[str, ...]:
@@ -68,6 +73,18 @@ def templates_of(section: NounsConfig | CaptionsConfig, encoder: EncoderInfo) ->
             " use auto, tac, sic or a list such as ['a photo of a {}.']"
         )
     return templates
+
+
+def selection_templates_of(
+    section: NounsConfig | CaptionsConfig, encoder: EncoderInfo
+) -> tuple[str, ...]:
+    """The templates by which texts of a corpus are chosen, before those chosen take all of theirs.
+
+    Where nobody asked for an ensemble it is one prompt, which saves most of the work.
+    """
+    templates = templates_of(section, encoder)
+    asked = isinstance(section, CaptionsConfig) or section.templates != "auto"
+    return templates if asked or len(templates) == 1 else CHOOSING
 
 
 def device_of(name: str) -> str:

@@ -9,6 +9,7 @@ import difflib
 import json
 import logging
 import warnings
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,18 +17,29 @@ import open_clip
 import torch
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
-from sortal.configs.encoder import EncoderConfig
-from sortal.configs.encoder_spec import EncoderSpec
+from sortal.configs.encoder import EncoderConfig, EncoderSpec
 from sortal.configs.errors import UsageError
 from sortal.storage.hashing import fingerprint
 from sortal.storage.rows import FloatArray
 from sortal.tasks.encoders.base import TAC_TEMPLATES, EncoderInfo, device_of, unit
+from sortal.tasks.encoders.clip_texts import TextTower
 from sortal.tasks.encoders.files import content_hash, folder_hash
+from sortal.tasks.encoders.hub import (
+    HUB,
+    HUB_FILES,
+    LOCAL,
+    files_of,
+    first_line,
+    is_cached,
+    no_folder,
+    no_weights,
+    require_network,
+)
+from sortal.tasks.encoders.text_batches import Advance, silent
 
 log = logging.getLogger("sortal")
 
 _CONFIG_FILE = "open_clip_config.json"
-_HUB, _LOCAL = "hf-hub:", "local-dir:"
 
 
 class Checkpoint(NamedTuple):
@@ -48,7 +60,7 @@ def describe(spec: str) -> EncoderInfo:
 
 def _fingerprint(found: Checkpoint) -> str:
     """Hash of weights, model configuration (with tokenizer), preprocessing and local tokenizer."""
-    local = found.model.removeprefix(_LOCAL) if found.model.startswith(_LOCAL) else None
+    local = found.model.removeprefix(LOCAL) if found.model.startswith(LOCAL) else None
     files = (
         [entry for entry in folder_hash(Path(local)) if _is_vocabulary(entry[0])] if local else []
     )
@@ -64,15 +76,14 @@ def _is_vocabulary(name: str) -> bool:
 def resolve(spec: str) -> Checkpoint:
     """Find weights and configurations of `open_clip:…`; raises UsageError with the way out."""
     name = EncoderSpec.parse(spec).model
-    if name.startswith(_LOCAL):
+    if name.startswith(LOCAL):
         return _from_folder(name)
-    if name.startswith(_HUB):
+    if name.startswith(HUB):
         return _from_hub(name)
     model, _, pretrained = name.partition("/")
     config = open_clip.get_model_config(model)
     if config is None:
-        close = difflib.get_close_matches(model, open_clip.list_models(), 3)
-        hint = f"did you mean {' or '.join(close)}?" if close else "see open_clip.list_models()"
+        hint = _did_you_mean(model, open_clip.list_models()) or "see open_clip.list_models()"
         raise UsageError(f"open_clip must know the model, got {model!r}; {hint}")
     return _from_file_or_tag(model, pretrained, config)
 
@@ -87,50 +98,54 @@ def _from_file_or_tag(model: str, pretrained: str, config: dict[str, Any]) -> Ch
     path = Path(pretrained).expanduser()
     if pretrained and path.is_file():
         return Checkpoint(model, str(path), path, config, base)
-    tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    near = _did_you_mean(pretrained, tags)
+    hint = f"{near} Its tags: " if near else "its tags: "
     raise UsageError(
         f"open_clip:{model}/PRETRAINED must name a tag or a weights file, got {pretrained!r};"
-        f" its tags: {tags}"
+        f" {hint}{', '.join(tags) or 'none'}"
     )
+
+
+def _did_you_mean(name: str, known: list[str]) -> str:
+    by_letters = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), by_letters, 3)
+    return f"did you mean {' or '.join(by_letters[each] for each in close)}?" if close else ""
 
 
 def _download(model: str, tag: str, known: dict[str, Any]) -> Path:
     try:
+        repository, names = files_of(known)
+        if repository:
+            require_network(repository, names)
         return Path(open_clip.download_pretrained(known))
     except Exception as error:  # the hub's clients share no base class for "no network"
-        source = known.get("hf_hub") or known.get("url")
-        raise UsageError(
-            f"weights of {model}/{tag} must be downloaded once, which failed"
-            f" ({_first_line(error)}); run online, or fetch {source} and use"
-            f" open_clip:{model}//path/to/the/file"
-        ) from error
+        raise no_weights(model, tag, known, error) from error
 
 
 def _from_folder(name: str) -> Checkpoint:
-    folder = Path(name.removeprefix(_LOCAL)).expanduser()
+    folder = Path(name.removeprefix(LOCAL)).expanduser()
     try:
         stated = json.loads((folder / _CONFIG_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"local-dir must hold a readable {_CONFIG_FILE}, got {folder} ({_first_line(error)});"
+            f"local-dir must hold a readable {_CONFIG_FILE}, got {folder} ({first_line(error)});"
             " copy the whole model folder"
         ) from error
     found = open_clip.factory._find_checkpoint_in_dir(folder)
     if not found:
         raise UsageError(f"local-dir must hold weights (.safetensors, .bin, .pth), got {folder}")
-    return _stated(f"{_LOCAL}{folder}", Path(found), stated)
+    return _stated(f"{LOCAL}{folder}", Path(found), stated)
 
 
 def _from_hub(name: str) -> Checkpoint:
-    model_id = name.removeprefix(_HUB)
+    model_id = name.removeprefix(HUB)
     try:
+        require_network(model_id, HUB_FILES)
         stated = open_clip.factory._get_hf_config(model_id)
         weights = Path(open_clip.download_pretrained_from_hf(model_id))
     except Exception as error:  # see _download
-        raise UsageError(
-            f"{name} must be downloaded once, which failed ({_first_line(error)}); run online, or"
-            f" copy its folder here and use open_clip:{_LOCAL}/path/to/it"
-        ) from error
+        raise no_folder(name, error) from error
     return _stated(name, weights, stated)
 
 
@@ -142,10 +157,6 @@ def _stated(model: str, weights: Path, stated: dict[str, Any]) -> Checkpoint:
     base = dataclasses.asdict(PreprocessCfg())
     preprocess = merge_preprocess_dict(base, stated.get("preprocess_cfg", {}))
     return Checkpoint(model, None, weights, stated["model_cfg"], preprocess)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 class OpenClipEncoder:
@@ -172,16 +183,13 @@ class OpenClipEncoder:
             vectors = self.model.encode_image(batch.to(self.device))
         return unit(vectors.float().cpu().numpy())
 
-    @torch.inference_mode()
-    def encode_texts(self, texts: list[str]) -> FloatArray:
+    def encode_texts(self, texts: list[str], advance: Advance = silent) -> FloatArray:
         """Raw vectors of shape (b, dim); texts beyond the context are cut by the tokenizer."""
-        parts = []
-        for start in range(0, len(texts), self._batch_size):
-            tokens = self.tokenizer(texts[start : start + self._batch_size]).to(self.device)
-            with torch.autocast("cuda", enabled=self.device == "cuda"):
-                parts.append(self.model.encode_text(tokens).float().cpu())
-        result: FloatArray = torch.cat(parts).numpy()
-        return result
+        return self._texts.encode(texts, advance)
+
+    @cached_property
+    def _texts(self) -> TextTower:
+        return TextTower(self.model, self.tokenizer, self.device, self._batch_size)
 
 
 def _load(found: Checkpoint, device: str) -> tuple[Any, Any]:
@@ -194,26 +202,16 @@ def _load(found: Checkpoint, device: str) -> tuple[Any, Any]:
     except Exception as error:  # pickle, safetensors and shape errors share no base class
         raise UsageError(
             f"weights must be plain tensors that fit {found.model}, got {found.weights.name}"
-            f" ({_first_line(error)}); name the right model, or convert to safetensors"
+            f" ({first_line(error)}); name the right model, or convert to safetensors"
         ) from error
     return model.eval(), transform
 
 
 def downloaded() -> list[str]:
     """Specs of the tagged checkpoints that are in the hub's cache."""
-    from huggingface_hub import try_to_load_from_cache
-
     found = []
     for model, tag in open_clip.list_pretrained():
-        repository, _, name = (
-            open_clip.get_pretrained_cfg(model, tag).get("hf_hub", "").rpartition("/")
-        )
-        names = [name] if name else list(_HUB_FILES)
-        if repository and any(
-            isinstance(try_to_load_from_cache(repository, file), str) for file in names
-        ):
+        repository, names = files_of(open_clip.get_pretrained_cfg(model, tag))
+        if repository and is_cached(repository, names):
             found.append(f"open_clip:{model}/{tag}")
     return found
-
-
-_HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")

@@ -7,6 +7,7 @@ whitened text vectors, weighted by its class scores; a text is its whitened text
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +31,8 @@ from sortal.tasks.encoders.embedded import (
     classifier_file,
     describe_conse,
 )
+from sortal.tasks.encoders.tables import CLASSES, read_table
+from sortal.tasks.encoders.text_batches import Advance, silent
 
 
 @dataclass(frozen=True)
@@ -57,18 +60,47 @@ def class_axes(weight: FloatArray, dim: int, power: float) -> FloatArray:
     return axes[:, :dim].astype(np.float32)
 
 
-class Whitening:
-    """Text vectors made as unlike as can be: fitted on the class names, of shape (n, dim)."""
+class Whitening(NamedTuple):
+    """Text vectors made as unlike as can be: `mean` (dim,) and `map` (dim, dim)."""
 
-    def __init__(self, names: FloatArray, shrinkage: float) -> None:
-        self._mean = unit(names).mean(axis=0)
-        values, axes = np.linalg.eigh(np.cov((unit(names) - self._mean).T))
+    mean: FloatArray
+    map: FloatArray
+
+    @classmethod
+    def of(cls, names: FloatArray, shrinkage: float) -> "Whitening":
+        """Fitted on the class names, of shape (n, dim)."""
+        mean = unit(names).mean(axis=0)
+        values, axes = np.linalg.eigh(np.cov((unit(names) - mean).T))
         scaled = axes / np.sqrt(values + shrinkage * values.mean())
-        self._map = (scaled @ axes.T).astype(np.float32)  # symmetric: the same on any machine
+        return cls(mean, (scaled @ axes.T).astype(np.float32))  # symmetric: alike on any machine
 
     def __call__(self, texts: FloatArray) -> FloatArray:
         """Unit vectors of shape (n, dim)."""
-        return unit((unit(texts) - self._mean) @ self._map)
+        centred = unit(texts) - self.mean
+        return unit(np.asarray(centred @ self.map, np.float32))
+
+
+class Classes(NamedTuple):
+    """What the class names decide: `mixture` (1000, dim) takes class scores to text vectors."""
+
+    whiten: Whitening
+    mixture: FloatArray
+
+    @classmethod
+    def of(cls, model: minilm.MiniLM) -> "Classes":
+        """From the names' text vectors; damped along the axes that all classes share."""
+        names = model.embed(class_names())
+        whiten = Whitening.of(names, SHRINKAGE)
+        axes = class_axes(read_weights()["_fc.weight"].numpy(), AXES, POWER)
+        return cls(whiten, np.asarray(axes @ (axes.T @ whiten(names)), np.float32))
+
+    @classmethod
+    def packaged(cls, encoder: str) -> "Classes | None":
+        """Those that come with the package, where they were made with this encoder."""
+        table = read_table(CLASSES, encoder)
+        if table is None:
+            return None
+        return cls(Whitening(table["mean"], table["map"]), table["mixture"])
 
 
 class ConseEncoder:
@@ -85,27 +117,18 @@ class ConseEncoder:
         return load_classifier().to(self._device).to(memory_format=torch.channels_last)
 
     @cached_property
-    def _minilm(self) -> minilm.MiniLM:
+    def text_model(self) -> minilm.MiniLM:
+        """The sentence encoder behind `encode_texts`."""
         return minilm.MiniLM(self._device)
 
     @cached_property
-    def _names(self) -> FloatArray:
-        return self._minilm.embed(class_names())
-
-    @cached_property
-    def _whiten(self) -> Whitening:
-        return Whitening(self._names, SHRINKAGE)
-
-    @cached_property
-    def _mixture(self) -> FloatArray:
-        """Class scores to text vectors, shape (1000, dim): damped along the axes all share."""
-        axes = class_axes(read_weights()["_fc.weight"].numpy(), AXES, POWER)
-        return np.asarray(axes @ (axes.T @ self._whiten(self._names)), np.float32)
+    def _classes(self) -> Classes:
+        return Classes.packaged(self.fingerprint) or Classes.of(self.text_model)
 
     def encode_images(self, batch: torch.Tensor) -> FloatArray:
         """Unit vectors of shape (b, dim): class scores, centred, mix the class names' vectors."""
         logits = self._logits(batch).cpu().numpy()
-        return unit((logits - logits.mean(axis=1, keepdims=True)) @ self._mixture)
+        return unit((logits - logits.mean(axis=1, keepdims=True)) @ self._classes.mixture)
 
     @torch.inference_mode()
     def _logits(self, batch: torch.Tensor) -> torch.Tensor:
@@ -114,9 +137,9 @@ class ConseEncoder:
             logits: torch.Tensor = self._classifier(pixels / 127.5 - 1.0)
         return logits.float()
 
-    def encode_texts(self, texts: list[str]) -> FloatArray:
+    def encode_texts(self, texts: list[str], advance: Advance = silent) -> FloatArray:
         """Whitened text vectors of shape (b, dim)."""
-        return self._whiten(self._minilm.embed(texts))
+        return self._classes.whiten(self.text_model.embed(texts, advance))
 
 
 def read_weights() -> dict[str, torch.Tensor]:

@@ -3,7 +3,7 @@
 all-MiniLM-L6-v2 (Wang et al., 2020; Reimers and Gurevych, 2019): mean of the last layer's tokens.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,8 @@ from sortal.tasks.encoders.embedded import (
     tokenizer_file,
     weights_file,
 )
+from sortal.tasks.encoders.text_batches import Advance, batches_by_length, silent
 
-_TOKENS = 128
 _TOKENS = 4096  # in one batch: short texts go in large batches, long ones in small
 _CONFIG: dict[str, Any] = {  # stated here, so that no file but weights and vocabulary is trusted
     "vocab_size": 30522,
@@ -49,9 +49,9 @@ class MiniLMEncoder:
         """Refused: the model reads texts alone."""
         raise UsageError("encoder minilm embeds texts alone, got images; use it for a modality")
 
-    def encode_texts(self, texts: list[str]) -> FloatArray:
+    def encode_texts(self, texts: list[str], advance: Advance = silent) -> FloatArray:
         """Mean-pooled vectors of shape (b, dim), not normalised."""
-        return self._model.embed(texts)
+        return self._model.embed(texts, advance)
 
 
 class MiniLM:
@@ -72,7 +72,7 @@ class MiniLM:
         model.load_state_dict({name: state[name] for name in wanted})
         self._model = model.eval().to(device)
 
-    def embed(self, texts: Sequence[str]) -> FloatArray:
+    def embed(self, texts: Sequence[str], advance: Advance = silent) -> FloatArray:
         """Mean-pooled vectors of shape (len(texts), 384), float32, not normalised.
 
         Texts are sorted by length and padded to the longest of their batch, which is several
@@ -80,8 +80,9 @@ class MiniLM:
         """
         ids = [coded.ids for coded in self._tokenizer.encode_batch(list(texts))]
         vectors = np.empty((len(ids), DIM), dtype=np.float32)
-        for rows in _batches([len(tokens) for tokens in ids]):
+        for rows in batches_by_length([len(tokens) for tokens in ids], _TOKENS):
             vectors[rows] = self._forward([ids[row] for row in rows])
+            advance(len(rows))
         return vectors
 
     @torch.inference_mode()
@@ -95,15 +96,3 @@ class MiniLM:
             hidden = self._model(padded.to(self._device), attention_mask=mask).last_hidden_state
         hidden = hidden.float() if mask is None else hidden.float() * mask[..., None]
         return (hidden.sum(dim=1).cpu() / lengths[:, None]).numpy()
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Rows in order of length, cut so that a padded batch holds at most `_TOKENS` tokens."""
-    batch: list[int] = []
-    for row in np.argsort(lengths, kind="stable").tolist():
-        if batch and (len(batch) + 1) * lengths[row] > _TOKENS:
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch

@@ -5,17 +5,18 @@ A new encoder is a module with a describer and a class, and a line in each of th
 
 from collections.abc import Callable
 
-from sortal.configs.encoder import EncoderConfig
-from sortal.configs.encoder_spec import EncoderSpec
+from sortal.configs.encoder import EncoderConfig, EncoderSpec
 from sortal.configs.errors import UsageError
 from sortal.tasks.encoders import embedded, vectors
 from sortal.tasks.encoders.base import PLAIN, Encoder, EncoderInfo
+from sortal.tasks.encoders.hub import check_within_reach
 
 FORMS = "conse, open_clip:MODEL/PRETRAINED or vectors:DIR"
 TEXT_ONLY = ("minilm",)
 
 
 def _clip(spec: str) -> EncoderInfo:
+    check_within_reach(spec)
     from sortal.tasks.encoders import clip  # imports open_clip, which takes seconds
 
     return clip.describe(spec)

@@ -1,7 +1,7 @@
 """Ready-made vectors: `vectors:DIR` reads Parquet files instead of running a model.
 
 DIR holds `*images*.parquet` (key, vector, optional label and path) and text files
-`*nouns*.parquet`, `*captions*.parquet`, `*texts*.parquet` (text, vector).
+`*nouns*.parquet`, `*captions*.parquet`, `*texts*.parquet` (text, vector); see docs/vectors.md.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sortal.configs.encoder_spec import EncoderSpec
+from sortal.configs.encoder import EncoderSpec
 from sortal.configs.errors import UsageError
 from sortal.storage.hashing import fingerprint
 from sortal.storage.rows import FloatArray
@@ -20,6 +21,7 @@ from sortal.tasks.encoders.files import content_hash
 
 ROLES = ("images", "nouns", "captions", "texts")
 TEXT_ROLES = ("nouns", "captions", "texts")
+DESCRIBED = "docs/vectors.md says what is in it"
 _BATCH = 8192
 
 
@@ -47,21 +49,46 @@ def _need(folder: Path, *roles: str) -> list[Path]:
     files = files_of(folder, *roles)
     if not files:
         names = " or ".join(f"*{role}*.parquet" for role in roles)
-        raise UsageError(f"{folder} must hold {names}, got none; write one (see docs: vectors)")
+        raise UsageError(f"{folder} must hold a file {names}, got none; {DESCRIBED}")
     return files
 
 
+def opened(path: Path) -> pq.ParquetFile:
+    """A Parquet file; raises UsageError for anything else."""
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"{path} must be a Parquet file that can be read: {reason}") from error
+
+
 def image_table(folder: Path) -> pa.Table:
-    """All image rows as strings key, label and path, the last two null where not given."""
-    return pa.concat_tables([_image_columns(path) for path in _need(folder, "images")])
+    """All image rows as strings key, label and path, the last two null where not given.
+
+    Raises UsageError for a key that is null, empty or there twice.
+    """
+    table = pa.concat_tables([_image_columns(path) for path in _need(folder, "images")])
+    if pc.count_distinct(table["key"]).as_py() < table.num_rows:
+        row_of: dict[str, int] = {}
+        for row, key in enumerate(table["key"].to_pylist()):
+            if row_of.setdefault(key, row) != row:
+                raise UsageError(
+                    f"every image of {folder} must have a key of its own, got {key!r} in the rows "
+                    f"{row_of[key]} and {row}; give each vector its own key, or leave one out"
+                )
+    return table
 
 
 def _image_columns(path: Path) -> pa.Table:
-    names = pq.read_schema(path).names
+    names = opened(path).schema_arrow.names
     _require(path, names, "key", "vector")
     table = pq.read_table(path, columns=[n for n in ("key", "label", "path") if n in names])
-    if table.column("key").null_count:
-        raise UsageError(f"{path}: key must not be null; give every image its own key")
+    empty = pc.index(_strings_of(table.column("key"), path), "").as_py()
+    if table.column("key").null_count or empty >= 0:
+        row = empty if empty >= 0 else pc.index(table.column("key").is_null(), True).as_py()
+        raise UsageError(
+            f"{path}: key must not be null or empty, as in row {row}; give every image its own key"
+        )
     columns = {
         name: table.column(name).cast(pa.string())
         if name in names
@@ -71,11 +98,20 @@ def _image_columns(path: Path) -> pa.Table:
     return pa.table(columns)
 
 
+def _strings_of(column: pa.ChunkedArray, path: Path) -> pa.ChunkedArray:
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowInvalid as error:  # bytes that are no UTF-8
+        raise UsageError(f"{path}: key must be text or a number: {error}") from error
+    except pa.ArrowNotImplementedError as error:
+        raise UsageError(f"{path}: key must be text or a number, got {column.type}") from error
+
+
 def column_of(folder: Path, column: str) -> dict[str, str | None]:
     """Key -> text of a further column of the image files."""
     found: dict[str, str | None] = {}
     for path in _need(folder, "images"):
-        _require(path, pq.read_schema(path).names, "key", column)
+        _require(path, opened(path).schema_arrow.names, "key", column)
         table = pq.read_table(path, columns=["key", column])
         keys, values = (table[name].cast(pa.string()).to_pylist() for name in ("key", column))
         found = dict(zip(keys, values, strict=True)) | found
@@ -91,7 +127,7 @@ def texts(folder: Path, corpus: str) -> list[str]:
 
 
 def _texts_of(path: Path) -> list[str]:
-    _require(path, pq.read_schema(path).names, "text", "vector")
+    _require(path, opened(path).schema_arrow.names, "text", "vector")
     column = pq.read_table(path, columns=["text"]).column("text").cast(pa.string())
     if column.null_count:
         raise UsageError(f"{path}: text must not be null; leave such rows out")
@@ -124,41 +160,46 @@ def _blocks(files: Sequence[Path], name: str, dim: int) -> Iterator[tuple[list[s
 
 def file_blocks(path: Path, name: str, dim: int) -> Iterator[tuple[list[str], FloatArray]]:
     """(values of the column `name`, unit vectors (b, dim)) of a file, a block at a time."""
-    file = pq.ParquetFile(path)
+    file = opened(path)
     _require(path, file.schema_arrow.names, name, "vector")
     start = 0
     for batch in file.iter_batches(_BATCH, columns=[name, "vector"]):
-        vectors = unit_vectors(batch.column("vector"), dim, path, start)
-        yield batch.column(name).cast(pa.string()).to_pylist(), vectors
+        names = batch.column(name).cast(pa.string()).to_pylist()
+        yield names, unit_vectors(batch.column("vector"), dim, path, start, names)
         start += batch.num_rows
 
 
 def key_column(path: Path) -> str:
     """The column of a file by which vectors are known: key or file_name; raises UsageError."""
-    names = pq.read_schema(path).names
+    names = opened(path).schema_arrow.names
     found = next((name for name in ("key", "file_name") if name in names), None)
     if found is None:
         raise UsageError(f"{path} must have a column key or file_name, it has {', '.join(names)}")
     return found
 
 
-def unit_vectors(column: pa.Array, dim: int, path: Path, start: int = 0) -> FloatArray:
-    """A list column as unit rows of shape (n, dim), float32.
+def unit_vectors(
+    column: pa.Array, dim: int, path: Path, start: int = 0, names: Sequence[str] = ()
+) -> FloatArray:
+    """A list column of numbers of any scale as unit rows of shape (n, dim), float32.
 
-    Raises UsageError naming the row for a null, a wrong length, NaN, infinity or a zero vector.
+    Raises UsageError naming the row, and its key or text where `names` are given, for a null, a
+    wrong length, NaN, infinity or a zero vector.
     """
     _check_lengths(column, dim, path, start)
     flat = column.flatten().to_numpy(zero_copy_only=False)
     vectors = flat.reshape(len(column), dim).astype(np.float64)
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    bad = np.flatnonzero(~np.isfinite(norms[:, 0]) | (norms[:, 0] == 0))
+    peaks = np.abs(vectors).max(axis=1, initial=0.0)
+    bad = np.flatnonzero(~np.isfinite(peaks) | (peaks == 0))
     if len(bad):
-        what = "a zero vector" if norms[bad[0], 0] == 0 else "NaN or infinity"
+        what = "a zero vector" if peaks[bad[0]] == 0 else "NaN or infinity"
+        whose = f" ({names[bad[0]]!r})" if names else ""
         raise UsageError(
-            f"{path}: vectors must be finite and not zero, row {start + bad[0]} is {what};"
+            f"{path}: vectors must be finite and not zero, row {start + bad[0]}{whose} is {what};"
             " leave such rows out"
         )
-    return (vectors / norms).astype(np.float32)
+    vectors /= peaks[:, None]  # so that no square is too large or too small
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 def _check_lengths(column: pa.Array, dim: int, path: Path, start: int) -> None:
@@ -186,13 +227,13 @@ def dim_of(folder: Path) -> int:
 def length_of(files: Sequence[Path]) -> int:
     """Length of the vectors of the first file that is not empty. Reads one row at most."""
     for path in files:
-        file = pq.ParquetFile(path)
+        file = opened(path)
         _require(path, file.schema_arrow.names, "vector")
         kind = file.schema_arrow.field("vector").type
         if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or _is_fixed(kind)):
-            raise UsageError(f"{path}: vector must be a list of floats, got {kind}")
-        if not pa.types.is_floating(kind.value_type):
-            raise UsageError(f"{path}: vector must be a list of floats, got {kind}")
+            raise UsageError(f"{path}: vector must be a list of numbers, got {kind}")
+        if not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
+            raise UsageError(f"{path}: vector must be a list of numbers, got {kind}")
         if _is_fixed(kind):
             return int(kind.list_size)
         for batch in file.iter_batches(1, columns=["vector"]):

@@ -64,11 +64,23 @@ def nmi(counts: Counts) -> float:
     if counts.shape == (1, 1):
         return 1.0
     joint = counts / counts.sum()
-    rows, columns = joint.sum(axis=1), joint.sum(axis=0)
+    mean = (entropy(joint.sum(axis=1)) + entropy(joint.sum(axis=0))) / 2
+    return min(max(_mutual(joint) / mean, 0.0), 1.0)
+
+
+def shared_information(counts: Counts) -> float:
+    """Mutual information in nats, less what chance would give (Vinh et al., 2010)."""
+    from sklearn.metrics.cluster import expected_mutual_information
+
+    total = int(counts.sum())
+    return _mutual(counts / total) - float(expected_mutual_information(counts, total))
+
+
+def _mutual(joint: NDArray[np.floating]) -> float:
+    """Mutual information, in nats, of shares that sum to 1."""
+    apart = np.outer(joint.sum(axis=1), joint.sum(axis=0))
     used = joint > 0
-    shared = float((joint[used] * np.log(joint[used] / np.outer(rows, columns)[used])).sum())
-    mean = (entropy(rows) + entropy(columns)) / 2
-    return min(max(shared / mean, 0.0), 1.0)
+    return float((joint[used] * np.log(joint[used] / apart[used])).sum())
 
 
 def ari(counts: Counts) -> float:

@@ -22,7 +22,7 @@ from sortal.tasks.clustering.assignments import ASSIGNMENTS, labels_of
 from sortal.tasks.corpora import wordnet
 from sortal.tasks.corpora.corpus import read_corpus
 from sortal.tasks.embedding.model import PinnedEncoder
-from sortal.tasks.embedding.texts import fill_texts
+from sortal.tasks.embedding.texts import fill_texts, packaged_of
 from sortal.tasks.encoders import vectors
 from sortal.tasks.evaluation.agreement import Counts, confusion, recalls, score, size_entropy
 from sortal.tasks.evaluation.label_free import column_entropy, geometry, without_missing
@@ -104,7 +104,7 @@ class EvaluateNamesInputs:
     templates: tuple[str, ...]
 
 
-@step("name_metrics", EvaluateNamesInputs)
+@step("name_metrics", EvaluateNamesInputs, state=packaged_of)
 def evaluate_names(folder: Path, workspace: Workspace, inputs: EvaluateNamesInputs) -> Written:
     """Write `metrics.parquet` (name, value): whether the run's own names say the classes.
 

@@ -10,7 +10,9 @@ from sortal.storage.artifacts import Artifact
 from sortal.storage.rows import FloatArray
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import centre, normalise
+from sortal.tasks.fusion.evening import EVENING, Evening
 from sortal.tasks.selection.space import space_texts
+from sortal.tasks.step import optional
 from sortal.tasks.transport.potential import POTENTIAL, Potential
 
 MODALITIES = ("image", "noun", "caption")
@@ -35,15 +37,16 @@ def fuse_block(
 
     "sum": normalise(sum_m w^m x^m), d' = d (CAE, docs/methods.md#fusion). "concat":
     normalise([w^1 x^1; w^2 x^2; ...]), d' = m d; with equal weights this is TAC's plain
-    concatenation (docs/methods.md#tac-without-training). "equal": w^m = 1 / m. Without
-    counterparts it is the image.
+    concatenation (docs/methods.md#tac-without-training). "equal": w^m = 1 / m, but for an
+    `image_weight` other than 1. Without counterparts it is the image.
     """
     modalities = np.stack([image, *counterparts]).astype(np.float32, copy=False)
     count, rows, dim = modalities.shape
     if rule.weights == "adaptive":
         share = adaptive_weights(modalities, rule.gamma)
     else:
-        share = np.full((rows, count), 1.0 / count, dtype=np.float32)
+        weights = np.array([rule.image_weight] + [1.0] * (count - 1), dtype=np.float32)
+        share = np.tile(weights / weights.sum(), (rows, 1))
     weighted = modalities.transpose(1, 0, 2) * share[:, :, None]
     fused = weighted.sum(axis=1) if rule.mode == "sum" else weighted.reshape(rows, count * dim)
     return normalise(fused), share
@@ -91,7 +94,8 @@ class Fuser:
     """Makes fused vectors of a run's images, and of images that it has not seen.
 
     `mean` (d,) is that of the run's images, whatever images are fused; `spaces` are by modality,
-    in the order of MODALITIES, and `unfused` are those of them that only a head reads.
+    in the order of MODALITIES, and `unfused` are those of them that only a head reads. `evening`
+    is there where `config.evened` asks for it, once it is known.
     """
 
     mean: FloatArray
@@ -99,6 +103,7 @@ class Fuser:
     transport: TransportConfig
     config: FusionConfig
     unfused: tuple[str, ...] = ()
+    evening: Evening | None = None
 
     def modalities(self, block: FloatArray) -> dict[str, FloatArray]:
         """Images and their counterparts, each (b, d), of image vectors (b, d)."""
@@ -112,7 +117,8 @@ class Fuser:
         image, *counterparts = (
             rows for name, rows in modalities.items() if name not in self.unfused
         )
-        return fuse_block(image, counterparts, self.config)
+        fused, share = fuse_block(image, counterparts, self.config)
+        return (self.evening(fused) if self.evening else fused), share
 
     def __call__(self, block: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Fused unit vectors (b, d') and weights (b, m) of image vectors (b, d)."""
@@ -128,10 +134,19 @@ class FuseInputs:
     transports: dict[str, Artifact]
     transport: TransportConfig
     config: FusionConfig
+    earlier: Artifact | None = optional()  # whose directions are kept, where they are evened
 
 
-def open_fuser(workspace: Workspace, inputs: FuseInputs, unfused: tuple[str, ...] = ()) -> Fuser:
-    """The fuser of a run, from its stored mean, spaces and potentials."""
+def open_fuser(
+    workspace: Workspace,
+    inputs: FuseInputs,
+    unfused: tuple[str, ...] = (),
+    fused: Artifact | None = None,
+) -> Fuser:
+    """The fuser of a run, from its stored mean, spaces and potentials.
+
+    `fused` is what it has made before, which holds how directions are evened.
+    """
     transport, config = inputs.transport, inputs.config
     spaces = {
         name: open_counterparts(
@@ -141,4 +156,5 @@ def open_fuser(workspace: Workspace, inputs: FuseInputs, unfused: tuple[str, ...
         if name in inputs.spaces
     }
     mean = np.load(inputs.images.file(workspace, "mean.npy"))
-    return Fuser(mean, spaces, transport, config, unfused)
+    evening = Evening.load(fused.file(workspace, EVENING)) if fused and config.evened else None
+    return Fuser(mean, spaces, transport, config, unfused, evening)

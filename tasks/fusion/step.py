@@ -5,6 +5,7 @@ Images are streamed once; all counterparts are made in the same pass, and only s
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +14,36 @@ import pyarrow.parquet as pq
 
 from sortal.configs.errors import RunError
 from sortal.storage.artifacts import Written
-from sortal.storage.rows import FloatArray
+from sortal.storage.rows import FloatArray, Rows
 from sortal.storage.vector_sets import open_vectors, write_shards
 from sortal.storage.vectors import ROW_GROUP
 from sortal.storage.workspace import Workspace
-from sortal.tasks.fusion.fuser import MODALITIES, FuseInputs, open_fuser
+from sortal.tasks.fusion.evening import EVENING, Evening, fit_evening
+from sortal.tasks.fusion.fuser import MODALITIES, FuseInputs, Fuser, open_fuser
 from sortal.tasks.step import step
 
 log = logging.getLogger("sortal")
 
 _LOST = 0.05  # mean weight under which the image no longer matters
+
+
+class Fused:
+    """`Rows` (n, d') of fused vectors, made from the images' a block at a time."""
+
+    def __init__(self, images: Rows, fuser: Fuser) -> None:
+        self._images = images
+        self._fuser = fuser
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_rows, dim)."""
+        first = next(iter(self._images.blocks(1)))
+        return self._images.shape[0], self._fuser(first)[0].shape[1]
+
+    def blocks(self, size: int) -> Iterator[FloatArray]:
+        """Consecutive blocks of at most `size` rows."""
+        for block in self._images.blocks(size):
+            yield self._fuser(block)[0]
 
 
 def weights_table(keys: Sequence[str], columns: dict[str, FloatArray]) -> pa.Table:
@@ -36,12 +57,17 @@ def weights_table(keys: Sequence[str], columns: dict[str, FloatArray]) -> pa.Tab
 def fuse(folder: Path, workspace: Workspace, inputs: FuseInputs) -> Written:
     """Write `vectors-00000.parquet`, ... (key, vector) and `weights.parquet`.
 
-    Without any space the vectors are the images' own. Raises `RunError` when there is no image.
+    Without any space the vectors are the images' own. Where directions are evened, `evening.npz`
+    says how: as `earlier` does, where it can. Raises `RunError` when there is no image.
     """
     rows = open_vectors(workspace, inputs.images)
     if not rows.shape[0]:
         raise RunError("fusion needs at least one readable image, got 0; check the source")
     fuser = open_fuser(workspace, inputs)
+    if inputs.config.evened:
+        evening = _evening(workspace, inputs, fuser, rows)
+        evening.save(folder / EVENING)
+        fuser = replace(fuser, evening=evening)
     shares: list[FloatArray] = []
 
     def fused() -> Iterator[FloatArray]:
@@ -54,6 +80,14 @@ def fuse(folder: Path, workspace: Workspace, inputs: FuseInputs) -> Written:
     columns = dict(zip(["image", *fuser.spaces], np.concatenate(shares).T, strict=True))
     pq.write_table(weights_table(rows.keys, columns), folder / "weights.parquet")
     return Written(rows=rows.shape[0], facts={"mean_weights": _mean_weights(columns)})
+
+
+def _evening(workspace: Workspace, inputs: FuseInputs, fuser: Fuser, rows: Rows) -> Evening:
+    """The earlier run's, so that what it found can be compared with this; else a new one."""
+    path = inputs.earlier.file(workspace, EVENING) if inputs.earlier else None
+    if path and path.exists():
+        return Evening.load(path)
+    return fit_evening(Fused(rows, fuser), inputs.config.evened)
 
 
 def _mean_weights(columns: dict[str, FloatArray]) -> dict[str, float]:

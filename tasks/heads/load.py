@@ -18,7 +18,7 @@ from sortal.tasks.fusion.fuser import open_counterparts
 from sortal.tasks.heads.data import Data, Matrix, TextSpace, write_matrix
 from sortal.tasks.heads.inputs import HeadInputs
 from sortal.tasks.heads.method import Method
-from sortal.tasks.selection.space import space_table, space_texts
+from sortal.tasks.selection.space import compared_texts, space_table, space_texts
 
 
 def open_data(workspace: Workspace, inputs: HeadInputs, method: Method, scratch: Path) -> Data:
@@ -63,7 +63,7 @@ class _Loader:
     def space(self, name: str) -> TextSpace:
         """The texts of one semantic space."""
         space = self.inputs.spaces[name]
-        plain, _ = space_texts(self.workspace, space, centred=False)
+        plain = compared_texts(self.workspace, space)
         shown, _ = space_texts(self.workspace, space, self.inputs.fusion.centred)
         mean = np.load(self.inputs.text_vectors[name].file(self.workspace, "mean.npy"))
         return TextSpace(

@@ -93,6 +93,18 @@ def changes(
     `sizes` of shape (C,) are this run's. A cluster that continues none gets the next new id.
     """
     ids = _stable_ids(partner, before.stable_ids, next_id)
+    return events(shared, partner, before, sizes, ids, config)
+
+
+def events(
+    shared: NDArray[np.int64],
+    partner: NDArray[np.int64],
+    before: Before,
+    sizes: NDArray[np.int64],
+    ids: NDArray[np.int64],
+    config: LineageConfig,
+) -> list[Change]:
+    """As `changes`, of clusters whose stable ids, of shape (C,), are known already."""
     given = shared / np.maximum(shared.sum(axis=1, keepdims=True), 1)
     made = shared / np.maximum(shared.sum(axis=0), 1)
     inside = _absorbed(given, partner, config)

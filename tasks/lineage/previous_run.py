@@ -21,6 +21,7 @@ from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.run_row import series_of
 from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
+from sortal.tasks.publishing.step import redact
 
 log = logging.getLogger("sortal")
 
@@ -37,7 +38,7 @@ class Member(NamedTuple):
     """A run of a series: what it is made of and the last stable id it has."""
 
     run_id: str
-    scan: str
+    state: str
     settings: str
     previous_run_id: str | None
     last_id: int
@@ -65,11 +66,27 @@ class Past:
 def settings_of(config: dict[str, Any]) -> str:
     """The settings that two runs must share for one to start from the other, as JSON text."""
     kept = {name: value for name, value in config.items() if name not in _FREE}
+    if config.get("count"):
+        kept.pop("n_clusters")
+    if config.get("choose"):  # what is chosen may be another tomorrow
+        kept = {name: _undecided(name, kept[name]) for name in kept.keys() - {"fusion", "head"}}
     return json.dumps(kept, sort_keys=True, ensure_ascii=False)
 
 
+def _undecided(name: str, value: Any) -> Any:
+    """A section without what a choice decides."""
+    if name not in ("nouns", "captions"):
+        return value
+    return {key: each for key, each in value.items() if key != "fuse"}
+
+
+def state_of(scan: str, config: dict[str, Any]) -> str:
+    """A state of the collection: what was scanned, and where, so that a moved source is another."""
+    return f"{scan} {config.get('source')}"
+
+
 def choose(
-    members: list[Member], scan: str, settings: str, full: bool
+    members: list[Member], state: str, settings: str, full: bool
 ) -> tuple[Member | None, int, bool]:
     """The previous run, the next new stable id, and whether to start warm.
 
@@ -78,8 +95,8 @@ def choose(
     state that was last clustered cold stays so, or a run after `--full` would not be its own.
     """
     same = [member for member in members if member.settings == settings]
-    mine = [member for member in same if member.scan == scan]
-    others = [member for member in same if member.scan != scan]
+    mine = [member for member in same if member.state == state]
+    others = [member for member in same if member.state != state]
     names = {member.run_id for member in members}
     orphans = [m for m in mine if m.previous_run_id and m.previous_run_id not in names]
     if orphans:  # deleted: continue from what followed, or from the run itself
@@ -106,14 +123,16 @@ def look_back(
         config.encoder.spec,
         encoder_fingerprint,
         config.random_state,
+        config.source,
     )
     place = {"series": series}
     with Lake(workspace) as lake:
         rows = lake.query(sql("lineage/series"), place).to_pylist()
         members = [_member(row) for row in rows]
-        # as it is recorded: what JSON makes of tuples
-        settings = settings_of(json.loads(json.dumps(identity_of(config))))
-        previous, next_id, warm = choose(members, scan.identity, settings, config.lineage.full)
+        # as it is recorded: what JSON makes of tuples, and no password
+        now = json.loads(redact(json.dumps(identity_of(config))))
+        state = state_of(scan.identity, now)
+        previous, next_id, warm = choose(members, state, settings_of(now), config.lineage.full)
         names = dict(lake.execute(sql("lineage/pinned"), place).fetchall())
         roles = _artifacts(lake, previous.run_id) if previous and warm else {}
     if previous:
@@ -124,11 +143,11 @@ def look_back(
 
 
 def _member(row: dict[str, Any]) -> Member:
-    settings = settings_of(json.loads(row["config"] or "{}"))
+    config = json.loads(row["config"] or "{}")
     return Member(
         row["run_id"],
-        row["scan"],
-        settings,
+        state_of(row["scan"], config),
+        settings_of(config),
         row["previous_run_id"],
         int(row["last_id"] or 0),
         row["warm"],
@@ -142,15 +161,26 @@ def _artifacts(lake: Lake, run_id: str) -> dict[str, Artifact]:
 
 
 def kept_space(
-    workspace: Workspace, past: Past, role: str, images: Artifact, config: LineageConfig
+    workspace: Workspace,
+    past: Past,
+    role: str,
+    images: Artifact,
+    config: LineageConfig,
+    prompted: bool,
 ) -> Artifact | None:
-    """The previous run's texts, where they still suit the images; None: select again."""
+    """The previous run's texts, where they still suit the images; None: select again.
+
+    `prompted`: whether texts have templates of their own once they are chosen (`select`).
+    """
     known = past.roles.get(role)
     if known is None:
         return None
     space = find(workspace, known.kind, known.fingerprint)
     if space is None or not space.file(workspace, "mean.npy").exists():
         log.info("%s: reselecting texts: the stored selection is damaged", role)
+        return None
+    if space.facts.get("prompted", False) != prompted:
+        log.info("%s: reselecting texts: templates were used otherwise", role)
         return None
     share, shift = drift(workspace, space, images)
     if share > config.new_share or shift > config.mean_shift:

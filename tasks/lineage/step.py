@@ -88,19 +88,21 @@ class TraceInputs:
     config: LineageConfig
     earlier: Artifact | None = optional()
     pinned: Pinned | None = None
+    level: int | None = optional()
 
 
 @step("lineage", TraceInputs, version=1)
 def trace(folder: Path, workspace: Workspace, inputs: TraceInputs) -> Written:
     """Write `lineage.parquet` (columns: LINEAGE): this run's clusters, then those that vanished.
 
-    `previous` is a run in the lake, `earlier` its partition, where there is one. Names that are
-    `pinned` are not given to other clusters. Facts: how many clusters met with each event, and
-    `kept`, the share of the images of both runs that kept their stable id.
+    `level`: of the tree, whose kinds are followed; None for the clusters. `previous` is a run in
+    the lake, `earlier` its partition, where there is one. Names that are `pinned` are not given to
+    other clusters. Facts: how many clusters met with each event, and `kept`, the share of the
+    images of both runs that kept their stable id.
     """
     clusters = pq.read_table(inputs.names.file(workspace, "clusters.parquet"))
     sizes = clusters["size"].to_numpy()
-    before, known, shared = _past(workspace, inputs.previous, inputs.partition, len(sizes))
+    before, known, shared = _past(workspace, inputs, len(sizes))
     past, present = _centres(workspace, inputs.earlier), _centres(workspace, inputs.partition)
     partner = match(shared, _cosines(past, present, len(before.sizes)), inputs.config)
     rows = changes(shared, partner, before, sizes, inputs.next_id, inputs.config)
@@ -115,30 +117,42 @@ def trace(folder: Path, workspace: Workspace, inputs: TraceInputs) -> Written:
     terms = _terms(workspace, inputs.names)
     final = keep_names(clusters["name"].to_pylist(), kept, terms, list(taken))
     pq.write_table(table_of(rows, final, known), folder / "lineage.parquet")
-    facts = _facts(rows, int(shared.sum()))
+    facts = facts_of(rows, int(shared.sum()))
     return Written(
         rows=len(rows), facts={"previous": inputs.previous, "warm": inputs.warm, **facts}
     )
 
 
 def _past(
-    workspace: Workspace, previous: str | None, partition: Artifact, n_clusters: int
+    workspace: Workspace, inputs: TraceInputs, n_clusters: int
 ) -> tuple[Before, dict[int, str], NDArray[np.int64]]:
     """The previous run's clusters, their names by stable id, and the images shared (P, C)."""
     none = np.empty(0, dtype=np.int64)
-    if previous is None:
+    if inputs.previous is None:
         return Before(none, none), {}, np.zeros((0, n_clusters), dtype=np.int64)
-    place = {"run": previous}
-    assignments = str(partition.file(workspace, ASSIGNMENTS))
+    place: dict[str, Any] = {"run": inputs.previous}
+    of = "lineage/"
+    if inputs.level:
+        place["level"], of = inputs.level, "lineage/kinds_"
+    assignments = str(inputs.partition.file(workspace, ASSIGNMENTS))
     with Lake(workspace, read_only=True) as lake:
-        past = lake.query(sql("lineage/before"), place)
-        cells = lake.query(sql("lineage/shared"), place | {"assignments": assignments})
+        past = lake.query(sql(f"{of}before"), place)
+        cells = lake.query(sql(f"{of}shared"), place | {"assignments": assignments})
     row = np.searchsorted(past["cluster"].to_numpy(), cells["previous"].to_numpy())
     shared = np.zeros((len(past), n_clusters), dtype=np.int64)
     shared[row, cells["cluster"].to_numpy()] = cells["n_images"].to_numpy()
     ids = past["stable_id"].to_numpy()
     known = dict(zip(ids.tolist(), past["name"].to_pylist(), strict=True))
     return Before(ids, past["size"].to_numpy()), known, shared
+
+
+def next_kind(workspace: Workspace, previous: str | None, level: int) -> int:
+    """The first id that no kind of a level has had, in the previous run or one before it."""
+    if previous is None:
+        return 0
+    with Lake(workspace, read_only=True) as lake:
+        found = lake.execute(sql("lineage/kinds_next"), {"run": previous, "level": level})
+        return int((found.fetchone() or (0,))[0])
 
 
 def _centres(workspace: Workspace, artifact: Artifact | None) -> FloatArray | None:
@@ -153,15 +167,19 @@ def _cosines(past: FloatArray | None, present: FloatArray | None, count: int) ->
 
 
 def _terms(workspace: Workspace, names: Artifact) -> dict[int, list[str]]:
-    table = pq.read_table(names.file(workspace, "terms.parquet"))
     found: dict[int, list[str]] = {}
+    path = names.file(workspace, "terms.parquet")
+    if not path.exists():  # kinds of clusters have none
+        return found
+    table = pq.read_table(path)
     for row in table.select(["cluster", "corpus", "term"]).to_pylist():  # best first
         if row["corpus"] == "noun":
             found.setdefault(row["cluster"], []).append(row["term"])
     return found
 
 
-def _facts(rows: Sequence[Change], n_shared: int) -> dict[str, Any]:
+def facts_of(rows: Sequence[Change], n_shared: int) -> dict[str, Any]:
+    """How many clusters met with each event, and the share of common images that kept their id."""
     counts = {event: sum(row.event == event for row in rows) for event in EVENTS}
     stayed = sum(row.shared for row in rows)
     return {**counts, "n_shared": n_shared, "kept": stayed / n_shared if n_shared else 1.0}

@@ -18,7 +18,7 @@ from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.captioning.caption import TEXTS_FILE
 from sortal.tasks.embedding.model import PinnedEncoder
-from sortal.tasks.embedding.texts import fill_texts
+from sortal.tasks.embedding.texts import fill_texts, packaged
 from sortal.tasks.encoders.base import PLAIN
 from sortal.tasks.encoders.files import content_hash
 from sortal.tasks.modalities.write import (
@@ -32,13 +32,13 @@ from sortal.tasks.sources.registry import open_source
 from sortal.tasks.step import step
 
 
-def _column_state(_workspace: Workspace, inputs: "ColumnTextsInputs") -> str:
-    return column_content(inputs.source, inputs.column)
+def _column_state(workspace: Workspace, inputs: "ColumnTextsInputs") -> str:
+    return column_content(inputs.source, inputs.column, workspace.root)
 
 
-def column_content(source: str, column: str) -> str:
+def column_content(source: str, column: str, without: Path | None = None) -> str:
     """Hash of a column of a source's metadata; raises UsageError."""
-    found = texts_of_column(source, column)
+    found = texts_of_column(source, column, without)
     return hash_strings(f"{name} {text or ''}" for name, text in found.items())
 
 
@@ -61,7 +61,7 @@ def column_texts(folder: Path, workspace: Workspace, inputs: ColumnTextsInputs) 
         inputs.scan.file(workspace, "images.parquet"), columns=["path", "key", "status"]
     )
     rows = rows.filter(pc.and_(pc.equal(rows["status"], "ok"), pc.is_valid(rows["key"])))
-    found = texts_of_column(inputs.source, inputs.column)
+    found = texts_of_column(inputs.source, inputs.column, workspace.root)
     texts: dict[str, str | None] = {}
     for path, key in zip(rows["path"].to_pylist(), rows["key"].to_pylist(), strict=True):
         text = " ".join((found.get(key, found.get(path)) or "").split())
@@ -69,9 +69,12 @@ def column_texts(folder: Path, workspace: Workspace, inputs: ColumnTextsInputs) 
     return write_texts(folder, texts)
 
 
-def texts_of_column(source: str, column: str) -> dict[str, str | None]:
-    """Path (for ready-made vectors: key) -> text of a source's column; raises UsageError."""
-    return open_source(source).column(column)
+def texts_of_column(source: str, column: str, without: Path | None = None) -> dict[str, str | None]:
+    """Path (for ready-made vectors: key) -> text of a source's column; raises UsageError.
+
+    What lies in the folder `without`, the workspace, tells nothing.
+    """
+    return open_source(source, without).column(column)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +88,11 @@ class EmbedModalityInputs:
     encoder_fingerprint: str
 
 
-@step("view", EmbedModalityInputs, version=1)
+def _known_state(_workspace: Workspace, inputs: EmbedModalityInputs) -> str | None:
+    return packaged(inputs.encoder_fingerprint, PLAIN)
+
+
+@step("view", EmbedModalityInputs, version=1, state=_known_state)
 def embed_modality(folder: Path, workspace: Workspace, inputs: EmbedModalityInputs) -> Written:
     """Write the modality of `texts`, which has `texts.parquet` (key, text): see `write_modality`.
 

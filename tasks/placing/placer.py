@@ -24,6 +24,7 @@ from sortal.storage.vectors import ROW_GROUP
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
 from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES
+from sortal.tasks.fusion.evening import EVENING
 from sortal.tasks.fusion.fuser import FuseInputs, Fuser, open_fuser
 from sortal.tasks.heads.outputs import WEIGHTS
 from sortal.tasks.transport.potential import POTENTIAL
@@ -52,6 +53,8 @@ def files_needed(config: RunConfig) -> dict[str, tuple[str, ...]]:
     }
     if config.head.method != "none":
         files["partition"] = (*files["partition"], WEIGHTS)
+    if config.fusion.evened:
+        files["fused"] = (EVENING,)
     for name in spaces_read(config):
         files |= {f"{name}.space": ("space.parquet",), f"{name}.transport": (POTENTIAL,)}
     return files
@@ -168,7 +171,7 @@ def open_placer(
         config=config.fusion,
     )
     unfused = tuple(name for name in names if name not in fused)
-    fuser = open_fuser(workspace, inputs, unfused)
+    fuser = open_fuser(workspace, inputs, unfused, parts.get("fused"))
     partition = parts["partition"]
     centres: FloatArray = np.load(partition.file(workspace, CENTRES))
     own = pq.read_table(partition.file(workspace, ASSIGNMENTS))

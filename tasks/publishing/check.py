@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any, get_type_hints
 
 from sortal.storage.artifacts import Artifact, find
-from sortal.storage.lake.lake import SCAN_TABLES, Lake
-from sortal.storage.lake.run_row import RunRow
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.run_row import RunRow, series_of
+from sortal.storage.lake.schema import SCAN_TABLES
 from sortal.storage.lake.sql import Select, one_row, sql
 from sortal.storage.maintenance.verify import Finding
 from sortal.storage.workspace import Workspace
@@ -70,6 +71,9 @@ def _restore_row(lake: Lake, run: dict[str, Any]) -> None:
     for name, kind in get_type_hints(RunRow).items():
         if name in run:
             row[name] = _naive(run[name]) if kind is datetime else run[name]
+    waited = row["finished_at"] - row["started_at"]  # of a run from before it was written down
+    row.setdefault("wall_seconds", waited.total_seconds())
+    row.setdefault("series", series_of(**row))
     lake.append("runs", one_row(row))
 
 

@@ -8,13 +8,21 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from sortal.storage.artifacts import Artifact
-from sortal.storage.lake.run_row import RunRow, series_of
+from sortal.storage.lake.run_row import RunRow
 from sortal.storage.lake.sql import Select, sql
 from sortal.storage.workspace import Workspace
 from sortal.tasks.captioning.caption import TEXTS_FILE
+from sortal.tasks.choose.curve import CURVE
+from sortal.tasks.choose.decide import CANDIDATES
 from sortal.tasks.clustering.assignments import ASSIGNMENTS
 from sortal.tasks.heads.outputs import PER_IMAGE
+from sortal.tasks.kinds.step import NODES
 
+_OF_CHOICES = {  # tables that hold the file of a step as it is
+    "candidate_scores": ("choice", CANDIDATES),
+    "count_scores": ("count", CURVE),
+    "cluster_nodes": ("tree", NODES),
+}
 COSTS = ("seconds", "cpu_seconds", "peak_mb")
 
 
@@ -53,7 +61,7 @@ def tables_of(
     broken = {"images": files["images"], "undecodable": files["undecodable"]}
     run = {"run_id": row["run_id"]}
     joined = {"assignments": files["assignments"], "weights": files["weights"]}
-    named = {"clusters": files["clusters"], "named": files["named"], "series": series_of(**row)}
+    named = {"clusters": files["clusters"], "named": files["named"], "series": row["series"]}
     metrics = {
         "run_id": pa.array([row["run_id"]] * len(figures), pa.string()),
         "name": pa.array(list(figures), pa.string()),
@@ -99,6 +107,18 @@ def captions_of(row: RunRow, files: dict[str, str]) -> dict[str, Select]:
     values = {"captions": files["captions"], "weights": files["per_image"]}
     return {
         "image_captions": Select(sql("commit/image_captions"), {"run_id": row["run_id"], **values})
+    }
+
+
+def choices_of(workspace: Workspace, row: RunRow, steps: dict[str, Artifact]) -> dict[str, Select]:
+    """The rows of what was tried before choices, and of the tree, for a run that has them."""
+    return {
+        table: Select(
+            sql("commit/of_run"),
+            {"run_id": row["run_id"], "file": str(steps[role].file(workspace, name))},
+        )
+        for table, (role, name) in _OF_CHOICES.items()
+        if role in steps
     }
 
 

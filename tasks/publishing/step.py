@@ -18,16 +18,18 @@ from sortal.configs.schema import RunConfig
 from sortal.configs.section import Runtime, identity_of
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.atomic import write_json
+from sortal.storage.collections.known import bind
 from sortal.storage.hashing import fingerprint
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.lease import fence
-from sortal.storage.lake.run_row import RunRow
+from sortal.storage.lake.run_row import RunRow, series_of
 from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
 from sortal.tasks.publishing.rows import (
     RunParts,
     caption_files,
     captions_of,
+    choices_of,
     cost_of,
     files_of,
     lineage_of,
@@ -106,7 +108,15 @@ def commit(folder: Path, workspace: Workspace, inputs: CommitInputs) -> Written:
         row = row_of(inputs, *_count(lake, files))
         tables = {**tables_of(row, files, figures), "artifacts": places_of(row, inputs.steps)}
         tables |= lineage_of(row, files, inputs.lineage) | captions_of(row, files)
-        row["run_id"] = lake.publish(row, tables, lambda: _fence(workspace, row, inputs.clock))
+        tables |= choices_of(workspace, row, inputs.steps)
+        row["run_id"] = lake.publish(
+            row,
+            tables,
+            fence=lambda: _fence(workspace, row, inputs.clock),
+            bind=lambda it: bind(
+                it, workspace, row["collection"], inputs.config.source, row["source"]
+            ),
+        )
     times = {name: f"{row[name]}+00:00" for name in ("started_at", "finished_at")}  # type: ignore[literal-required]
     write_json(folder / "run.json", {**row, **times, "metrics": figures})
     facts = {name: row[name] for name in ("run_id", "n_images", "n_failed")}  # type: ignore[literal-required]
@@ -136,10 +146,26 @@ def row_of(inputs: CommitInputs, n_images: int, n_failed: int) -> RunRow:
         "started_at": started.replace(tzinfo=None),
         "finished_at": finished.replace(tzinfo=None),
         "seconds": sum(cost_of(part, "seconds") for part in inputs.steps.values()),
+        "wall_seconds": (finished - started).total_seconds(),
         "sortal_version": version("sortal"),
         "labels_used": inputs.labels_used,
         "protocol": config.protocol,
+        "series": _series(inputs, key),
     }
+
+
+def _series(inputs: CommitInputs, key: str) -> str:
+    """The series of a run; one that stands alone has one of its own, as have its pinned names."""
+    config = inputs.config
+    series = series_of(
+        config.collection_name,
+        config.method_name,
+        config.encoder.spec,
+        inputs.encoder_fingerprint,
+        config.random_state,
+        config.source,
+    )
+    return series if config.lineage.enabled else f"{series} {key}"
 
 
 def _fence(workspace: Workspace, row: RunRow, clock: Clock | None) -> AbstractContextManager[None]:

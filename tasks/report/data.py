@@ -31,9 +31,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster as shown; `nouns` are (term, share of the cluster's mass), best first."""
+    """A cluster as shown; `nouns` are (term, share of the cluster's mass), best first.
+
+    `id` is its stable id, `cluster` its place in the run's tables.
+    """
 
     cluster: int
+    id: int
     name: str
     size: int
     share: float
@@ -43,6 +47,17 @@ class Cluster:
     label: str | None = None
     label_share: float | None = None
     pictures: list[Picture] = field(default_factory=list)
+    suggested: str | None = None  # what it would be called now, where its kept name does not fit
+
+
+class Kind(NamedTuple):
+    """A node of the tree of kinds: a cluster, or a kind with its parts, by decreasing size."""
+
+    id: int
+    name: str
+    size: int
+    level: int
+    parts: list["Kind"]
 
 
 class ModalityRow(NamedTuple):
@@ -84,11 +99,19 @@ class ReportData:
         default_factory=list
     )  # since the last run, a cluster each
     distrusted: list[Captioned] = field(default_factory=list)  # least trusted first
+    candidates: list[dict[str, Any]] = field(default_factory=list)  # what was tried, best first
+    counts: list[dict[str, Any]] = field(default_factory=list)  # numbers tried, ascending
+    tree: list[Kind] = field(default_factory=list)  # the coarsest kinds; empty without any
 
     @property
     def labelled(self) -> bool:
         """Whether the clusters could be compared with labels."""
         return "acc" in self.metrics
+
+    @property
+    def chosen(self) -> dict[str, Any] | None:
+        """The candidate by which images were compared, where that was chosen."""
+        return next((row for row in self.candidates if row["chosen"]), None)
 
     @property
     def modalities(self) -> list[ModalityRow]:
@@ -198,12 +221,27 @@ def gather(lake: Lake, run_id: str) -> ReportData:
         metrics=metrics,
         changes=_rows(lake, "changes", run=run_id),
         training={row["name"]: row["figures"] for row in trained},
+        candidates=_rows(lake, "candidates", run=run_id),
+        counts=_rows(lake, "counts", run=run_id),
+        tree=tree_of(_rows(lake, "tree", run=run_id)),
         distrusted=[
             Captioned(pictures[row["key"]], row["caption"], row["weight"])
             for row in captioned
             if row["key"] in pictures
         ],
     )
+
+
+def tree_of(rows: list[dict[str, Any]]) -> list[Kind]:
+    """The coarsest kinds of the rows (level, node, parent, ...), which are by level, then size."""
+    kinds: dict[tuple[int, int], Kind] = {}
+    top: list[Kind] = []
+    for row in rows:
+        kind = Kind(row["kind_id"], row["name"] or "", row["size"], row["level"], [])
+        kinds[row["level"], row["node"]] = kind
+        above = kinds.get((row["level"] + 1, row["parent"]))
+        (above.parts if above else top).append(kind)
+    return top
 
 
 def _rows(lake: Lake, name: str, **values: Any) -> list[dict[str, Any]]:
@@ -232,7 +270,8 @@ def _pictures(lake: Lake, run_id: str, keys: list[str]) -> dict[str, Picture]:
 def _cluster(row: dict[str, Any], pictures: dict[str, Picture], keys: list[str]) -> Cluster:
     return Cluster(
         cluster=row["cluster"],
-        name=row["name"] or f"cluster {row['cluster'] + 1}",
+        id=row["cluster_id"],
+        name=row["name"] or f"cluster {row['cluster_id']}",
         size=row["size"],
         share=row["share"],
         caption=row["caption"],
@@ -241,4 +280,5 @@ def _cluster(row: dict[str, Any], pictures: dict[str, Picture], keys: list[str])
         label=row["label"],
         label_share=row["label_share"],
         pictures=[pictures[key] for key in keys if key in pictures],
+        suggested=row["suggested_name"],
     )

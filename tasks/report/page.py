@@ -7,8 +7,10 @@ from pathlib import Path
 
 import jinja2
 import yaml
+from markupsafe import Markup
 
 from sortal.configs.schema import ImagesConfig
+from sortal.configs.shown import shown
 from sortal.storage.artifacts import Artifact
 from sortal.storage.atomic import atomic_file
 from sortal.storage.lake.lake import Lake
@@ -49,15 +51,32 @@ def duration(seconds: float | None) -> str:
 
 def curve(figures: list[float], width: int = 200, height: int = 60) -> str:
     """`figures` as the points of an SVG polyline that fills the box, the lowest at the bottom."""
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points(figures, width, height))
+
+
+def points(figures: list[float], width: int = 200, height: int = 60) -> list[tuple[float, float]]:
+    """Where each of `figures` is in such a box."""
     low, high = min(figures), max(figures)
     across, span = max(len(figures) - 1, 1), (high - low) or 1.0
-    points = ((i / across, 1.0 - (value - low) / span) for i, value in enumerate(figures))
-    return " ".join(f"{width * x:.1f},{height * y:.1f}" for x, y in points)
+    return [
+        (width * i / across, height * (1.0 - (value - low) / span))
+        for i, value in enumerate(figures)
+    ]
 
 
 def quoted(text: str) -> str:
     """`text` as a SQL literal, for the queries a reader is invited to copy."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _finished(value: object) -> object:
+    """What a template prints; texts that are no HTML yet are shown with nothing invisible."""
+    return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _yaml(value: object) -> Markup:
+    lines = yaml.safe_dump(value, sort_keys=False, allow_unicode=True).rstrip().split("\n")
+    return Markup("\n").join(shown(line) for line in lines)
 
 
 @cache
@@ -69,6 +88,7 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_finished,
     )
     environment.filters |= {
         "count": count,
@@ -76,7 +96,8 @@ def environment() -> jinja2.Environment:
         "duration": duration,
         "quoted": quoted,
         "curve": curve,
-        "yaml": lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True).rstrip(),
+        "points": points,
+        "yaml": _yaml,
     }
     return environment
 
@@ -91,45 +112,6 @@ def render(data: ReportData, pictures: Mapping[str, str]) -> str:
         cards=data.clusters[: data.n_cards],
         largest=max((cluster.size for cluster in data.clusters), default=0),
     )
-
-
-def markdown_summary(data: ReportData) -> str:
-    """The clusters as a Markdown table, for Prefect's artifact view."""
-    run = data.run
-    lines = [
-        f"**{_cell(run['collection'])}**: {count(run['n_images'])} images in "
-        f"{len(data.clusters)} clusters ({_cell(run['method'])}, {_cell(run['encoder'])}).",
-        "",
-        "| cluster | images | share | nouns |",
-        "|---|---:|---:|---|",
-    ]
-    for cluster in data.clusters:
-        nouns = ", ".join(noun for noun, _ in cluster.nouns[:5])
-        name, size, share = _cell(cluster.name), count(cluster.size), percent(cluster.share)
-        lines.append(f"| {name} | {size} | {share} | {_cell(nouns)} |")
-    return "\n".join([*lines, *_changes(data)])
-
-
-def _changes(data: ReportData) -> list[str]:
-    """What became of the clusters, as a Markdown table; nothing for a first run."""
-    head = [
-        "",
-        "| cluster | since the last run | images | came | went |",
-        "|---|---|---:|---:|---:|",
-    ]
-    rows = [
-        f"| {_cell(row['name'] or '')} | {row['event']} | {count(row['size'])} "
-        f"| {count(row['came'])} | {count(row['went'])} |"
-        for row in data.changes
-    ]
-    return [*head, *rows] if rows else []
-
-
-def _cell(text: str) -> str:
-    """`text` without what Markdown would read as a table, a link, markup or HTML."""
-    marks = "\\`*_[]|#!~"
-    plain = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
-    return "".join(f"\\{letter}" if letter in marks else letter for letter in plain)
 
 
 def build(workspace: Workspace, run_id: str, source: str | None = None) -> str:
@@ -156,9 +138,3 @@ def _place(workspace: Workspace, run_id: str, page: bytes) -> Path:
     with atomic_file(path) as temporary:
         temporary.write_bytes(page)
     return path
-
-
-def summary(workspace: Workspace, run_id: str) -> str:
-    """`markdown_summary` of a run in the lake."""
-    with Lake(workspace, read_only=True) as lake:
-        return markdown_summary(gather(lake, run_id))

@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from PIL import Image, ImageOps
 
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import RunError, UsageError
 from sortal.configs.schema import ImagesConfig
 from sortal.storage.hashing import hash_bytes
+from sortal.tasks.errors import ImageError
+from sortal.tasks.pictures.decode import decode
 from sortal.tasks.sources.base import Source
-from sortal.tasks.sources.decode import decode
-from sortal.tasks.sources.errors import ImageError
+from sortal.tasks.sources.members import reading_order
 from sortal.tasks.sources.registry import open_source
 
 log = logging.getLogger("sortal")
@@ -53,7 +54,7 @@ def thumbnails(
     if opened is None:
         return {}
     found: dict[str, str] = {}
-    for place in places:
+    for place in sorted(places, key=lambda each: reading_order(each.path, each.offset)):
         if place.key not in found:
             data = _read(opened, place, config, sizes.get(place.key, SMALL))
             if data:
@@ -64,7 +65,7 @@ def thumbnails(
 def _opened(source: str) -> Source | None:
     try:
         return open_source(source)
-    except (UsageError, OSError) as error:
+    except (UsageError, RunError, OSError) as error:
         log.info("no thumbnails: %s", error)
         return None
 
@@ -76,6 +77,6 @@ def _read(source: Source, place: Place, config: ImagesConfig, size: int) -> byte
         if source.vectors is None and hash_bytes(data) != place.key:
             return None
         return shrink(decode(data, config), size)
-    except (ImageError, OSError, ValueError) as error:
+    except (ImageError, RunError, OSError, ValueError) as error:
         log.debug("no thumbnail of %s: %s", place.path, error)
         return None

@@ -10,20 +10,34 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sortal.storage.atomic import atomic_file
-from sortal.tasks.scan.listing import LISTING
-from sortal.tasks.sources.errors import Code
+from sortal.storage.hashing import fingerprint
+from sortal.tasks.errors import Code
+from sortal.tasks.pictures.extra import READING, installed
+from sortal.tasks.sources.base import LISTING
 
+PICTURE = (  # what the header of an image says
+    pa.field("width", pa.int32()),
+    pa.field("height", pa.int32()),
+    pa.field("format", pa.string()),
+    pa.field("flag", pa.string()),
+    pa.field("taken_at", pa.timestamp("us")),
+    pa.field("camera_make", pa.string()),
+    pa.field("camera_model", pa.string()),
+    pa.field("latitude", pa.float64()),
+    pa.field("longitude", pa.float64()),
+    pa.field("orientation", pa.int16()),
+    pa.field("color_profile", pa.string()),
+)
 FACTS = pa.schema(
     [
-        ("key", pa.string()),
-        ("n_bytes", pa.int64()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("format", pa.string()),
-        ("error_code", pa.string()),
-        ("error", pa.string()),
+        pa.field("key", pa.string()),
+        pa.field("n_bytes", pa.int64()),
+        *PICTURE,
+        pa.field("error_code", pa.string()),
+        pa.field("error", pa.string()),
     ]
 )
+_GROUP = 1 << 17  # rows that are written at a time
 SEEN = ("path", "bytes", "mtime_ns", "offset")  # columns of the listing that are compared
 
 
@@ -45,8 +59,15 @@ class ScanCache:
         """The columns SEEN and FACTS of every file known."""
         with suppress(OSError, ValueError, KeyError):
             known = pq.read_table(self._file, partitioning=None).select([*SEEN, *FACTS.names])
-            return known.replace_schema_metadata()
+            return self._still_true(known).replace_schema_metadata()
         return pa.schema([*(LISTING.field(name) for name in SEEN), *FACTS]).empty_table()
+
+    def _still_true(self, known: pa.Table) -> pa.Table:
+        """`known` without the formats that could not be read when other packages were installed."""
+        if (known.schema.metadata or {}).get(b"readers", b"").decode() == _readers():
+            return known
+        code = pc.fill_null(known["error_code"], "")
+        return known.filter(pc.not_equal(code, Code.UNSUPPORTED_FORMAT.value))
 
     def rows_of(self, listing: pa.Table) -> np.ndarray:
         """The row of `table` that knows each listed file, -1 where none does. Shape (n_rows,)."""
@@ -66,12 +87,21 @@ class ScanCache:
         """Keep `facts` of the rows of `listing`, except errors that other limits would lift."""
         seen = listing.select(SEEN)
         table = pa.Table.from_arrays(seen.columns + facts.columns, names=[*SEEN, *FACTS.names])
-        lasting = pc.fill_null(pc.not_equal(facts["error_code"], Code.TOO_MANY_PIXELS.value), True)
-        table = table.filter(pc.and_(pc.is_valid(facts["key"]), lasting))
+        schema = table.schema.with_metadata({"revision": self.revision, "readers": _readers()})
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(self._file) as temporary:
-            metadata = {"revision": self.revision}
-            pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+        with (
+            atomic_file(self._file) as temporary,
+            pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+        ):
+            for start in range(0, table.num_rows, _GROUP):
+                rows = table.slice(start, _GROUP)
+                code = pc.fill_null(rows["error_code"], "")
+                lasting = pc.not_equal(code, Code.TOO_MANY_PIXELS.value)
+                writer.write_table(rows.filter(pc.and_(pc.is_valid(rows["key"]), lasting)))
+
+
+def _readers() -> str:
+    return fingerprint(READING, installed())
 
 
 def numbers(column: pa.ChunkedArray) -> np.ndarray:

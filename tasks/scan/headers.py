@@ -1,13 +1,15 @@
 """Reading the headers and hashing the bytes of many files, of new or changed ones alone."""
 
 import io
+import os
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,16 +17,20 @@ import pyarrow.compute as pc
 import xxhash
 
 from sortal.configs.schema import ImagesConfig
+from sortal.storage.processes import end_with
+from sortal.tasks.errors import Code, ImageError
+from sortal.tasks.pictures.header import Header, read_header
 from sortal.tasks.processes import without_main
 from sortal.tasks.progress import progress
-from sortal.tasks.scan.cache import FACTS, ScanCache, numbers
+from sortal.tasks.scan.cache import FACTS, PICTURE, ScanCache, numbers
 from sortal.tasks.sources.base import Source
-from sortal.tasks.sources.decode import read_header
-from sortal.tasks.sources.errors import Code, ImageError
 
 _BLOCK = 1 << 20
 _BATCH = 512  # files a worker takes at a time
+_NEAR = 64  # files fetched ahead of being read, where they are far away
+_AHEAD = 8  # batches that wait for each worker
 _MANY = 16_384  # fewer files are probed sooner than processes start
+_NO_PICTURE = (None,) * len(PICTURE)
 _SAVE_EVERY = 60.0  # seconds between saves, so that a killed scan loses no more than that
 
 
@@ -39,15 +45,19 @@ class Input(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What probing found (columns: FACTS). A file that was read has a key, even if no image."""
+    """What probing found. A file that was read has a key, even if it is no image."""
 
     key: str | None = None
     n_bytes: int | None = None
-    width: int | None = None
-    height: int | None = None
-    format: str | None = None
+    header: Header | None = None
     error_code: str | None = None
     error: str | None = None
+
+    def row(self) -> tuple[Any, ...]:
+        """The values of the columns FACTS."""
+        found = self.header
+        picture = (*found[:4], *found.photo, found.color_profile) if found else _NO_PICTURE
+        return (self.key, self.n_bytes, *picture, self.error_code, self.error)
 
 
 def probe(source: Source, config: ImagesConfig, item: Input) -> Facts:
@@ -58,10 +68,10 @@ def probe(source: Source, config: ImagesConfig, item: Input) -> Facts:
             raise ImageError(item.error_code, item.error or "")
         check_bytes(item.bytes, config)
         with source.open(item.path, item.offset, item.bytes) as file:
-            found, n_bytes, stream = hash_stream(file)
-            check_bytes(n_bytes, config)  # in Parquet it is known only now
+            found, n_bytes, stream = hash_stream(file, config.max_bytes)
+            check_bytes(n_bytes, config)  # of some containers' members it is known only now
             key = found  # without a key it is not cached, so that a larger limit reads it
-            return Facts(key, n_bytes, *read_header(stream, config))
+            return Facts(key, n_bytes, read_header(stream, config))
     except ImageError as error:
         return Facts(key, n_bytes, error_code=error.code.value, error=error.message)
     except OSError as error:
@@ -75,15 +85,18 @@ def check_bytes(n_bytes: int, config: ImagesConfig) -> None:
         raise ImageError(Code.TOO_LARGE, f"{n_bytes:,} bytes, {limit}")
 
 
-def hash_stream(file: BinaryIO) -> tuple[str, int, BinaryIO]:
-    """xxh3-128 of a stream, its length, and the stream at its start (in memory when short)."""
+def hash_stream(file: BinaryIO, most: int) -> tuple[str, int, BinaryIO]:
+    """xxh3-128 of a stream, its length, and the stream at its start (in memory when short).
+
+    Once more than `most` bytes are read, the rest is not.
+    """
     digest = xxhash.xxh3_128()
     block = file.read(_BLOCK)
     if len(block) < _BLOCK:
         digest.update(block)
         return digest.hexdigest(), len(block), io.BytesIO(block)
     length = 0
-    while block:
+    while block and length <= most:
         digest.update(block)
         length += len(block)
         block = file.read(_BLOCK)
@@ -102,18 +115,24 @@ def refresh(source: Source, config: ImagesConfig, listing: pa.Table, cache: Scan
     pieces = [cache.table.select(FACTS.names).take(trusted[order[0]])]
     done, saved = len(order[0]), time.monotonic()
     every = np.concatenate(order)
-    for piece in _probe_all(source, config, listing.take(order[1])):
+    for piece in _probe_all(source, config, _in_order(listing, order[1])):
         pieces.append(piece)
         done += piece.num_rows
         if time.monotonic() - saved > _SAVE_EVERY and not config.verify:
-            cache.save(listing.take(every[:done]), pa.concat_tables(pieces))
+            cache.save(_in_order(listing, every[:done]), pa.concat_tables(pieces))
             saved = time.monotonic()
-    facts = pa.concat_tables(pieces).take(np.argsort(every))
-    if _rewritten(facts, past, cache):
+    facts = _in_order(pa.concat_tables(pieces), np.argsort(every))
+    if _rewritten(facts, past, cache) or _may_pass(facts):
         cache.revision = uuid.uuid4().hex
     if len(order[1]) or cache.table.num_rows != listing.num_rows:
         cache.save(listing, facts)
     return facts
+
+
+def _in_order(table: pa.Table, rows: np.ndarray) -> pa.Table:
+    """Those rows of a table, without a copy where they are its first ones in their order."""
+    in_place = len(rows) == 0 or (rows[-1] == len(rows) - 1 and bool((np.diff(rows) == 1).all()))
+    return table.slice(0, len(rows)) if in_place else table.take(rows)
 
 
 def _within_limits(past: np.ndarray, config: ImagesConfig, cache: ScanCache) -> np.ndarray:
@@ -135,6 +154,12 @@ def _rewritten(facts: pa.Table, past: np.ndarray, cache: ScanCache) -> bool:
     return bool(pc.any(pc.fill_null(pc.not_equal(now, then), True)).as_py())
 
 
+def _may_pass(facts: pa.Table) -> bool:
+    """Whether a file failed for a reason that may be gone by the next run, which then scans."""
+    passing = pa.array([code.value for code in Code if code.may_pass])
+    return bool(pc.any(pc.is_in(facts["error_code"], value_set=passing)).as_py())
+
+
 def _probe_all(source: Source, config: ImagesConfig, listing: pa.Table) -> Iterator[pa.Table]:
     """Facts of each row in order, a table a batch; many files are shared among processes."""
     columns = listing.select(Input._fields)
@@ -153,15 +178,26 @@ def _spread(
         yield from map(work, batches)
         return
     # Spawned, not forked: the caller may hold threads (Prefect's, BLAS's) that a fork would freeze.
-    with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn")) as pool:
-        with without_main():
-            tables = pool.map(work, batches)  # starts the processes
-        yield from tables
+    context, parent = get_context("spawn"), (os.getpid(),)
+    with ProcessPoolExecutor(num_workers, context, initializer=end_with, initargs=parent) as pool:
+        waiting: deque[Future[pa.Table]] = deque()
+        for batch in batches:
+            with without_main():
+                waiting.append(pool.submit(work, batch))  # starts the processes
+            if len(waiting) > _AHEAD * num_workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def probe_batch(source: Source, config: ImagesConfig, batch: pa.RecordBatch) -> pa.Table:
     """Facts of a batch of rows (columns: FACTS)."""
-    rows = zip(*(batch.column(name).to_pylist() for name in Input._fields), strict=True)
-    facts = [probe(source, config, Input(*row)) for row in rows]
-    columns = dict(zip(FACTS.names, zip(*facts, strict=True), strict=True))
-    return pa.table(columns, schema=FACTS)
+    columns = (batch.column(name).to_pylist() for name in Input._fields)
+    items = [Input(*row) for row in zip(*columns, strict=True)]
+    facts: list[tuple[Any, ...]] = []
+    for start in range(0, len(items), _NEAR):
+        some = items[start : start + _NEAR]
+        source.prefetch([it.path for it in some if it.offset is None and not it.error_code])
+        facts += (probe(source, config, item).row() for item in some)
+    found = dict(zip(FACTS.names, zip(*facts, strict=True), strict=True))
+    return pa.table(found, schema=FACTS)

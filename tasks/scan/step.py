@@ -3,6 +3,7 @@
 Headers are read and bytes hashed; pixels are decoded once, later, when images are embedded.
 """
 
+import logging
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,32 +15,38 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sortal.configs.schema import ImagesConfig
-from sortal.storage.artifacts import Written
-from sortal.storage.hashing import hash_strings, hash_text
+from sortal.configs.shown import shown
+from sortal.storage.artifacts import Artifact, Written, publish
+from sortal.storage.hashing import fingerprint, hash_strings, hash_text
 from sortal.storage.workspace import Workspace
 from sortal.tasks.encoders.vectors import image_table
-from sortal.tasks.scan.cache import ScanCache
+from sortal.tasks.labels.find import settle
+from sortal.tasks.pictures.extra import READING, installed
+from sortal.tasks.scan.cache import PICTURE, ScanCache
 from sortal.tasks.scan.headers import refresh
-from sortal.tasks.scan.listing import list_source
+from sortal.tasks.scan.listing import labelled, list_source, rules_of
+from sortal.tasks.scan.seen import seen_of
 from sortal.tasks.sources.base import Source
 from sortal.tasks.sources.registry import open_source
 from sortal.tasks.step import step
 
+log = logging.getLogger("sortal")
+
 IMAGES = pa.schema(
     [
-        ("path", pa.string()),
-        ("key", pa.string()),
-        ("label", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("format", pa.string()),
-        ("bytes", pa.int64()),
-        ("offset", pa.int64()),
-        ("status", pa.string()),
-        ("error_code", pa.string()),
-        ("error", pa.string()),
+        pa.field("path", pa.string()),
+        pa.field("key", pa.string()),
+        pa.field("label", pa.string()),
+        pa.field("split", pa.string()),
+        *PICTURE,
+        pa.field("bytes", pa.int64()),
+        pa.field("offset", pa.int64()),
+        pa.field("status", pa.string()),
+        pa.field("error_code", pa.string()),
+        pa.field("error", pa.string()),
     ]
 )
+_SOME = 1 << 16  # rows whose texts are in memory at once
 CONTENT = ("path", "key", "label", "status", "error_code")  # what makes two scans the same
 
 
@@ -49,17 +56,14 @@ def _state(workspace: Workspace, inputs: "ScanInputs") -> Any:
     A verifying scan always runs, since it does not rely on unchanged sizes and times. What it
     finds changes `ScanCache.revision`, so that later scans do not go back to the old one.
     """
-    opened = _open(inputs.source, workspace)
+    opened = _open(inputs, workspace)
     if inputs.config.verify:
         return uuid.uuid4().hex
-    files = [[str(path), *_size_and_time(path)] for path in opened.files()]
-    listing = files or list_source(opened).hash()
-    return [str(opened.location), listing, _cache(workspace, opened).revision]
-
-
-def _size_and_time(path: Path) -> tuple[int, int]:
-    info = path.stat()
-    return info.st_size, info.st_mtime_ns
+    state = opened.state(rules_of(inputs.config))
+    config = inputs.config
+    found = [_cache(workspace, opened).revision, installed(), IMAGES.names]
+    asked = [config.column, config.label_column, config.exclude, config.include]
+    return [opened.location, state, *found, asked]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,36 +74,71 @@ class ScanInputs:
     config: ImagesConfig
 
 
-@step("scan", ScanInputs, version=1, state=_state)
+@step("scan", ScanInputs, version=2, state=_state)
 def scan(folder: Path, workspace: Workspace, inputs: ScanInputs) -> Written:
     """Write `images.parquet` (columns: IMAGES). Raises UsageError for a source without images.
 
     The identity is the hash of paths, keys, labels and statuses: a touched file changes nothing.
     """
-    table = scan_table(_open(inputs.source, workspace), inputs.config, workspace)
+    table, seen = scan_table(_open(inputs, workspace), inputs.config, workspace)
     pq.write_table(table, folder / "images.parquet", compression="zstd")
-    return Written(rows=table.num_rows, identity=identity(table), facts=facts(table))
+    found = facts(table) | seen
+    return Written(rows=table.num_rows, identity=identity(table), facts=found)
 
 
-def scan_table(source: Source, config: ImagesConfig, workspace: Workspace) -> pa.Table:
-    """The rows of a scan (columns: IMAGES); reads only files that are new or changed."""
+def scan_outside(aside: Workspace, workspace: Workspace, inputs: ScanInputs) -> Artifact:
+    """The scan that a run in `workspace` would make, made `aside`."""
+
+    def body(folder: Path) -> Written:
+        table, seen = scan_table(_open(inputs, workspace), inputs.config, aside)
+        pq.write_table(table, folder / "images.parquet")
+        return Written(rows=table.num_rows, facts=facts(table) | seen)
+
+    return publish(aside, "scan", "outside", body)
+
+
+def warn_of(scan: Artifact) -> None:
+    """Log what a scan saw, and what it could not use, such as a label table; kept ones as well."""
+    if line := seen_of(scan.facts):
+        log.info("%s", line)
+    for text in scan.facts.get("warnings", ()):
+        log.warning("%s", text)
+
+
+def scan_table(
+    source: Source, config: ImagesConfig, workspace: Workspace
+) -> tuple[pa.Table, dict[str, Any]]:
+    """The rows of a scan (columns: IMAGES), reading only what is new or changed.
+
+    And what else there is to say: `n_files` that were seen, of which `others` counts by kind those
+    that are no row, and `warnings`.
+    """
     if source.vectors:
-        return _vector_rows(source.vectors)
-    listing = list_source(source)
-    found = refresh(source, config, listing.rows, _cache(workspace, source))
+        return _vector_rows(source.vectors), {}
+    listing = list_source(source, config)
+    rows, labels = labelled(listing, source, config.label_column)
+    n_files = listing.n_files + rows.num_rows - listing.rows.num_rows  # tables name some more
+    found = refresh(source, config, rows, _cache(workspace, source))
     is_image = pc.is_null(found["error_code"])
     columns = {name: found[name] for name in found.column_names}
-    columns["bytes"] = pc.coalesce(found["n_bytes"], listing.rows["bytes"])
+    columns["bytes"] = pc.coalesce(found["n_bytes"], rows["bytes"])
     for name in ("path", "offset"):
-        columns[name] = listing.rows[name]
-    columns["label"] = pa.array(listing.label_column(is_image), pa.string())
+        columns[name] = rows[name]
+    columns["label"] = settle(labels, is_image.combine_chunks())
+    columns["split"] = labels.split
     columns["status"] = pc.if_else(is_image, "ok", "failed")
-    return pa.table([columns[name] for name in IMAGES.names], schema=IMAGES)
+    for name in ("path", "label", "split"):  # the lake cannot keep a text with a zero byte
+        columns[name] = pc.replace_substring(columns[name], "\0", "\\x00")
+    table = pa.table([columns[name] for name in IMAGES.names], schema=IMAGES)
+    warnings = [shown(text) for text in labels.warnings]
+    others = dict(sorted(listing.others.items()))
+    seen = {"n_files": n_files, "others": others}
+    return table, seen | ({"warnings": warnings} if warnings else {})
 
 
-def _open(source: str, workspace: Workspace) -> Source:
+def _open(inputs: ScanInputs, workspace: Workspace) -> Source:
     """The source without the workspace, which may lie in it and holds pictures of its own."""
-    return open_source(source, without=workspace.root)
+    return open_source(inputs.source, workspace.root, inputs.config)
 
 
 def _cache(workspace: Workspace, source: Source) -> ScanCache:
@@ -119,20 +158,29 @@ def _vector_rows(folder: Path) -> pa.Table:
 
 
 def identity(table: pa.Table) -> str:
-    """Hash of the columns CONTENT, row by row."""
-    filled = [pc.fill_null(table[name], "") for name in CONTENT]
-    lines = pc.binary_join_element_wise(*filled, "\0")
-    return hash_strings(_strings(lines))
+    """Hash of the columns CONTENT, and of splits where there are some, row by row.
+
+    For images that were read also of what was read from their bytes.
+    """
+    splits = [] if table["split"].null_count == table.num_rows else ["split"]
+    rows = hash_strings(_lines(table.select([*CONTENT, *splits])))
+    return fingerprint(READING, rows) if table["format"].null_count < table.num_rows else rows
 
 
-def _strings(column: pa.ChunkedArray) -> Iterator[str]:
-    for chunk in column.chunks:
-        yield from chunk.to_pylist()
+def _lines(table: pa.Table) -> Iterator[str]:
+    """The columns of each row in one text, made for some rows at a time."""
+    for start in range(0, table.num_rows, _SOME):
+        filled = [pc.fill_null(column, "") for column in table.slice(start, _SOME).columns]
+        yield from pc.binary_join_element_wise(*filled, "\0").to_pylist()
 
 
 def facts(table: pa.Table) -> dict[str, Any]:
-    """Counts of a scan: n_images (rows), n_ok, n_failed, n_unique, n_labelled, n_classes."""
-    good = table.filter(pc.equal(table["status"], "ok"))
+    """Counts of a scan: n_images (rows), n_ok, n_failed, n_unique, n_labelled, n_classes.
+
+    Where there are splits also n_splits.
+    """
+    good = table.select(["key", "label"]).filter(pc.equal(table["status"], "ok"))
+    n_splits = pc.count_distinct(table["split"], mode="only_valid").as_py()
     return {
         "n_images": table.num_rows,
         "n_ok": good.num_rows,
@@ -140,4 +188,5 @@ def facts(table: pa.Table) -> dict[str, Any]:
         "n_unique": pc.count_distinct(good["key"]).as_py(),
         "n_labelled": good.num_rows - good["label"].null_count,
         "n_classes": pc.count_distinct(good["label"], mode="only_valid").as_py(),
+        **({"n_splits": n_splits} if n_splits else {}),
     }

@@ -11,6 +11,8 @@ from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import centre, mean_of
 from sortal.tasks.corpora.corpus import read_corpus
 
+COMPARED = "compared"  # a column of a space whose vectors are not those of its corpus
+
 
 def space_table(workspace: Workspace, space: Artifact, corpus: Artifact | None) -> pa.Table:
     """The space's texts in their order, with what the corpus knows of them."""
@@ -22,6 +24,13 @@ def space_table(workspace: Workspace, space: Artifact, corpus: Artifact | None) 
     for name in known.drop_columns(["key"]).column_names:
         texts = texts.append_column(name, known[name].take(places))
     return texts
+
+
+def compared_texts(workspace: Workspace, space: Artifact) -> FloatArray:
+    """Vectors of shape (M, d) by which the space's texts were chosen from their corpus."""
+    path = space.file(workspace, "space.parquet")
+    name = COMPARED if COMPARED in pq.read_schema(path).names else "vector"
+    return vectors_of(pq.read_table(path, columns=[name]).rename_columns(["vector"]))
 
 
 def space_texts(

@@ -10,18 +10,22 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import RunError
 from sortal.configs.schema import SelectionConfig
 from sortal.storage.artifacts import Artifact, Written
-from sortal.storage.rows import Rows, take_rows
-from sortal.storage.vector_sets import VectorSet, open_vectors
+from sortal.storage.rows import FloatArray, Rows, take_rows
+from sortal.storage.vector_sets import open_vectors
 from sortal.storage.vectors import vector_table
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import Centred
+from sortal.tasks.corpora.corpus import read_corpus
+from sortal.tasks.embedding.model import PinnedEncoder
+from sortal.tasks.embedding.texts import fill_texts
 from sortal.tasks.selection.rank import count_centres, fit_rows, image_centres, select_texts
-from sortal.tasks.step import step
+from sortal.tasks.selection.space import COMPARED
+from sortal.tasks.step import optional, step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,15 +38,20 @@ class SelectInputs:
     config: SelectionConfig
     n_clusters: int
     random_state: int
+    templates: tuple[str, ...] | None = optional()  # of the texts chosen; None: as `texts` are
+    encoder: EncoderConfig | None = optional()
+    encoder_fingerprint: str | None = optional()
 
 
 @step("space", SelectInputs, version=2)
 def select(folder: Path, workspace: Workspace, inputs: SelectInputs) -> Written:
     """Write `space.parquet`: key, text and vector (unit, not centred) of the texts kept.
 
+    The vectors are those of `texts`; where `templates` are given they are those under these, and
+    `compared` are those of `texts`: an ensemble for the few that are kept costs little.
     Where `config.centred`, images and texts lose their own means before they are compared.
     `mean.npy` and the fact n_images tell later runs for which images the texts were chosen.
-    Raises `RunError` when fewer than 2 texts are left.
+    Raises `RunError` when no text is left.
     """
     config = inputs.config
     images, texts = open_vectors(workspace, inputs.images), open_vectors(workspace, inputs.texts)
@@ -54,13 +63,18 @@ def select(folder: Path, workspace: Workspace, inputs: SelectInputs) -> Written:
     )
     text_rows = _centred(texts, workspace, inputs.texts, config)
     numbers = select_texts(centres, text_rows, method=config.method, top_k=config.top_k)
-    if len(numbers) < 2:
+    if not len(numbers):
         raise RunError(
-            f"a semantic space must hold at least 2 texts, got {len(numbers)} of "
-            f"{texts.shape[0]:,}; widen the corpus or raise selection.top_k"
+            f"a semantic space must hold a text, got none of {texts.shape[0]:,}; widen the corpus"
         )
-    corpus = inputs.corpus.file(workspace, "corpus.parquet")
-    _write_space(folder / "space.parquet", texts, corpus, numbers)
+    words = _words(workspace, inputs.corpus, [texts.keys[number] for number in numbers])
+    compared = take_rows(texts, numbers)
+    prompted = _prompted(workspace, inputs, words)
+    space = vector_table(list(words), compared if prompted is None else prompted)
+    space = space.add_column(1, "text", pa.array(words.values(), pa.string()))
+    if prompted is not None:
+        space = space.append_column(COMPARED, vector_table(list(words), compared)["vector"])
+    pq.write_table(space, folder / "space.parquet", compression="none")
     np.save(folder / "mean.npy", np.load(inputs.images.file(workspace, "mean.npy")))
     facts = {
         "n_images": images.shape[0],
@@ -68,6 +82,7 @@ def select(folder: Path, workspace: Workspace, inputs: SelectInputs) -> Written:
         "n_fit": min(images.shape[0], fit_rows(len(centres))),
         "n_texts": texts.shape[0],
         "n_selected": len(numbers),
+        "prompted": prompted is not None,
     }
     return Written(rows=len(numbers), facts=facts)
 
@@ -77,11 +92,20 @@ def _centred(rows: Rows, workspace: Workspace, artifact: Artifact, config: Selec
     return Centred(rows, np.load(artifact.file(workspace, "mean.npy"))) if config.centred else rows
 
 
-def _write_space(path: Path, texts: VectorSet, corpus: Path, numbers: NDArray[np.int64]) -> None:
-    """Write key, text and vector of the rows `numbers` of `texts`."""
-    table = pq.read_table(corpus, columns=["key", "text"])
+def _words(workspace: Workspace, corpus: Artifact, keys: list[str]) -> dict[str, str]:
+    """Key -> text of these keys, in their order."""
+    table = read_corpus(workspace, corpus, ["key", "text"])
     words = dict(zip(table["key"].to_pylist(), table["text"].to_pylist(), strict=True))
-    keys = [texts.keys[number] for number in numbers]
-    space = vector_table(keys, take_rows(texts, numbers))
-    space = space.add_column(1, "text", pa.array([words[key] for key in keys], pa.string()))
-    pq.write_table(space, path, compression="none")
+    return {key: words[key] for key in keys}
+
+
+def _prompted(
+    workspace: Workspace, inputs: SelectInputs, words: dict[str, str]
+) -> FloatArray | None:
+    """The chosen texts under templates of their own, shape (len(words), dim), where they have."""
+    if not inputs.templates or inputs.encoder is None or inputs.encoder_fingerprint is None:
+        return None
+    encoder = PinnedEncoder(inputs.encoder, inputs.encoder_fingerprint)
+    what = f"chosen {inputs.corpus.kind}"
+    found = fill_texts(workspace, words, encoder, inputs.templates, what).take(list(words))
+    return np.stack([found[key] for key in words])

@@ -1,29 +1,56 @@
-"""What a source of images is: it lists its inputs, reads them, and knows their labels and texts.
+"""What a source of images is: it lists its inputs, reads them, and knows their texts.
 
-A source never reads outside its root. A new kind of source is one module with a class and an
-opener, and a line in `registry.py`.
+A source never reads outside its root. A new place is one module in `tasks/places`, a new container
+one in `tasks/containers`, and either a line in its registry.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from itertools import islice
+from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from sortal.tasks.sources.errors import Code, ImageError
+import pyarrow as pa
 
-METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-# The last four are formats that Sortal cannot read: they are listed, so that a row says so.
+from sortal.configs.remote import is_remote
+from sortal.configs.schema import ImagesConfig
+from sortal.tasks.containers.base import Columns
+from sortal.tasks.errors import Code, ImageError
+from sortal.tasks.file_names import printable
+from sortal.tasks.places.rules import Rules
+
+# Those of the last five lines are read with the extra `formats`, or not at all: they are listed,
+# so that a row says so.
 EXTENSIONS = frozenset({
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif",
-    ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif", ".jp2", ".jxl",
+    ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".avifs",
+    ".heic", ".heif", ".heics", ".heifs", ".hif", ".jxl",
+    ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".sr2", ".srf", ".dng", ".orf", ".rw2", ".raf",
+    ".pef", ".srw", ".rwl", ".iiq", ".3fr", ".fff", ".erf", ".mrw", ".x3f", ".kdc", ".dcr", ".mef",
+    ".mos", ".gpr", ".svg", ".svgz", ".psd", ".psb", ".eps", ".ai", ".jp2", ".j2k",
+    ".jpf", ".jpx", ".ico", ".cur", ".icns", ".xcf", ".dds", ".exr", ".hdr", ".tga", ".pcx", ".qoi",
 })  # fmt: skip
+LISTING = pa.schema(
+    [
+        ("path", pa.string()),
+        ("bytes", pa.int64()),
+        ("mtime_ns", pa.int64()),
+        ("offset", pa.int64()),
+        ("mode", pa.int32()),
+        ("error_code", pa.string()),
+        ("error", pa.string()),
+        ("label", pa.string()),
+    ]
+)
+_CHUNK = 65_536  # rows held as Python objects at a time
 
 
 class Entry(NamedTuple):
-    """One input as it is listed: nothing of it has been read yet.
+    """One input as it is listed: nothing of it has been read yet (columns: LISTING).
 
-    `path` is relative to the source and printable; `offset` is where its bytes begin in a tar,
-    or its row in a Parquet file;
+    `path` is relative to the source and printable; `offset` is where its bytes begin in its
+    container, or its row in a table, None for loose files;
     `mode` is the file's type and permissions; `error_code` is set when it cannot be read.
     """
 
@@ -34,45 +61,43 @@ class Entry(NamedTuple):
     mode: int = 0
     error_code: str | None = None
     error: str | None = None
-    is_metadata: bool = False  # about the images, and no image itself
+    label: str | None = None  # what its container says: a value of its Parquet file
 
 
 @dataclass(frozen=True)
-class Labels:
-    """What gives the classes of a source's images.
+class Listing:
+    """What a source holds: rows of images, and texts that may tell about them (columns: LISTING).
 
-    `by_path` counts where it has a label at all. Otherwise the folders below `root` are the
-    classes (`top/` in a tar that has one top folder); where `root` is None, nothing is.
+    `others` counts every file that is no row by its kind, `n_files` is how many were seen. What
+    `refusals` say is why tables give no images.
     """
 
-    by_path: Mapping[str, str | None] | None = None
-    root: str | None = None
-    adds_inputs: bool = False  # a path that was not listed is an input too: see `Source.entry`
+    rows: pa.Table
+    texts: pa.Table
+    others: Counter[str]
+    n_files: int
+    refusals: list[str]
 
 
 class Source(Protocol):
-    """Lists and reads inputs. Small, stateless and picklable, so each worker can hold one.
-
-    `SourceBase` has what most sources share.
-    """
+    """Lists and reads inputs. Small, stateless and picklable, so each worker can hold one."""
 
     @property
-    def location(self) -> Path:
-        """The absolute path of the folder or file."""
+    def location(self) -> str:
+        """The absolute path of the folder or file, or the URL."""
 
     @property
     def vectors(self) -> Path | None:
         """The folder of ready-made vectors; None where images are read and embedded."""
 
-    def files(self) -> list[Path]:
-        """The container files whose sizes and times stand for all that is in them.
+    def state(self, rules: Rules) -> str:
+        """Changes when a file does that counts, by name, size, time or permission.
 
-        Empty for loose image files, where the listing itself says what has changed. In
-        containers the later of two entries with the same path is the one that counts.
+        No container is opened for it: its own size and time stand for all that is in it.
         """
 
-    def entries(self) -> Iterator[Entry]:
-        """Every image and metadata file, in a fixed order; what cannot be read has a code."""
+    def listing(self, rules: Rules, columns: Columns) -> Listing:
+        """All that is there, in a fixed order; what cannot be read has a code."""
 
     def entry(self, path: str) -> Entry:
         """The input of this name, whatever its extension, or a failed one."""
@@ -83,11 +108,8 @@ class Source(Protocol):
     def read(self, path: str, offset: int | None = None, size: int | None = None) -> bytes:
         """The bytes of one input, all of them; raises ImageError."""
 
-    def labels(self, paths: Iterable[str], metadata: Sequence[Entry]) -> Labels:
-        """The classes of what `entries` gave: the images' `paths`, and the metadata files.
-
-        Raises UsageError for metadata that breaks a rule.
-        """
+    def prefetch(self, paths: Sequence[str]) -> None:
+        """Bring loose files near that are opened next, where they are far away."""
 
     def column(self, name: str) -> dict[str, str | None]:
         """Each image's text in a column of the source's metadata; raises UsageError without one.
@@ -96,34 +118,18 @@ class Source(Protocol):
         """
 
 
-class SourceBase:
-    """What most sources share: images to embed, and no input but those that were listed."""
-
-    @property
-    def vectors(self) -> Path | None:
-        """None: the images are read and embedded."""
-        return None
-
-    def entry(self, path: str) -> Entry:
-        """Always `missing`: an input that was not listed is not looked for a second time."""
-        return failed_entry(path, Code.MISSING)
-
-    def read(self: Source, path: str, offset: int | None = None, size: int | None = None) -> bytes:
-        """The bytes of one input; raises ImageError."""
-        return read_all(self.open(path, offset, size))
-
-
 @dataclass(frozen=True)
 class Address:
     """Where a source is said to be. An opener returns None for an address that it cannot read."""
 
-    text: str  # as the user wrote it
+    text: str  # as the user wrote it, but for secrets in a URL
     without: Path | None = None  # a folder inside it that is not the user's: the workspace
+    config: ImagesConfig | None = None
 
     @property
     def is_remote(self) -> bool:
-        """Whether it is a URL."""
-        return "://" in self.text
+        """Whether it is a URL, or a table of URLs."""
+        return is_remote(self.text)
 
     @property
     def path(self) -> Path:
@@ -142,44 +148,9 @@ class Address:
         return self.path.resolve() if is_file else None
 
 
-def files_with_suffix(folder: Path, suffix: str) -> list[str]:
-    """Relative names of the files in `folder` that end so, to any depth, sorted; no hidden ones."""
-    found = (path for path in folder.rglob("*" + suffix) if path.is_file())
-    names = sorted(path.relative_to(folder).as_posix() for path in found)
-    return [n for n in names if not any(part.startswith((".", "_")) for part in n.split("/"))]
-
-
-def links_outside(folder: Path, name: str) -> bool:
-    """Whether a file of the resolved `folder` really lies outside of it, behind a link."""
-    return not (folder / name).resolve().is_relative_to(folder)
-
-
 def is_image(path: str) -> bool:
     """Whether a name ends like an image's."""
     return path[path.rfind(".") :].lower() in EXTENSIONS
-
-
-def is_wanted(name: str) -> bool:
-    """Whether a file's name says image or metadata; hidden files never are."""
-    if name.startswith("."):
-        return False
-    return name in METADATA or is_image(name)
-
-
-def printable(name: str) -> tuple[str, str | None]:
-    r"""`name` as UTF-8 text, with other bytes written as \xNN, and `bad_name` if there were any."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        escaped = name.encode("utf-8", "backslashreplace").decode("utf-8")
-        return escaped.replace("\\udc", "\\x"), Code.BAD_NAME.value
-    return name, None
-
-
-def climbs_out(path: str) -> bool:
-    """Whether a relative name is absolute or climbs above its root."""
-    parts = PurePosixPath(path).parts
-    return path.startswith("/") or ".." in parts
 
 
 def read_all(file: BinaryIO) -> bytes:
@@ -194,3 +165,13 @@ def read_all(file: BinaryIO) -> bytes:
 def failed_entry(path: str, code: Code, message: str | None = None) -> Entry:
     """A listed input that cannot be read."""
     return Entry(printable(path)[0], 0, 0, None, 0, code.value, message or code.meaning)
+
+
+def table_of(entries: Iterable[Entry]) -> pa.Table:
+    """Entries as a table with the columns LISTING."""
+    iterator = iter(entries)
+    pieces = []
+    while piece := list(islice(iterator, _CHUNK)):
+        columns = dict(zip(LISTING.names, zip(*piece, strict=True), strict=True))
+        pieces.append(pa.table(columns, schema=LISTING))
+    return pa.concat_tables(pieces) if pieces else LISTING.empty_table()

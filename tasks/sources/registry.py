@@ -5,43 +5,37 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sortal.configs.errors import UsageError
+from sortal.configs.remote import without_secrets
+from sortal.configs.schema import ImagesConfig
 from sortal.tasks.sources.base import Address, Source
-from sortal.tasks.sources.folder import FolderSource, open_folder, open_image
-from sortal.tasks.sources.parquet import open_parquet
-from sortal.tasks.sources.tar import open_tar
-from sortal.tasks.sources.tar_folder import open_tar_folder
+from sortal.tasks.sources.local import open_file, open_folder
+from sortal.tasks.sources.remote import open_remote
 from sortal.tasks.sources.vectors import open_vectors_folder
 
 Opener = Callable[[Address], Source | None]
 
-# In this order; `open_tar` is the last, as it raises for any other file.
-OPENERS: tuple[Opener, ...] = (
-    open_image,
-    open_folder,
-    open_vectors_folder,
-    open_parquet,
-    open_tar_folder,
-    open_tar,
-)
+# In this order. An opener of remote places stands before those of this machine.
+OPENERS: tuple[Opener, ...] = (open_remote, open_vectors_folder, open_folder, open_file)
 
 
-def open_source(source: str, without: Path | None = None) -> Source:
+def open_source(
+    source: str, workspace: Path | None = None, config: ImagesConfig | None = None
+) -> Source:
     """What is at `source`; raises UsageError where nothing can be read.
 
-    Image files in the folder `without`, such as a workspace inside the source, are not listed.
+    What lies in the folder `workspace` inside the source is not listed; what is fetched over a
+    network is kept there. How it is fetched is set by `config`. Without them, a remote source is
+    opened as it was opened with them last in this process.
     """
-    address = Address(source, without.resolve() if without else None)
+    text = without_secrets(source)
+    address = Address(text, workspace.resolve() if workspace else None, config)
     if not address.is_remote and not address.path.exists():
         raise UsageError(f"source must exist, got {source!r}; {_suggestion(address.path)}")
     for opener in OPENERS:
         found = opener(address)
         if found is not None:
             return found
-    if address.folder:  # a folder without images is refused once it is listed
-        return FolderSource(address.folder, address.without)
-    scheme = source.split("://", 1)[0]
-    rule = "source must be a folder, tar or Parquet file on this machine"
-    raise UsageError(f"{rule}, got a {scheme}:// address; copy it here first")
+    raise AssertionError("the last opener raises for what it cannot read")
 
 
 def _suggestion(path: Path) -> str:

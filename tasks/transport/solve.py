@@ -104,7 +104,7 @@ def _fit_pot(problem: Problem, config: TransportConfig) -> Fitted:
             f"{n_rows * n_texts:,} and {problem.balance:g}; use solver 'sinkhorn'"
         )
     u, n_iter = torch.zeros_like(problem.masses), 0
-    if problem.balance:
+    if problem.balance and config.max_iter:
         x = read_all(problem.rows).astype(np.float64)
         _, record = ot.bregman.sinkhorn_log(
             np.full(n_rows, 1.0 / n_rows),

@@ -30,6 +30,45 @@ def test_a_config_read_back_from_its_own_dump_is_the_same():
     assert make_config(config.model_dump(mode="json")) == config
 
 
+@pytest.mark.parametrize(
+    ("given", "least", "most"),
+    [
+        ({}, 2, None),
+        ({"n_clusters": None}, 2, None),
+        ({"n_clusters": " Auto"}, 2, None),
+        ({"n_clusters": "10..60"}, 10, 60),
+        ({"n_clusters": "10.."}, 10, None),
+        ({"n_clusters": "..60"}, 2, 60),
+        ({"n_clusters": "7..7"}, 7, 7),
+    ],
+)
+def test_a_number_of_clusters_that_is_to_be_found_is_a_range(given, least, most):
+    config = make_config({"source": "photos", **given})
+    assert config.count.chosen and config.n_clusters == least
+    assert (config.count.least, config.count.most) == (least, most)
+    assert make_config(config.model_dump(mode="json")) == config
+    assert make_config({"source": "photos", "n_clusters": config.count.words}) == config
+
+
+def test_a_number_that_is_given_is_taken_from_wherever_it_stands(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: kmeans\nn_clusters: 7\n")
+    assert make_config({"source": "photos", "method": str(path)}).n_clusters == 7
+    found = make_config({"source": "photos", "n_clusters": "12"})
+    assert found.n_clusters == 12 and not found.count.chosen
+    assert make_config({"source": "photos"}, ["n_clusters=9"]).n_clusters == 9
+    assert make_config({"source": "photos", "n_clusters": 9}, ["n_clusters=auto"]).count.chosen
+
+
+def test_numbers_are_tried_in_equal_ratios_up_to_what_images_allow():
+    count = make_config({"source": "photos"}).count
+    assert count.tried(500)[:3] == [2, 3, 4] and count.tried(500)[-1] == 62
+    assert count.tried(10**6)[-1] == count.largest
+    assert count.tried(5) == [2] and count.middle(5) == 2
+    steps = count.tried(5_000)
+    assert max(b / a for a, b in zip(steps[10:], steps[11:], strict=False)) < 1.2
+
+
 def test_a_method_file_may_extend_a_preset(tmp_path):
     path = tmp_path / "sharp.yaml"
     path.write_text("extends: tac-free\ntransport: {epsilon: 0.001}\n")
@@ -46,15 +85,23 @@ def test_the_collection_is_named_after_its_source():
 @pytest.mark.parametrize(
     ("values", "settings", "words"),
     [
-        ({"n_clusters": 1}, [], ["n_clusters", "2", "got 1"]),
-        ({"n_clusters": "many"}, [], ["n_clusters", "integer", "'many'"]),
-        ({}, ["transport.epsilon=-1"], ["transport.epsilon", "greater than 0", "-1"]),
+        ({"n_clusters": 1}, [], ["n_clusters (-k) must be greater than or equal to 2, got 1"]),
+        ({"n_clusters": "many"}, [], ["n_clusters (-k) must be a number, auto,", "got 'many'"]),
+        ({"n_clusters": "2.5"}, [], ["n_clusters (-k) must be a number", "got '2.5'"]),
+        ({"n_clusters": ".."}, [], ["a range such as 10..60", "got '..'"]),
+        ({"n_clusters": "10-60"}, [], ["a range such as 10..60", "got '10-60'"]),
+        ({"n_clusters": "60..10"}, [], ["not above the second", "got '60..10'"]),
+        ({"n_clusters": "1..10"}, [], ["at least 2", "got '1..10'"]),
+        ({"n_clusters": "-5"}, [], ["n_clusters (-k) must be greater than or equal to 2, got"]),
+        ({}, ["encoder.batch_size=hi"], ["encoder.batch_size must be a valid integer, got 'hi'"]),
+        ({}, ["nouns=3"], ["nouns holds settings, such as nouns.", "takes no value, got 3"]),
+        ({}, ["gamma=1"], ["did you mean fusion.gamma?"]),
+        ({}, ["transport.epsilon=-1"], ["transport.epsilon", "greater than", "-1"]),
         ({}, ["transport.epsilon=.nan"], ["transport.epsilon", "finite"]),
         ({}, ["transport.epsilom=1"], ["transport.epsilom", "did you mean transport.epsilon"]),
-        ({}, ["zork=1"], ["zork", "settings begin with"]),
+        ({}, ["zork=1"], ["unknown setting zork; the nearest are ", "--show-config"]),
         ({}, ["transport.epsilon"], ["--set takes key=value"]),
-        ({"method": "tac-fre"}, [], ["method must be one of", "did you mean tac-free?"]),
-        ({"method": "gone.yaml"}, [], ["method file not found", "gone.yaml"]),
+        ({"method": "gone.yaml"}, [], ["method must be a YAML file that is there", "gone.yaml"]),
         ({}, ["fusion.mode=product"], ["fusion.mode", "'sum' or 'concat'", "'product'"]),
         ({}, ["random_state=-1"], ["random_state", "-1"]),
     ],
@@ -65,6 +112,19 @@ def test_a_mistake_is_one_line_with_key_value_and_rule(values, settings, words):
     message = str(error.value)
     assert "\n" not in message
     assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize(
+    ("typed", "near"),
+    [("tac-fre", "tac-free"), ("K_means", "kmeans"), ("CAE", "cae"), ("", ""), ("zürich", "")],
+)
+def test_an_unknown_method_names_three_and_where_the_list_is(typed, near):
+    with pytest.raises(UsageError) as error:
+        make_config({**BASE, "method": typed})
+    rule, _, names = str(error.value).partition("; the nearest are ")
+    assert "`sortal methods`" in rule and repr(typed) in rule
+    assert names.startswith(near) and len(set(names.split(", "))) == 3
+    assert set(names.split(", ")) <= set(preset_names())
 
 
 def test_a_broken_method_file_is_one_line(tmp_path):
@@ -104,5 +164,5 @@ def test_a_source_of_vectors_beside_another_encoder_is_refused(other):
 
 
 def test_a_benchmark_takes_the_ranked_presets_simple_ones_first():
-    main = ("kmeans", "tac-free", "tac", "sic", "cae", "mca", "sac", "glad")
+    main = ("kmeans", "tac-free", "tac", "sic", "cae", "mca", "sac", "glad", "auto")
     assert BenchmarkConfig(collections=("demo",)).methods == main_presets() == main

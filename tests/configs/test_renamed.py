@@ -5,8 +5,7 @@ from pydantic import BaseModel
 
 from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config
-from sortal.configs.presets import load_preset
-from sortal.configs.renamed import RENAMED
+from sortal.configs.presets import RENAMED, load_preset
 from sortal.configs.schema import RunConfig
 from sortal.configs.section import Renamed, Section, identity_of
 

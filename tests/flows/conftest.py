@@ -1,5 +1,6 @@
 """A real Prefect server and process worker, once a session, running the wheel from nowhere."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from readme import service_lines
 from service import ROOT, Service
 
 
@@ -31,3 +33,16 @@ def service(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Iterator[S
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def deployed(service: Service) -> Service:
+    """The server with a worker, and prefect.yaml registered, as docs/operations.md types it."""
+    shutil.copy(ROOT / "prefect.yaml", service.folder)
+    _, server, status, pool, deploy, worker, _ = service_lines()
+    assert server == "prefect server start &"  # with a port of its own, that is running
+    for line in (status, pool, deploy):
+        service.type_in(line)
+    assert worker == "prefect worker start --pool sortal &"
+    service.start_worker("sortal")
+    return service

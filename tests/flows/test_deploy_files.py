@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 from prefect.settings.legacy import _get_valid_setting_names
@@ -64,11 +66,13 @@ def _help(*words: str) -> str:
 
 
 def test_every_variable_and_path_is_one_that_is_read():
-    texts = [path.read_text() for path in (*DEPLOY.iterdir(), ROOT / "Dockerfile")]
+    texts = [path.read_text() for path in (*DEPLOY.glob("*.*"), ROOT / "Dockerfile")]
     texts.append((ROOT / "docs" / "operations.md").read_text())
     named = set(re.findall(r"\b(?:SORTAL|PREFECT)_[A-Z_]+\b", "\n".join(texts)))
     code = "\n".join(
-        path.read_text() for room in ("flows", "storage") for path in (ROOT / room).rglob("*.py")
+        path.read_text()
+        for room in ("flows", "storage", "configs")
+        for path in (ROOT / room).rglob("*.py")
     )
     ours = {name for name in named if name.startswith("SORTAL_")}
     assert ours and all(f'"{name}"' in code for name in ours)
@@ -80,8 +84,8 @@ def test_every_variable_and_path_is_one_that_is_read():
         mounted[target] = source
     assert mounted.pop("/data") in compose["volumes"]
     assert (DEPLOY / mounted.pop("/data/prefect.yaml")).samefile(ROOT / "prefect.yaml")
-    config = yaml.safe_load((ROOT / "prefect.yaml").read_text())["definitions"]["config"]
-    assert mounted == {f"/data/{config['source']}": "PHOTOS"}
+    run = yaml.safe_load((ROOT / "prefect.yaml").read_text())["definitions"]["run"]
+    assert mounted == {f"/data/{run['source']}": "PHOTOS"}
     copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (ROOT / "Dockerfile").read_text(), re.M)
     assert all((ROOT / name).exists() for line in copied for name in line.split())
 
@@ -98,6 +102,77 @@ def test_the_file_for_cuda_changes_the_image_of_every_service_that_has_ours():
     )
     assert ours == dict.fromkeys(ours, ("sortal:cpu", "cpu"))
     assert cuda == dict.fromkeys(ours, ("sortal:cuda", "cuda"))
+
+
+def _pool(kind: str) -> dict:
+    return json.loads((DEPLOY / f"{kind}-pool.json").read_text())
+
+
+def _texts(value: object) -> list[str]:
+    """Every text in a tree of JSON."""
+    if isinstance(value, dict):
+        return [text for each in value.values() for text in _texts(each)]
+    if isinstance(value, list):
+        return [text for each in value for text in _texts(each)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_prefect_takes_the_values_that_are_set():
+    """A duration as a number is an error at the server's start."""
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    given = {}
+    for name in ("server", "worker"):
+        given |= compose[name]["environment"]
+    for unit in DEPLOY.glob("*.service"):
+        given |= dict(re.findall(r"\b(PREFECT_\w+)=(\S+)", unit.read_text()))
+    plain = {key: value for key, value in given.items() if key.startswith("PREFECT_")}
+    env = {**os.environ, **{key: value for key, value in plain.items() if "$" not in value}}
+    code = "from prefect.settings import get_current_settings as it; print(it().server.events)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert "expired_bucket_buffer=datetime.timedelta(seconds=3600)" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("kind", ["docker", "kubernetes"])
+def test_a_pools_template_is_sound_and_uses_every_variable_that_its_form_asks_for(kind):
+    template = _pool(kind)
+    schema = template["variables"]
+    jsonschema.Draft202012Validator.check_schema(schema)
+    asked = schema["properties"]
+    filled = {name: it["default"] for name, it in asked.items() if "default" in it}
+    jsonschema.validate(filled, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**filled, "image": 1}, schema)
+    texts = _texts(template["job_configuration"])
+    used = {name for text in texts for name in re.findall(r"\{\{ *(\w+) *\}\}", text)}
+    assert used == set(asked)
+    assert asked["env"]["default"] == {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "60"}
+
+
+def test_the_kubernetes_job_starts_the_run_and_not_sortal_and_mounts_what_it_names():
+    job = _pool("kubernetes")["job_configuration"]["job_manifest"]
+    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job")
+    pod = job["spec"]["template"]["spec"]
+    assert (job["spec"]["backoffLimit"], pod["restartPolicy"]) == (0, "Never")  # Prefect retries
+    (container,) = pod["containers"]
+    # The image's own entrypoint is `sortal`.
+    assert (container["command"], container["args"]) == (["/usr/bin/env"], "{{ command }}")
+    assert {it["name"] for it in container["volumeMounts"]} == {it["name"] for it in pod["volumes"]}
+    docker = _pool("docker")["variables"]["properties"]["container_create_kwargs"]["default"]
+    assert docker["entrypoint"] == container["command"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "module", "name"),
+    [
+        ("docker", "prefect_docker.worker", "DockerWorkerJobConfiguration"),
+        ("kubernetes", "prefect_kubernetes.worker", "KubernetesWorkerJobConfiguration"),
+    ],
+)
+def test_prefects_own_worker_takes_the_template(kind, module, name):
+    worker = pytest.importorskip(module)
+    template = _pool(kind)
+    assert set(template["job_configuration"]) <= set(getattr(worker, name).model_fields)
 
 
 @pytest.mark.parametrize("unit", sorted(DEPLOY.glob("*.service")), ids=lambda unit: unit.name)

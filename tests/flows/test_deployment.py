@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from crash import final_tables
-from service import ROOT, Service
+from readme import service_lines
+from service import Service
 from sortal.configs.load import make_config
 from sortal.flows.recluster import recluster
 from sortal.storage.atomic import TEMPORARY
@@ -23,20 +25,16 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def deployed(service: Service, photos, tmp_path_factory):
-    """The project's own prefect.yaml, registered; returns (service, parameters)."""
-    shutil.copy(ROOT / "prefect.yaml", service.folder)
-    service.prefect("work-pool", "create", "sortal", "--type", "process")
-    service.prefect("--no-prompt", "deploy", "--all")
-    service.start_worker("sortal")
+def nightly(deployed: Service, photos, tmp_path_factory):
+    """The deployments of prefect.yaml; returns (service, parameters)."""
     workspace = tmp_path_factory.mktemp("deployed") / "workspace"
-    config = {
+    parameters = {
         "source": str(photos),
         "n_clusters": 4,
         "workspace": str(workspace),
-        "nouns": {"lexnames": ["noun.Tops"]},
+        "settings": {"nouns.lexnames": ["noun.Tops"]},
     }
-    return service, {"config": config}
+    return deployed, parameters
 
 
 def _run(
@@ -44,10 +42,8 @@ def _run(
 ) -> dict[str, str]:
     """Run the deployment and wait; returns the state's name of every task run."""
     name = uuid.uuid4().hex  # the server plans runs of its own beside it
-    service.prefect(
-        "deployment", "run", deployment, "--params", json.dumps(parameters), "--watch",
-        "--flow-run-name", name, timeout=600,
-    )  # fmt: skip
+    line = service_lines()[-1].replace("recluster/nightly", deployment)
+    service.type_in(f"{line} --params {shlex.quote(json.dumps(parameters))} --flow-run-name {name}")
     (flow,) = service.post("/flow_runs/filter", {"flow_runs": {"name": {"any_": [name]}}})
     assert flow["state"]["type"] == "COMPLETED", service.logs()
     tasks = service.post(
@@ -58,7 +54,18 @@ def _run(
 
 
 def _names(states: dict[str, str], state: str) -> list[str]:
-    return [name.split(":")[1].split("-")[0] for name, found in states.items() if found == state]
+    return [name.split(":")[1] for name, found in states.items() if found == state]
+
+
+def _published(service: Service, run_id: str) -> list[dict]:
+    """The news of a run that Prefect has been told."""
+    wanted = {"filter": {"event": {"name": ["sortal.run.published"]}}}
+
+    def found() -> list[dict]:
+        events = service.post("/events/filter", wanted)["events"]
+        return [event for event in events if event["payload"]["run_id"] == run_id]
+
+    return service.wait_for(found)
 
 
 def test_the_wheel_is_what_runs(service):
@@ -70,31 +77,31 @@ def test_the_wheel_is_what_runs(service):
     assert shown.stdout.strip().startswith(service.env["PYTHONPATH"])
 
 
-def test_a_rerun_is_cached_and_damage_rebuilds_exactly_what_is_damaged(deployed):
-    service, parameters = deployed
-    workspace = Workspace(Path(parameters["config"]["workspace"]))
+def test_damage_rebuilds_exactly_what_is_damaged_and_a_rerun_is_cached(nightly):
+    service, parameters = nightly
+    workspace = Workspace(Path(parameters["workspace"]))
 
     first = _run(service, parameters)
     assert set(first.values()) == {"Completed"}
     with Lake(workspace, read_only=True) as lake:
+        (run_id,) = lake.execute("SELECT run_id FROM runs").fetchone()
         assert lake.query("SELECT count(*) AS n FROM runs").to_pylist() == [{"n": 1}]
         assert len(lake.query("SELECT * FROM cluster_cards").to_pylist()) == 4
 
-    again = _run(service, parameters)
-    assert set(again.values()) == {"Cached"} and len(again) == len(first)
-
+    assert len(_published(service, run_id)) == 1
     (names,) = (workspace.artifacts / "names").iterdir()
     (names / "clusters.parquet").write_bytes(b"not a table any more")
     (partition,) = (workspace.artifacts / "partition").iterdir()
     shutil.rmtree(partition)
     repaired = _run(service, parameters)
-    assert sorted(_names(repaired, "Completed")) == ["names", "partition"]
+    assert len(_published(service, run_id)) == 1  # what the automation "nothing new" goes by
+    assert sorted(_names(repaired, "Completed")) == ["find clusters", "name clusters"]
     with Lake(workspace, read_only=True) as lake:
         assert lake.query("SELECT count(*) AS n FROM runs").to_pylist() == [{"n": 1}]
 
-    # Maintenance takes nothing that the next run needs.
+    # A rerun is cached, and maintenance takes nothing that it needs.
     settings = {"workspace": str(workspace.root), "grace_days": 0, "keep_snapshots_days": 0}
-    _run(service, {"config": settings}, "maintain/maintenance")
+    _run(service, settings, "maintain/maintenance")
     after = _run(service, parameters, "recluster/on-demand")
     assert set(after.values()) == {"Cached"} and len(after) == len(first)
 
@@ -164,14 +171,14 @@ def test_of_two_commands_one_runs_and_after_kill_9_amid_its_commit_the_next_goes
 
 
 def test_the_schedules_are_those_of_the_file(deployed):
-    service, _ = deployed
+    service = deployed
     found = service.post("/deployments/filter", {})
     crons = {each["name"]: [one["schedule"]["cron"] for one in each["schedules"]] for each in found}
     assert crons == {"nightly": ["15 2 * * *"], "on-demand": [], "maintenance": ["30 5 * * 0"]}
 
 
 def test_the_server_plans_the_nights_to_come(deployed):
-    service, _ = deployed
+    service = deployed
     of_nightly = {"deployments": {"name": {"any_": ["nightly"]}}}
     planned = service.wait_for(
         lambda: service.post(

@@ -14,7 +14,8 @@ import sklearn.metrics  # noqa: F401
 import sortal.tasks.encoders.clip  # noqa: F401
 from sortal.configs.schema import RunConfig
 from sortal.flows.recluster import recluster
-from sortal.storage.lake.lake import RUN_TABLES, SCAN_TABLES, Lake
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.schema import RUN_TABLES, SCAN_TABLES
 from sortal.storage.workspace import Workspace
 
 _TIMES = ("seconds", "peak_mb")  # of metrics, differ between any two runs
@@ -39,7 +40,7 @@ def final_tables(workspace: Workspace) -> dict[str, list[tuple]]:
 
 def _rows(lake: Lake, name: str) -> list[dict]:
     drop = {"run_id", "started_at", "finished_at", "seconds", "created_at", "config", "source"}
-    drop |= {"cpu_seconds", "peak_mb"}
+    drop |= {"cpu_seconds", "peak_mb", "wall_seconds"}
     rows = lake.query(f"FROM {name}").to_pylist()
     if name == "metrics":
         rows = [row for row in rows if not row["name"].startswith(_TIMES)]

@@ -17,12 +17,16 @@ DIM = 24
 
 
 class Collection:
-    """Vectors of KINDS in `root/pets`, clustered in `root/workspace`."""
+    """Vectors of KINDS in `root/pets`, clustered in `root/workspace`.
 
-    def __init__(self, root: Path, seed: int = 0) -> None:
+    `alike`: what cats, dogs and frogs have in common, and boats and trees, besides their own.
+    """
+
+    def __init__(self, root: Path, seed: int = 0, alike: float = 0.0) -> None:
         self.root = root
         self._rng = np.random.default_rng(seed)
         self._centres = np.eye(DIM, dtype=np.float32)[: len(KINDS)]
+        self._centres[[0, 1, 4], -1] = self._centres[[2, 3], -2] = alike
         self.images: dict[str, np.ndarray] = {}
         (root / "pets").mkdir()
         for name, forms in {"nouns": ("", " one"), "captions": (" on a mat",)}.items():
@@ -53,9 +57,13 @@ class Collection:
         """Delete every image of a kind."""
         self.images = {k: v for k, v in self.images.items() if not k.startswith(kind)}
 
-    def run(self, n_clusters: int, **settings: object) -> RunResult:
-        """Cluster the collection as it is now."""
+    def write_images(self) -> None:
+        """Write the collection's file as it is now."""
         self._write("images", {"key": list(self.images)}, np.array(list(self.images.values())))
+
+    def run(self, n_clusters: int | str | None, **settings: object) -> RunResult:
+        """Cluster the collection as it is now."""
+        self.write_images()
         source = str(self.root / "pets")
         values = {"encoder": {"spec": f"vectors:{source}"}, "source": source, **settings}
         values |= {"nouns": {"source": "vectors"}, "captions": {"source": "vectors"}}

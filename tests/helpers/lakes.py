@@ -7,13 +7,25 @@ import duckdb
 import pyarrow as pa
 
 from sortal.storage.lake.extensions import load_extension
-from sortal.storage.lake.lake import RUN_TABLES, SCAN_TABLES, Lake
-from sortal.storage.lake.run_row import RunRow
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.run_row import RunRow, series_of
+from sortal.storage.lake.schema import RUN_TABLES, SCAN_TABLES
 from sortal.storage.workspace import Workspace
 
 EPOCH = datetime(2026, 1, 1)
 # empty for so few runs
-COMPARING = ("significance", "label_free", "label_free_rank", "costs", "beside_published")
+COMPARING = (
+    "significance",
+    "label_free",
+    "label_free_rank",
+    "costs",
+    "beside_published",
+    "candidates",
+    "duplicates",
+    "flagged_images",
+    "latest_map",
+    "cluster_counts",
+)
 
 
 def run_row(number: int = 0, **changes: Any) -> RunRow:
@@ -36,11 +48,14 @@ def run_row(number: int = 0, **changes: Any) -> RunRow:
         "started_at": started,
         "finished_at": started + timedelta(seconds=30),
         "seconds": 30.0,
+        "wall_seconds": 30.0,
         "sortal_version": "0",
         "labels_used": False,
         "protocol": "whole",
+        "series": "",
     }
-    return row | changes  # type: ignore[operator,return-value]
+    row |= changes  # type: ignore[typeddict-item]
+    return row | {"series": changes.get("series", series_of(**row))}  # type: ignore[return-value]
 
 
 def images(row: RunRow, paths: list[str], labels: list[str | None]) -> pa.Table:

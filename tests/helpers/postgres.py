@@ -4,8 +4,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -51,3 +53,10 @@ def server() -> Iterator[str]:
             yield f"postgresql://{USER}:it%27s%20a%20s3cret%2F%40@/postgres?host={folder}"
         finally:
             unprivileged(control, *at, "-m", "immediate", "stop")
+
+
+def database(server: str) -> str:
+    """The URL of a new, empty database on the server."""
+    name = f"lake_{uuid.uuid4().hex[:12]}"
+    subprocess.run([find("psql"), "-qc", f"CREATE DATABASE {name}", server], check=True)
+    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))

@@ -9,6 +9,9 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
+
+from sortal.flows.process.first_database import make_first_database
 
 ROOT = Path(__file__).resolve().parents[2]
 START_UP = 120  # seconds a server or a worker may take on two busy cores
@@ -42,7 +45,9 @@ class Service:
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "DO_NOT_TRACK": "1",
             "HF_HUB_OFFLINE": "1",
+            "PYTHONFAULTHANDLER": "1",  # a process that dies says where
         }
+        make_first_database(folder / "home")
         self._processes: list[subprocess.Popen[bytes]] = []
         self._start("server", "server", "start", "--host", "127.0.0.1", "--port", str(port))
         self._wait(lambda: self._answers("/health"), "server")
@@ -56,23 +61,43 @@ class Service:
         assert done.returncode == 0, done.stdout + done.stderr + self.logs()
         return done.stdout
 
+    def type_in(self, line: str) -> None:
+        """Run a line as a shell does whose PATH begins with the folder of our programs."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=self.folder, env={**self.env, "PATH": path},
+            capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr + self.logs()
+
     def start_worker(self, pool: str) -> None:
         self._start("worker", "worker", "start", "--pool", pool, "--name", "tester")
         self._wait(lambda: self._workers(pool), "worker")
 
-    def post(self, path: str, body: dict) -> list[dict]:
-        data = json.dumps(body).encode()
-        request = urllib.request.Request(
-            self.url + path, data, {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+    def get(self, path: str) -> dict:
+        return self._answer(urllib.request.Request(self.url + path))
 
-    def wait_for(self, found):
-        """What `found()` returns, once that is not empty."""
+    def post(self, path: str, body: dict) -> Any:
+        data = json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        return self._answer(urllib.request.Request(self.url + path, data, headers))
+
+    def _answer(self, request: urllib.request.Request) -> Any:
+        """Ask again while the server's database is busy, as Prefect's own client does."""
+        end = time.monotonic() + START_UP
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=START_UP) as answer:
+                    return json.loads(answer.read() or "null")
+            except urllib.error.HTTPError as error:
+                assert error.code == 503 and time.monotonic() < end, error.read()
+                time.sleep(1)
+
+    def wait_for(self, found, missed=lambda: ""):
+        """What `found()` returns, once that is not empty; `missed()` says what came instead."""
         end = time.monotonic() + START_UP
         while not (result := found()):
-            assert time.monotonic() < end, self.logs()
+            assert time.monotonic() < end, f"{missed()}\n{self.logs()[-5000:]}"
             time.sleep(0.5)
         return result
 

@@ -1,5 +1,5 @@
 SELECT
-    stable_id,
+    cluster_id,
     name,
     event,
     related,
@@ -8,7 +8,8 @@ SELECT
     shared,
     came,
     went,
-    previous_run_id
+    previous_run_id,
+    stable_id
 FROM changes
 WHERE run_id = $run AND previous_run_id IS NOT NULL
-ORDER BY event = 'same', came + went DESC, stable_id
+ORDER BY event = 'same', came + went DESC, cluster_id

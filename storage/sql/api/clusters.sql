@@ -1,6 +1,7 @@
 SELECT
-    stable_id,
+    cluster_id,
     name,
+    suggested_name,
     size,
     share,
     caption,
@@ -8,7 +9,8 @@ SELECT
     nouns,
     captions,
     typical,
-    representatives
+    representatives,
+    stable_id
 FROM cluster_cards
 WHERE run_id = $run
-ORDER BY size DESC, stable_id
+ORDER BY size DESC, cluster_id

@@ -2,14 +2,16 @@ SELECT
     image.path,
     image.key,
     image.label,
+    image.split,
     image.status,
     image.error_code,
-    named.stable_id,
+    named.cluster_id,
     named.name,
     assignment.distance,
     assignment.w_image,
     assignment.w_noun,
-    assignment.w_caption
+    assignment.w_caption,
+    named.stable_id
 FROM runs AS run
 JOIN images AS image
     ON image.scan = run.scan AND image.collection = run.collection

@@ -27,11 +27,11 @@ SELECT
     any_value(chosen.error) AS error,
     coalesce(bool_or(run.labels_used), false) AS labels_used,
     avg(score.acc) AS acc,
-    coalesce(stddev_samp(score.acc), 0) AS acc_sd,
+    stddev_samp(score.acc) AS acc_sd,
     avg(score.nmi) AS nmi,
-    coalesce(stddev_samp(score.nmi), 0) AS nmi_sd,
+    stddev_samp(score.nmi) AS nmi_sd,
     avg(score.ari) AS ari,
-    coalesce(stddev_samp(score.ari), 0) AS ari_sd,
+    stddev_samp(score.ari) AS ari_sd,
     avg(chosen.seconds) AS seconds
 FROM chosen
 LEFT JOIN runs AS run ON run.run_id = chosen.run_id

@@ -2,7 +2,7 @@ SELECT
     run.run_id,
     run.scan,
     run.config,
-    traced.previous_run_id,
+    if(relinked.run_id IS NULL, traced.previous_run_id, 'deleted') AS previous_run_id,
     coalesce(traced.last_id, run.n_clusters - 1) AS last_id,
     coalesce(warm.value > 0, false) AS warm
 FROM runs AS run
@@ -18,5 +18,12 @@ LEFT JOIN (
     WHERE name = 'lineage.warm'
     GROUP BY run_id
 ) AS warm ON warm.run_id = run.run_id
-WHERE member.series = $series
+LEFT JOIN (
+    SELECT DISTINCT run_id
+    FROM metrics
+    WHERE name = 'lineage.relinked'
+) AS relinked ON relinked.run_id = run.run_id
+WHERE
+    member.series = $series
+    AND coalesce((run.config->>'$.lineage.enabled')::BOOLEAN, true) -- else it stands alone
 ORDER BY run.finished_at, run.run_id

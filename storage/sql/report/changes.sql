@@ -1,6 +1,6 @@
 SELECT
     name,
-    stable_id,
+    cluster_id,
     event,
     size,
     previous_size,
@@ -8,4 +8,4 @@ SELECT
     went
 FROM changes
 WHERE run_id = $run AND previous_run_id IS NOT NULL
-ORDER BY event = 'same', came + went DESC, stable_id
+ORDER BY event = 'same', came + went DESC, cluster_id

@@ -19,8 +19,9 @@ noun AS (
 
 SELECT
     cluster.cluster,
-    named.stable_id,
+    named.cluster_id,
     named.name,
+    suggested.suggested_name,
     cluster.size,
     cluster.size / sum(cluster.size) OVER () AS share,
     cluster.caption,
@@ -32,7 +33,9 @@ SELECT
 FROM clusters AS cluster
 JOIN cluster_names AS named
     ON named.run_id = cluster.run_id AND named.cluster = cluster.cluster
+LEFT JOIN suggested_names AS suggested
+    ON suggested.run_id = cluster.run_id AND suggested.cluster = cluster.cluster
 LEFT JOIN noun ON noun.cluster = cluster.cluster
 LEFT JOIN label ON label.cluster = cluster.cluster
 WHERE cluster.run_id = $run
-ORDER BY cluster.size DESC, cluster.cluster
+ORDER BY cluster.size DESC, named.cluster_id

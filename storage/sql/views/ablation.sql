@@ -17,7 +17,7 @@ WITH setting AS (
         config->>'$.fusion.mode' AS fusion,
         config->>'$.fusion.weights' AS weights,
         (config->>'$.fusion.gamma')::DOUBLE AS gamma,
-        (config->>'$.transport.centred')::BOOLEAN AS centred
+        (config->>'$.fusion.centred')::BOOLEAN AS centred
     FROM runs
     QUALIFY row_number() OVER (
         PARTITION BY

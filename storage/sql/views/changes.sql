@@ -2,8 +2,7 @@ SELECT
     run.collection,
     traced.run_id,
     traced.previous_run_id,
-    traced.cluster,
-    traced.stable_id,
+    traced.stable_id AS cluster_id,
     coalesce(pin.name, traced.name) AS name,
     traced.event,
     traced.related,
@@ -11,7 +10,9 @@ SELECT
     traced.previous_size,
     traced.shared,
     traced.came,
-    traced.went
+    traced.went,
+    traced.stable_id,
+    traced.cluster
 FROM lineage AS traced
 JOIN series AS run ON run.run_id = traced.run_id
 LEFT JOIN pins AS pin

@@ -18,9 +18,10 @@ picture AS (
 SELECT
     run.collection,
     cluster.run_id,
-    cluster.cluster,
-    named.stable_id,
+    named.cluster_id,
     named.name,
+    suggested.suggested_name IS NULL AS name_fits,
+    suggested.suggested_name,
     cluster.size,
     cluster.size / sum(cluster.size) OVER (PARTITION BY cluster.run_id) AS share,
     cluster.caption,
@@ -28,11 +29,15 @@ SELECT
     term.nouns,
     term.captions,
     picture.path AS typical,
-    cluster.representatives
+    cluster.representatives,
+    named.stable_id,
+    cluster.cluster
 FROM clusters AS cluster
 JOIN runs AS run ON run.run_id = cluster.run_id
 JOIN cluster_names AS named
     ON named.run_id = cluster.run_id AND named.cluster = cluster.cluster
+LEFT JOIN suggested_names AS suggested
+    ON suggested.run_id = cluster.run_id AND suggested.cluster = cluster.cluster
 LEFT JOIN term ON term.run_id = cluster.run_id AND term.cluster = cluster.cluster
 LEFT JOIN picture
     ON picture.scan = run.scan

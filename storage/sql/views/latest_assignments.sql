@@ -6,14 +6,18 @@ SELECT
     run.run_id,
     image.path,
     image.label,
+    image.split,
     image.key,
-    assignment.cluster,
-    coalesce(named.stable_id, named.cluster) AS stable_id,
+    coalesce(named.stable_id, named.cluster) AS cluster_id,
     coalesce(named.pinned, named.name) AS name,
     assignment.distance,
     assignment.w_image,
     assignment.w_noun,
-    assignment.w_caption
+    assignment.w_caption,
+    coalesce(named.stable_id, named.cluster) AS stable_id,
+    if(contains(image.path, '://'), image.path,
+        root.root || replace(url_encode(image.path), '%2F', '/')) AS uri,
+    assignment.cluster
 FROM latest_runs AS run
 JOIN assignments AS assignment ON assignment.run_id = run.run_id
 JOIN images AS image
@@ -22,3 +26,4 @@ JOIN images AS image
     AND image.key IS NOT DISTINCT FROM assignment.key
 LEFT JOIN clusters AS named
     ON named.run_id = run.run_id AND named.cluster = assignment.cluster
+LEFT JOIN roots AS root ON root.collection = run.collection

@@ -1,9 +1,17 @@
 -- Settings are all of a run's but its seed and how it continues from another run. Only runs of a
--- method's newest settings count, so that no mean over seeds mixes two of them.
+-- method's newest settings count, so that no mean over seeds mixes two of them. What a method chose
+-- itself is not among them: seeds may choose differently.
 WITH run AS (
     SELECT
         *,
-        json_merge_patch(config::JSON, '{"random_state": null, "lineage": null}')::VARCHAR AS settings
+        json_merge_patch(
+            config::JSON,
+            '{"random_state": null, "lineage": null, "count": null}',
+            CASE WHEN (config->'$.choose') IS NOT NULL
+                THEN '{"fusion": null, "head": null, "nouns": {"fuse": null}, "captions": {"fuse": null}}'
+                ELSE '{}'
+            END
+        )::VARCHAR AS settings
     FROM runs
 ),
 

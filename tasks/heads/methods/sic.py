@@ -37,7 +37,8 @@ class Sic(Method):
         """The head, neighbours (each image is one of its own), and the nouns that say something."""
         self.images, self.n_clusters = data.modalities["image"], data.n_clusters
         self.neighbours = data.neighbours("image", self.n_neighbours, include_self=True)
-        self.texts = self._texts(data)
+        if data.spaces:
+            self.texts = self._texts(data)
         self.head = self._head(data, HEAD)
         self.register_buffer("pseudo", torch.full((data.n_images,), -1, dtype=torch.int64))
 

@@ -94,6 +94,7 @@ def test_other_content_of_a_modality_or_a_captions_file_makes_its_cells_missing(
     assert {name for name in before if before[name] != after[name]} == {"glad", "sac"}
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_modality_that_is_lacking_fails_the_cells_that_read_it_alone(folder, tmp_path):
     settings = (*SMALL, "modalities.title.kind=column", "head.glad.modalities=[image, title]")
     result = run(folder, tmp_path, "kmeans", "glad", seeds=1, settings=settings)
@@ -249,7 +250,7 @@ def test_a_method_that_sees_labels_is_marked_and_not_ranked(folder, tmp_path):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"methods": ("kmean",)}, "did you mean kmeans"),
+        ({"methods": ("kmean",)}, "the nearest are kmeans"),
         ({"methods": ("cae", "cae")}, "must differ, got cae twice"),
         ({"protocol": "half"}, "protocol.*'whole' or 'split'"),
         ({"settings": ("fusion.gama=1",)}, "did you mean fusion.gamma"),

@@ -48,6 +48,7 @@ def test_what_runs_nothing_imports_no_torch(tmp_path: Path):
         done = sortal(*run, *where, code=code)
         assert done.returncode == 0, done.stderr
         assert done.stdout.rstrip().endswith("TORCH False")
+        assert "nouns (all reused), 3,813 captions (all reused)" in done.stdout  # they are packaged
 
 
 @pytest.mark.parametrize(
@@ -55,11 +56,20 @@ def test_what_runs_nothing_imports_no_torch(tmp_path: Path):
     [
         (["cluster", "nowhere", "-k", "5"], ["source must exist", "nowhere"]),
         (["cluster", "{tmp}", "-k", "1"], ["n_clusters", "got 1"]),
-        (["cluster", "{tmp}", "-k", "5", "--method", "caee"], ["did you mean cae?"]),
+        (
+            ["cluster", "{tmp}", "-k", "5", "--method", "caee"],
+            ["the nearest are cae", "`sortal methods`"],
+        ),
         (["cluster", "{tmp}", "-k", "5", "--encoder", "clip"], ["encoder must be", "'clip'"]),
         (["cluster", "{tmp}", "-k", "5", "--set", "fusion.gama=1"], ["did you mean fusion.gamma?"]),
+        (["cluster", "{tmp}", "-k", "5", "--captions", "gone.txt"], ["captions", "got gone.txt"]),
+        (["cluster", "vectors:{tmp}", "-k", "5"], ["must hold a file *images*.parquet"]),
+        (["cluster", "ftp://host/x", "-k", "5"], ["s3://", "got ftp://"]),
         (["benchmark", "cifar11"], ["source must exist", "cifar10"]),
-        (["benchmark", "{tmp}", "--methods", "tak"], ["did you mean tac?"]),
+        (
+            ["benchmark", "{tmp}", "--methods", "tak"],
+            ["the nearest are ", "tac", "`sortal methods`"],
+        ),
         (["sql", "SELECT 1", "-w", "{tmp}/none"], ["no runs", "sortal cluster"]),
         (["runs", "-w", "{tmp}/none"], ["no runs", "sortal cluster"]),
         (["report", "-w", "{tmp}/none"], ["no runs", "sortal cluster"]),
@@ -105,6 +115,6 @@ def test_doctor_finds_what_would_keep_schedules_from_running(tmp_path: Path):
     )
     done = sortal("doctor", "-w", str(tmp_path / "workspace"), code=code + RUN)
     *fine, fix = sorted(done.stdout.splitlines(), key=lambda line: line.startswith("FIX"))
-    assert done.returncode == 1 and len(fine) == 7
+    assert done.returncode == 1 and len(fine) == 9
     assert all(line.startswith("ok ") for line in fine)
     assert "schedules need sqlalchemy 2.0, got 2.1.9; pip install 'sqlalchemy<2.1'" in fix

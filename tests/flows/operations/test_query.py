@@ -148,12 +148,9 @@ def test_an_answer_needs_no_heavy_import(root):
 
 
 def test_a_reader_that_stops_early_is_no_error(root):
-    code = (
-        "from pathlib import Path; from sortal.flows.terminal.query import run_sql\n"
-        f"run_sql(Path({str(root)!r}), 'FROM assignments, range(200)', 'csv')"
-    )
+    query = ["sql", "FROM assignments, range(200)", "--format", "csv", "--workspace", str(root)]
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "sortal", *query], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         process.stdout.readline()
         process.stdout.close()

@@ -17,8 +17,8 @@ from sortal.flows.run.result import RunResult
 from sortal.storage.hashing import hash_file
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
+from sortal.tasks.pictures import decode as decoding
 from sortal.tasks.report import thumbnails
-from sortal.tasks.sources import decode as decoding
 
 PICTURES = 100
 SETTINGS = ["nouns.lexnames=[noun.Tops]", "images.num_workers=0", "encoder.num_workers=0"]

@@ -1,9 +1,11 @@
 """A lake that an earlier version made is migrated when it is opened for writing."""
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from lakes import metrics, run_row
 from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.sql import Select, sql
 
 ROLES = {  # role -> kind
     "noun.transport": "transport",
@@ -103,3 +105,28 @@ def test_who_reads_an_earlier_lake_first_migrates_it(workspace):
     roles = {"caption.transport": "transport"}
     found = reopened(workspace, run_row(), {"transport.n_iter": 9.0}, roles, read_only=True)
     assert found == {"caption.transport.n_iter": 9.0}
+
+
+def test_columns_that_images_lacked_are_added_and_scans_without_them_are_published(
+    workspace, tmp_path
+):
+    added = ("split", "taken_at", "camera_model")
+    with Lake(workspace) as lake:
+        for name in added:
+            lake.execute(f"ALTER TABLE images DROP COLUMN {name}")
+        lake.execute("INSERT INTO images (scan, collection, path) VALUES ('s', 'c', 'old.jpg')")
+        lake.execute("UPDATE meta SET value = 'of an earlier version' WHERE name = 'schema'")
+    old = {"path": ["a.jpg"], "key": ["k"], "label": ["cat"], "width": [1], "height": [1]}
+    old |= {"format": ["PNG"], "bytes": [1], "offset": [None], "status": ["ok"]}
+    old |= {"error_code": pa.nulls(1, pa.string())}
+    files = {name: str(tmp_path / f"{name}.parquet") for name in ("images", "undecodable")}
+    pq.write_table(pa.table(old), files["images"])
+    lost = pa.schema([("key", pa.string()), ("error_code", pa.string())])
+    pq.write_table(lost.empty_table(), files["undecodable"])
+    rows = Select(sql("commit/images"), {"scan": "scan-1", "collection": "pets", **files})
+    with Lake(workspace) as lake:
+        lake.publish(run_row(), {"images": rows})
+        query = f"SELECT path, label, {', '.join(added)} FROM images ORDER BY path"
+        assert lake.execute(query).fetchall() == [
+            ("a.jpg", "cat", None, None, None), ("old.jpg", None, None, None, None),
+        ]  # fmt: skip

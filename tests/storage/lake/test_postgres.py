@@ -12,7 +12,8 @@ from lakes import COMPARING, assignments, run_row, tables
 from postgres import PASSWORD, find
 from sortal.configs.errors import RunError, UsageError
 from sortal.storage.lake.catalogue import CATALOGUE_VARIABLE, DATA_VARIABLE
-from sortal.storage.lake.lake import VIEWS, Lake
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.schema import VIEWS
 from sortal.storage.maintenance.backup import back_up
 from sortal.storage.maintenance.lake_files import expire_snapshots, merge_files, orphaned_files
 from sortal.storage.workspace import Workspace

@@ -16,7 +16,10 @@ TEXT = PAGE.read_text("utf-8")
 QUESTIONS = re.findall(r"```sql\n(SELECT.*?|WITH.*?)```", TEXT, re.DOTALL)
 
 FILES = "SELECT 's' AS scan, 'pets' AS collection, range::VARCHAR AS path, ['cat', 'dog', 'dog', "
-FILES += "'dog', 'cat', 'cat'][range % 6 + 1] AS label, (range % 6)::VARCHAR AS key FROM range(7)"
+FILES += (
+    "'dog', 'cat', 'cat'][range % 6 + 1] AS label, (range % 6)::VARCHAR AS key, 'ok' AS status, "
+)
+FILES += "TIMESTAMP '2025-05-01' AS taken_at, 46.5 AS latitude, 7.5 AS longitude FROM range(7)"
 PLACED = "SELECT $r AS run_id, range::VARCHAR AS key, range / 10 AS distance, 0.5 AS w_image"
 PLACED += ", [0, 0, $third, 1, 1, 1][range + 1] AS cluster FROM range(6)"
 CLUSTERS = "SELECT $r AS run_id, range::INT AS cluster, 'n' AS name, 3 AS size FROM range(2)"
@@ -63,9 +66,9 @@ def test_every_question_on_the_page_has_an_answer(lake, question):
     assert lake.query(question).num_rows > 0
 
 
-def test_the_page_has_its_fifteen_questions_with_answers_and_the_tables_that_exist(lake):
-    assert len(QUESTIONS) == 15
-    assert len(re.findall(r"```text\n\S", TEXT)) == 15
+def test_the_page_has_its_eighteen_questions_with_answers_and_the_tables_that_exist(lake):
+    assert len(QUESTIONS) == 18
+    assert len(re.findall(r"```text\n\S", TEXT)) == 18
     described = set(re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE))
     names = lake.execute("SHOW TABLES").fetchall()
     assert described == {name for (name,) in names} - {"meta"}

@@ -3,7 +3,8 @@
 import pytest
 
 from lakes import COMPARING, assignments, count, images, plain_duckdb, run_row, tables
-from sortal.storage.lake.lake import VIEWS, Lake
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.schema import VIEWS
 
 
 def test_views_are_refreshed_when_their_sql_has_changed(filled):

@@ -13,8 +13,9 @@ from sortal.configs.commands.maintenance import MaintenanceConfig
 from sortal.configs.errors import UsageError
 from sortal.flows.operations.maintenance import Item, maintain
 from sortal.storage.artifacts import Written, find, publish
-from sortal.storage.lake.lake import RUN_TABLES, SCAN_TABLES, VIEWS, Lake
+from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.lease import hold
+from sortal.storage.lake.schema import RUN_TABLES, SCAN_TABLES, VIEWS
 from sortal.storage.maintenance import lake_files, orphans
 from sortal.storage.maintenance.prune import PruneRules, prune
 from sortal.storage.workspace import Workspace

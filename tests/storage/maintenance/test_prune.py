@@ -6,7 +6,8 @@ import pytest
 
 from lakes import count, run_row, tables
 from sortal.configs.errors import UsageError
-from sortal.storage.lake.lake import RUN_TABLES, SCAN_TABLES, Lake
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.schema import RUN_TABLES, SCAN_TABLES
 from sortal.storage.maintenance.prune import PruneRules, prunable, prune
 
 
@@ -27,6 +28,13 @@ def history(quoted):
         old = {"finished_at": now - timedelta(days=99)}
         other = run_row(99, collection="birds", scan="scan-0", **old)
         lake.publish(other, tables(other))
+        for table in ("looks", "quality_flags", "near_duplicates", "map_points", "looked"):
+            have = {row[0] for row in lake.execute(f"DESCRIBE {table}").fetchall()}
+            said = {"encoder_fingerprint": "'e' AS encoder_fingerprint", "step": "'map' AS step"}
+            columns = ["scan", "collection", *(["key"] if "key" in have else [])]
+            columns += [text for name, text in said.items() if name in have]
+            query = f"SELECT DISTINCT {', '.join(columns)} FROM images"
+            lake.execute(f"INSERT INTO {table} BY NAME {query}")
         yield lake
 
 

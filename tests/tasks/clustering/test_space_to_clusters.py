@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from sortal.configs.errors import RunError, UsageError
+from sortal.configs.errors import UsageError
 from sortal.configs.schema import FusionConfig, PartitionConfig, SelectionConfig, TransportConfig
 from sortal.storage.artifacts import Written, publish
 from sortal.storage.hashing import hash_text
@@ -112,12 +112,11 @@ def test_the_space_holds_the_nouns_of_the_images(workspace, world, method):
     np.testing.assert_allclose(np.linalg.norm(vectors_of(table), axis=1), 1, atol=2e-3)
 
 
-def test_a_space_of_one_text_is_refused(workspace, world):
+def test_a_space_of_one_text_may_name_clusters(workspace, world):
     texts = vectors_artifact(
         workspace, "texts", "one_text", [hash_text("other 0")], np.eye(1, DIM, dtype=np.float32)
     )
-    with pytest.raises(RunError, match="at least 2 texts, got 1"):
-        selected(workspace, {**world, "texts": texts}, centred=False)
+    assert selected(workspace, {**world, "texts": texts}, centred=False).rows == 1
 
 
 @pytest.mark.parametrize(

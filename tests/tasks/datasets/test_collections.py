@@ -15,6 +15,7 @@ from sortal.configs.schema import ImagesConfig
 from sortal.tasks.datasets import collections as named
 from sortal.tasks.datasets import imagenet
 from sortal.tasks.datasets.collections import find_collection
+from sortal.tasks.datasets.openmoji import build_in
 from sortal.tasks.datasets.torchvision_sets import SUPERCLASSES
 from sortal.tasks.scan.step import scan
 
@@ -192,3 +193,12 @@ def test_a_folder_of_splits_is_learnt_on_train_and_measured_on_test(workspace, t
         find_collection(str(tmp_path / "pets/test"), workspace, split=True)
     with pytest.raises(UsageError, match="source must exist.*cifar10"):
         find_collection("cifar11", workspace)
+
+
+def test_the_demo_and_its_benchmark_are_one_collection(workspace):
+    """An empty folder stands for the pictures, which are drawn where none is."""
+    inside, beside = workspace.root / "collections" / "openmoji", workspace.root.parent / "openmoji"
+    inside.mkdir(parents=True)
+    for place in (inside, beside):  # beside is where the demo of earlier versions drew them
+        place.mkdir(exist_ok=True)
+        assert find_collection("demo", workspace).source == str(build_in(workspace)) == str(place)

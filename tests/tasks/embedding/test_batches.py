@@ -76,6 +76,6 @@ def test_each_failure_is_a_row_and_says_whether_it_will_last(tmp_path):
     found = {failure.key: (failure.error_code, failure.lasting) for failure in batch.failures}
     assert found == {
         keys[0]: ("missing", False),
-        keys[1]: ("unreadable", False),
+        keys[1]: ("changed", False),
         keys[2]: ("truncated", True),
     }

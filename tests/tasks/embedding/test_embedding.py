@@ -69,7 +69,8 @@ def test_new_images_add_shards_and_old_shards_stay_as_they_are(workspace, source
     write(source / "new.png", seed=100)
     shutil.copy(source / "00.png", source / "copy.png")
     (source / "01.png").rename(source / "renamed.png")
-    assert count_missing(workspace, run(workspace, source), describe(config.spec).fingerprint) == 1
+    fingerprint = describe(config.spec).fingerprint
+    assert count_missing(workspace, workspace, run(workspace, source), fingerprint) == 1
     artifact = embed(workspace, source, config)
     after = {path: path.stat().st_mtime_ns for path in shards(workspace, config)}
     assert artifact.rows == 15
@@ -94,7 +95,8 @@ def test_a_killed_run_goes_on_from_its_last_shard(
         changed.setattr(VectorStore, "add", dying)
         embed(workspace, source, config)
     assert len(shards(workspace, config)) == dies_at
-    missing = count_missing(workspace, run(workspace, source), describe(config.spec).fingerprint)
+    fingerprint = describe(config.spec).fingerprint
+    missing = count_missing(workspace, workspace, run(workspace, source), fingerprint)
     assert missing == 14 - 6 * dies_at
     resumed = embed(workspace, source, config)
     undisturbed = embed(type(workspace)(tmp_path / "other").create(), source, config)

@@ -92,7 +92,7 @@ def ready(tmp_path):
     folder = tmp_path / "ready"
     folder.mkdir()
     rows = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
-    keys = list("abcdef") + ["a"]
+    keys = list("abcdefg")
     pq.write_table(pa.table({"key": keys, "vector": list(rows)}), folder / "images.parquet")
     texts = {"text": ["cat", "dog"], "vector": list(rows[:2])}
     pq.write_table(pa.table(texts), folder / "nouns.parquet")
@@ -104,8 +104,8 @@ def test_ready_made_vectors_are_copied_and_looked_up(workspace, ready):
     config = EncoderConfig(spec=f"vectors:{folder}")
     artifact = embed(workspace, folder, config)
     vectors = open_vectors(workspace, artifact)
-    assert vectors.keys == list("abcdef")
-    unit = rows[:6] / np.linalg.norm(rows[:6], axis=1, keepdims=True)
+    assert vectors.keys == list("abcdefg")
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     np.testing.assert_allclose(read_all(vectors), unit, atol=1e-3)
     texts = embed_corpus(workspace, ["dog"], config)
     np.testing.assert_allclose(read_all(open_vectors(workspace, texts)), unit[[1]], atol=1e-3)

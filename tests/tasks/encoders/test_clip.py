@@ -14,7 +14,14 @@ from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import UsageError
 from sortal.configs.schema import CaptionsConfig, NounsConfig
 from sortal.tasks.encoders import clip
-from sortal.tasks.encoders.base import PLAIN, SIC_TEMPLATES, TAC_TEMPLATES, templates_of
+from sortal.tasks.encoders.base import (
+    CHOOSING,
+    PLAIN,
+    SIC_TEMPLATES,
+    TAC_TEMPLATES,
+    selection_templates_of,
+    templates_of,
+)
 from sortal.tasks.encoders.registry import describe, open_encoder
 from tiny_clip import TINY, tiny
 
@@ -140,6 +147,12 @@ def test_templates_follow_the_section_and_the_encoder(tiny_spec):
     assert templates_of(NounsConfig(templates="sic"), conse_info) == SIC_TEMPLATES
     assert templates_of(NounsConfig(templates=("my {}",)), clip_info) == ("my {}",)
     assert templates_of(CaptionsConfig(), clip_info) == PLAIN
+    assert selection_templates_of(NounsConfig(), clip_info) == CHOOSING
+    assert selection_templates_of(NounsConfig(), conse_info) == PLAIN
+    for asked in ("tac", "sic", ("my {}", "your {}")):
+        section = NounsConfig(templates=asked)
+        assert selection_templates_of(section, clip_info) == templates_of(section, clip_info)
+    assert selection_templates_of(CaptionsConfig(), clip_info) == PLAIN
     for wrong in (("no place",), ("{} and {}",), ()):
         with pytest.raises(UsageError, match="must each hold one {}"):
             templates_of(NounsConfig(templates=wrong), clip_info)

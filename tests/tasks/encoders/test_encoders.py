@@ -118,7 +118,7 @@ def test_class_axes_are_orthogonal_and_damped():
 def test_whitening_makes_texts_unlike_one_another():
     rng = np.random.default_rng(0)
     names = (rng.normal(size=(500, 8)) * [9, 5, 3, 1, 1, 1, 1, 1] + 4).astype(np.float32)
-    white = conse.Whitening(names, 0.0)(names)
+    white = conse.Whitening.of(names, 0.0)(names)
     np.testing.assert_allclose(np.linalg.norm(white, axis=1), 1, atol=1e-5)
     spread = np.linalg.eigvalsh(np.cov(white.T))
     assert spread.max() < 2 * spread.min()
@@ -126,7 +126,7 @@ def test_whitening_makes_texts_unlike_one_another():
 
 def test_an_image_of_one_class_is_nearest_to_that_class_name(conse_encoder):
     names = conse_encoder.encode_texts(list(conse.class_names()))
-    images = conse_encoder._mixture
+    images = conse_encoder._classes.mixture
     nearest = (images / np.linalg.norm(images, axis=1, keepdims=True) @ names.T).argmax(axis=1)
     assert np.mean(nearest == np.arange(1000)) > 0.8
 

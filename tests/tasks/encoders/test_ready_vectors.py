@@ -96,7 +96,7 @@ def test_a_useless_vector_is_refused_by_row(tmp_path, value, what):
     values = rows(4)
     values[2] = value
     write(tmp_path, "images.parquet", key=list("abcd"), vector=column(values))
-    with pytest.raises(UsageError, match=f"row 2 is .*{what}"):
+    with pytest.raises(UsageError, match=rf"row 2 \('c'\) is .*{what}"):
         list(vectors.image_blocks(tmp_path))
 
 
@@ -111,6 +111,28 @@ def test_mixed_lengths_are_refused_inside_a_file_and_across_files(tmp_path):
         vectors.look_up(tmp_path, ["a"])
 
 
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [
+        (np.float64, 1e300), (np.float64, 1e-300), (np.float32, 1e30), (np.float32, 1e-30),
+        (np.float16, 1), (np.int64, 1e15), (np.int8, 20),
+    ],
+)  # fmt: skip
+def test_vectors_of_any_scale_are_brought_to_unit_length(tmp_path, dtype, scale):
+    given = (rows(5).astype(np.float64) * scale).astype(dtype)
+    write(tmp_path, "images.parquet", key=list("abcde"), vector=list(given))
+    ((_, found),) = vectors.image_blocks(tmp_path)
+    exact = given.astype(np.longdouble)
+    exact /= np.sqrt((exact**2).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(found, exact.astype(np.float32), atol=1e-6)
+
+
+def test_what_is_no_parquet_is_one_line(tmp_path):
+    (tmp_path / "images.parquet").write_bytes(b"junk")
+    with pytest.raises(UsageError, match="must be a Parquet file that can be read"):
+        vectors.dim_of(tmp_path)
+
+
 def test_missing_columns_files_and_folders_are_named(tmp_path):
     with pytest.raises(UsageError, match="must name a folder"):
         vectors.image_table(tmp_path / "nowhere")
@@ -120,7 +142,7 @@ def test_missing_columns_files_and_folders_are_named(tmp_path):
     with pytest.raises(UsageError, match="key is missing, it has id, vector"):
         vectors.image_table(tmp_path)
     write(tmp_path, "images.parquet", key=["a"], vector=[1.0])
-    with pytest.raises(UsageError, match="list of floats, got double"):
+    with pytest.raises(UsageError, match="list of numbers, got double"):
         vectors.dim_of(tmp_path)
 
 

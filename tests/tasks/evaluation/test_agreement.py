@@ -19,11 +19,13 @@ from sortal.tasks.evaluation.agreement import (
     accuracy,
     ari,
     confusion,
+    entropy,
     fmi,
     nmi,
     purity,
     recalls,
     score,
+    shared_information,
     size_entropy,
 )
 
@@ -115,3 +117,13 @@ def test_pair_counts_do_not_overflow_at_a_hundred_million_images():
     assert ari(counts) == pytest.approx(0.0, abs=1e-6)
     assert ari(np.diag([10_000_000] * 10)) == fmi(np.diag([10_000_000] * 10)) == 1.0
     assert fmi(counts) == pytest.approx(0.1, abs=1e-6)
+
+
+def test_information_that_chance_explains_is_none():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(5, size=1000)
+    others = [rng.integers(20, size=1000) for _ in range(20)]
+    by_chance = [shared_information(confusion(labels, other)) for other in others]
+    assert abs(np.mean(by_chance)) < 0.005
+    same = shared_information(confusion(labels, labels))
+    assert same == pytest.approx(entropy(np.bincount(labels) / 1000), abs=0.02)

@@ -18,7 +18,8 @@ def test_a_folder_gives_a_row_for_each_image(workspace: Workspace, folder: Path)
     found = rows(workspace, artifact)
     facts = {k: v for k, v in artifact.facts.items() if k != "cost"}
     assert facts == {
-        "n_images": 6, "n_ok": 6, "n_failed": 0, "n_unique": 6, "n_labelled": 6, "n_classes": 2
+        "n_images": 6, "n_ok": 6, "n_failed": 0, "n_unique": 6, "n_labelled": 6, "n_classes": 2,
+        "n_files": 8, "others": {"hidden": 1, "text file": 1},
     }  # fmt: skip
     assert list(found) == sorted(found)
     row = found["cat/0.png"]

@@ -1,0 +1,224 @@
+"""Search: the images of a run nearest to words, to a picture, or to one of its own images."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import faiss
+import numpy as np
+import pyarrow.parquet as pq
+
+from sortal.configs.errors import UsageError
+from sortal.configs.looks import Look, LooksConfig
+from sortal.flows.operations.assign import StoredRun, encoder_fits, load_run
+from sortal.flows.operations.looks import Maker, source_of
+from sortal.storage.artifacts import Artifact, find
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.sql import sql
+from sortal.storage.rows import FloatArray
+from sortal.storage.workspace import Workspace
+from sortal.tasks.arrays import normalise
+from sortal.tasks.embedding.images import image_store
+from sortal.tasks.embedding.model import PinnedEncoder
+from sortal.tasks.encoders.base import Encoder
+from sortal.tasks.errors import ImageError
+from sortal.tasks.looks.read import look_at
+from sortal.tasks.looks.thumbnails import Thumbnails
+from sortal.tasks.pictures.decode import decode, middle
+from sortal.tasks.search.index import INDEX, KEYS, MEAN, nearest, open_index
+from sortal.tasks.sources.base import Source
+from sortal.tasks.sources.registry import open_source
+
+_MOST = 10_000  # images that a search gives
+_WIDER = 8  # times as many are looked at where a filter leaves some out
+
+
+class Hit(NamedTuple):
+    """An image that was found: its key, and its cosine to what was sought."""
+
+    key: str
+    score: float
+
+
+@dataclass
+class Shelf:
+    """A run, open for looking: its thumbnails and its search; everything else is in the lake.
+
+    What is missing is made when it is first asked for.
+    """
+
+    workspace: Workspace
+    stored: StoredRun
+    config: LooksConfig = field(default_factory=LooksConfig)
+
+    @classmethod
+    def open(
+        cls,
+        workspace: Workspace,
+        run: str | None = None,
+        collection: str | None = None,
+        config: LooksConfig | None = None,
+    ) -> "Shelf":
+        """A run's (default: the newest's); raises UsageError where there is none."""
+        return cls(workspace, load_run(workspace, run, collection), config or LooksConfig())
+
+    @cached_property
+    def maker(self) -> Maker:
+        """Makes what is asked for."""
+        return Maker(self.workspace, self.stored, self.config)
+
+    def ensure(self, *looks: Look) -> dict[Look, Artifact]:
+        """The artifacts of these: found, or made now."""
+        return self.maker.make(looks)
+
+    @cached_property
+    def source(self) -> Source:
+        """Where the run's images are; raises UsageError where they are gone."""
+        where = source_of(self.workspace, self.stored)
+        return open_source(where, self.workspace.root, self.stored.config.images)
+
+    # Pictures
+
+    def thumbnails(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """WebP pictures by key; those that are not kept yet are made now, and kept.
+
+        Images that are gone or cannot be read have none.
+        """
+        kept = Thumbnails(self.workspace, self.config.thumbnails)
+        found = kept.get(keys)
+        made: dict[str, bytes] = {}
+        for row in self.places([key for key in keys if key not in found]):
+            seen = look_at(self.source, self.stored.config.images, self.config.thumbnails, row)
+            if seen.thumbnail:
+                made[seen.key] = seen.thumbnail
+        if made:
+            kept.add(list(made.items()))
+        return found | made
+
+    def places(self, keys: Sequence[str]) -> list[dict[str, Any]]:
+        """key, path, offset, bytes of images of the run, the first path of each."""
+        if not keys:
+            return []
+        with Lake(self.workspace, read_only=True) as lake:
+            values = {"run": self.stored.run_id, "keys": list(keys)}
+            return lake.query(sql("report/pictures"), values).to_pylist()
+
+    # Search
+
+    def search(
+        self,
+        words: str | None = None,
+        image: Path | bytes | None = None,
+        key: str | None = None,
+        count: int = 50,
+        among: Mapping[str, Any] | set[str] | None = None,
+    ) -> list[Hit]:
+        """The `count` nearest images to words, a picture's bytes, or an image of the run.
+
+        Several of them are added up. `among` are the keys that may be found; default: all.
+        Raises UsageError for an encoder that has no text side, a picture that cannot be read.
+        """
+        query = self._query(words, image, key)
+        count = min(count, _MOST)
+        sought, total = count + bool(key), self._index.ntotal
+        while True:
+            score, rows = nearest(self._index, query, sought if among is None else sought * _WIDER)
+            hits = [
+                Hit(self._keys[row], float(value))
+                for row, value in zip(rows.tolist(), score, strict=True)
+                if self._keys[row] != key and (among is None or self._keys[row] in among)
+            ]
+            if len(hits) >= count or among is None or sought * _WIDER >= total:
+                return hits[:count]
+            sought *= _WIDER
+
+    @cached_property
+    def _artifact(self) -> Artifact:
+        return self.ensure("search_index")["search_index"]
+
+    @cached_property
+    def _index(self) -> faiss.Index:
+        return open_index(self._artifact.file(self.workspace, INDEX), self.config.search)
+
+    @cached_property
+    def _keys(self) -> list[str]:
+        keys: list[str] = pq.read_table(self._artifact.file(self.workspace, KEYS))[
+            "key"
+        ].to_pylist()
+        return keys
+
+    @cached_property
+    def _mean(self) -> FloatArray:
+        mean: FloatArray = np.load(self._artifact.file(self.workspace, MEAN))
+        return mean
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        encoder_fits(self.stored, bool(self.stored.config.encoder.vectors), "a search")
+        fingerprint = self.stored.row["encoder_fingerprint"]
+        return PinnedEncoder(self.stored.config.encoder, fingerprint).open()
+
+    def _query(self, words: str | None, image: Path | bytes | None, key: str | None) -> FloatArray:
+        parts: list[FloatArray] = []
+        if words is not None:
+            parts.append(self._of_words(words))
+        if image is not None:
+            parts.append(self._of_image(image))
+        if key is not None:
+            parts.append(self._of_key(key))
+        if not parts:
+            raise UsageError("a search needs words, --image FILE, or both")
+        total: FloatArray = normalise(np.stack(parts)).sum(axis=0)
+        return total
+
+    def _of_words(self, words: str) -> FloatArray:
+        if not words.strip():
+            raise UsageError("the words to find must not be empty")
+        self._needs_a_model("words")
+        text = normalise(self._encoder.encode_texts([words]))[0]
+        mean = self._text_mean()
+        return text if mean is None else text - mean
+
+    def _text_mean(self) -> FloatArray | None:
+        """The mean of the run's nouns, which words lack as images lack theirs; None without."""
+        for role in ("noun.text_vectors", "caption.text_vectors"):
+            place = self.stored.places.get(role)
+            part = place and find(self.workspace, place["kind"], place["fingerprint"], [MEAN])
+            if part:
+                mean: FloatArray = np.load(part.file(self.workspace, MEAN))
+                return mean
+        return None
+
+    def _of_image(self, image: Path | bytes) -> FloatArray:
+        self._needs_a_model("a picture")
+        try:
+            data = image if isinstance(image, bytes) else image.read_bytes()
+            picture = decode(data, self.stored.config.images)
+        except OSError as error:
+            raise UsageError(f"--image must be a file that can be read: {error}") from error
+        except ImageError as error:
+            name = "it" if isinstance(image, bytes) else f"{image}"
+            raise UsageError(f"--image must be a picture, got {name}: {error.message}") from error
+        import torch
+
+        pixels = torch.stack([self._encoder.transform(middle(picture))])
+        found: FloatArray = normalise(self._encoder.encode_images(pixels))[0] - self._mean
+        return found
+
+    def _of_key(self, key: str) -> FloatArray:
+        store = image_store(self.workspace, self.stored.row["encoder_fingerprint"])
+        found = store.take([key])
+        if key not in found:
+            raise UsageError(f"no image {key!r} in run {self.stored.run_id}")
+        return found[key] - self._mean
+
+    def _needs_a_model(self, what: str) -> None:
+        spec = self.stored.config.encoder.spec
+        if self.stored.config.encoder.vectors:
+            raise UsageError(
+                f"{what} can be sought only where the encoder is here, and run "
+                f"{self.stored.run_id} has ready-made vectors ({spec}); make a run with "
+                "--encoder conse or open_clip:MODEL/PRETRAINED"
+            )

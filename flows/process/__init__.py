@@ -1,0 +1,1 @@
+"""The process around a command: signals, streams, a home for Prefect, and its server."""

@@ -1,0 +1,129 @@
+"""What a run chooses without labels: how many clusters, and how images are compared."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sortal.configs.errors import UsageError
+from sortal.flows.run.context import Images, Run, Space
+from sortal.flows.run.spaces import semantic_spaces, transport_read
+from sortal.storage.artifacts import Artifact
+from sortal.tasks.choose.candidates import Candidate, candidates_of, with_candidate
+from sortal.tasks.choose.count import count_clusters
+from sortal.tasks.choose.step import choose, chosen_by
+from sortal.tasks.lineage.previous_run import Past
+
+ROLE, COUNT, DRAFT = "choice", "count", "draft."
+
+
+def choose_count(run: Run, images: Images, learnt: Images) -> Run:
+    """The run with the number of clusters that is chosen; itself where one is given.
+
+    Numbers are tried on a draft of the run, whose texts suit a number in the middle.
+    """
+    count = run.config.count
+    if not count.chosen:
+        return run
+    n_images = images.vectors.rows
+    draft = _with_count(run, count.middle(n_images))
+    spaces = semantic_spaces(draft, images, learnt, DRAFT)
+    compared = _compared(draft, images, spaces)
+    used = {name: space for name, space in spaces.items() if name in compared.spaces}
+    found = run.do(
+        count_clusters,
+        COUNT,
+        images=images.vectors,
+        spaces={name: space.texts for name, space in used.items()},
+        transports={name: space.transport for name, space in used.items()},
+        transport=transport_read(run, used),
+        fusion=compared.fusion.model_copy(update={"evened": 0}),
+        config=count,
+        random_state=run.config.random_state,
+        earlier=run.past.roles.get(COUNT),
+    )
+    return _with_count(run, int(found.facts["n_clusters"]))
+
+
+def _with_count(run: Run, n_clusters: int) -> Run:
+    return replace(run, config=run.config.model_copy(update={"n_clusters": n_clusters}))
+
+
+def _compared(draft: Run, images: Images, spaces: Mapping[str, Space]) -> Candidate:
+    """How the images of a draft are compared."""
+    config = draft.config
+    if config.choose.candidates:
+        candidates = _possible(draft, spaces)
+        choice = _choose(draft, DRAFT, images, spaces, candidates)
+        return candidates[choice.facts["chosen"]]
+    fused = {"noun": config.nouns.fuse, "caption": config.captions.fuse}
+    names = tuple(name for name in spaces if fused[name])
+    return Candidate(kind=config.method_name, spaces=names, fusion=config.fusion)
+
+
+def choose_settings(run: Run, images: Images, spaces: Mapping[str, Space]) -> Run:
+    """The run with the settings of the candidate that is chosen; itself where there is none.
+
+    Raises UsageError where the run has the texts of no candidate.
+    """
+    if not run.config.choose.candidates:
+        return run
+    candidates = _possible(run, spaces)
+    choice = _choose(run, "", images, spaces, candidates)
+    chosen = candidates[choice.facts["chosen"]]
+    if not choice.facts["measured"]:  # images that hardly differ teach a head nothing
+        chosen = chosen.model_copy(update={"trained": False})
+    settled = with_candidate(run.config, chosen, images.vectors.rows)
+    return replace(run, config=settled, past=_comparable(run, choice))
+
+
+def _choose(
+    run: Run,
+    part: str,
+    images: Images,
+    spaces: Mapping[str, Space],
+    candidates: dict[str, Candidate],
+) -> Artifact:
+    """The choice among candidates; `part` stands before its role."""
+    drafted = run.steps.done.get(f"{DRAFT}{ROLE}") if not part else None
+    read = {name for each in candidates.values() for name in each.spaces}
+    used = {name: space for name, space in spaces.items() if name in read}
+    return run.do(
+        choose,
+        f"{part}{ROLE}",
+        images=images.vectors,
+        spaces={name: space.texts for name, space in used.items()},
+        transports={name: space.transport for name, space in used.items()},
+        transport=transport_read(run, used),
+        candidates=candidates,
+        config=run.config.choose,
+        n_clusters=run.config.n_clusters,
+        random_state=run.config.random_state,
+        earlier=run.past.roles.get(f"{part}{ROLE}"),
+        drafted=drafted.facts["chosen"] if drafted else None,
+    )
+
+
+def _possible(run: Run, spaces: Mapping[str, Space]) -> dict[str, Candidate]:
+    """The candidates whose texts the run has; of a single text nothing can be learnt."""
+    held = {name for name, space in spaces.items() if space.texts.rows > 1}
+    found = {
+        name: each
+        for name, each in candidates_of(run.config).items()
+        if held.issuperset(each.spaces)
+    }
+    if not found:
+        raise UsageError(
+            f"choose.candidates must name one whose texts the run has "
+            f"({', '.join(sorted(held)) or 'it has none'}), got "
+            f"{', '.join(run.config.choose.candidates)}; add image, or the texts"
+        )
+    return found
+
+
+def _comparable(run: Run, choice: Artifact) -> Past:
+    """The past without clusters of vectors that were made in another way."""
+    before = run.past.roles.get(ROLE)
+    if before is None or chosen_by(run.workspace, before) == choice.facts["chosen"]:
+        return run.past
+    made = ("partition", "fused")
+    roles = {name: part for name, part in run.past.roles.items() if name not in made}
+    return replace(run.past, roles=roles)

@@ -1,0 +1,1 @@
+"""Collections: a collection is its source, wherever its name comes from."""

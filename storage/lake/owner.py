@@ -1,0 +1,141 @@
+"""A data folder belongs to one lake: a marker in it names the lake, every opening checks it.
+
+Maintenance removes what its catalogue does not know; in another lake's folder that is everything.
+"""
+
+import json
+import logging
+import os
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import duckdb
+
+from sortal.configs.errors import RunError, UsageError
+from sortal.storage.atomic import temporary
+from sortal.storage.lake.catalogue import DATA_VARIABLE, Catalogue
+from sortal.storage.lake.sql import sql
+
+log = logging.getLogger("sortal")
+
+MARKER = "sortal-lake.json"
+
+
+class Owner(NamedTuple):
+    """A lake: the id that its catalogue was made with, and where that catalogue is."""
+
+    lake: str
+    catalogue: str
+
+    def __str__(self) -> str:
+        return f"{self.catalogue} (lake {self.lake[:8]})"
+
+
+def read_marker(folder: Path) -> Owner | None:
+    """The lake that a data folder belongs to; None where it has no marker, or a torn one.
+
+    Raises RunError for a folder that may not be read.
+    """
+    try:
+        found = json.loads((folder / MARKER).read_text("utf-8"))
+        return Owner(str(found["lake"]), str(found["catalogue"]))
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        return None
+    except OSError as error:
+        raise RunError(f"the data folder {folder} must be readable: {error.strerror}") from error
+
+
+def refuse_new_lake(catalogue: Catalogue, folder: Path) -> NoReturn:
+    """Raise UsageError: a folder that belongs to a lake cannot be the one of a new lake."""
+    raise UsageError(
+        f"the data folder {folder} belongs to {read_marker(folder)}, and {catalogue.name} holds no "
+        f"lake yet; restore that catalogue from a back-up, or {_way_out(catalogue)}"
+    )
+
+
+def check_owner(
+    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, folder: Path, read_only: bool
+) -> None:
+    """Refuse a folder that is another lake's, or without this one's files; mark one without marker.
+
+    `folder` is where the attached lake keeps its data files. Raises UsageError.
+    """
+    ours = Owner(_lake_id(connection), catalogue.name)
+    found = read_marker(folder)
+    if found is None:
+        _check_files(connection, catalogue, folder)
+        found = _claim(folder, ours, read_only)
+    if found.lake != ours.lake:
+        raise UsageError(
+            f"the data folder {folder} belongs to {found}, not to {ours}; {_way_out(catalogue)}"
+        )
+
+
+def _lake_id(connection: duckdb.DuckDBPyConnection) -> str:
+    """The id that DuckLake gave the lake's first schema: it is in dumps and copies, too."""
+    return str((connection.execute(sql("owner/lake")).fetchone() or ("",))[0])
+
+
+def _check_files(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, folder: Path) -> None:
+    """A folder without a marker is the lake's if a file that the lake names is there.
+
+    One without any data file is a new lake's, or of a workspace that has lost them, which `sortal
+    verify` says; on PostgreSQL it is a share that is not mounted.
+    """
+    named = [path for (path,) in connection.execute(sql("owner/files")).fetchall()]
+    if any(os.access(folder / path, os.F_OK) for path in named):
+        return
+    if next(folder.rglob("*.parquet"), None):
+        wrong = "which holds only files that this lake does not know"
+    elif named and catalogue.is_postgres:
+        wrong = "which has none"
+    else:
+        return
+    raise UsageError(
+        f"the data files of {catalogue.name} must be in {folder}, {wrong}; mount the folder "
+        f"there, or {_way_out(catalogue)}"
+    )
+
+
+def _claim(folder: Path, ours: Owner, read_only: bool) -> Owner:
+    """Mark a folder as the lake's, unless another does at this moment; whose it is now."""
+    text = json.dumps({**ours._asdict(), "written_at": f"{datetime.now(UTC):%FT%TZ}"}, indent=1)
+    try:
+        if not read_only:
+            folder.mkdir(parents=True, exist_ok=True)
+        if folder.is_dir():
+            _write_once(folder / MARKER, text)
+    except OSError as error:  # a folder that may only be read: nothing can be removed from it
+        log.debug("no marker in %s: %s", folder, error)
+    return read_marker(folder) or ours
+
+
+def _write_once(marker: Path, text: str) -> None:
+    """Write the marker whole, unless there is one; a torn one, which names nobody, is replaced."""
+    fresh = temporary(marker)
+    try:
+        fresh.write_text(text, "utf-8")
+        if marker.exists():
+            fresh.replace(marker)
+        else:
+            _link(fresh, marker, text)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _link(fresh: Path, marker: Path, text: str) -> None:
+    try:
+        os.link(fresh, marker)
+    except FileExistsError:
+        return
+    except OSError:  # a share without hard links
+        with suppress(FileExistsError), marker.open("x", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _way_out(catalogue: Catalogue) -> str:
+    if catalogue.is_postgres:
+        return f"set {DATA_VARIABLE} to this lake's own folder, as this machine sees it"
+    return "put this workspace's own folder in its place (or none, for a new lake)"

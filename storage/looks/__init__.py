@@ -1,0 +1,1 @@
+"""What is made of pictures for people, as rows of the lake."""

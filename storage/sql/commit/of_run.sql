@@ -1,0 +1,4 @@
+SELECT
+    $run_id AS run_id,
+    *
+FROM read_parquet($file)

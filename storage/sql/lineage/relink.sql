@@ -1,0 +1,2 @@
+UPDATE artifacts SET fingerprint = $fingerprint, identity = $identity
+WHERE run_id = $run AND role = 'lineage';

@@ -1,0 +1,76 @@
+-- A kept name no longer fits when it is none of the cluster's nouns, and one of these names no other
+-- cluster: the first such is what it would be called now. Words are compared as tasks/naming does,
+-- by a rule-of-thumb singular in lower case. A pinned name is the user's, and always fits.
+WITH said AS (
+    SELECT run_id, cluster, rank, term, term AS word
+    FROM cluster_terms
+    WHERE corpus = 'noun'
+    UNION ALL
+    SELECT run_id, cluster, 0, NULL, coalesce(pinned, name)
+    FROM clusters
+    UNION ALL -- "cat (kitten)" is a cat
+    SELECT run_id, cluster, 0, NULL, regexp_replace(coalesce(pinned, name), ' \([^()]*\)$', '')
+    FROM clusters
+),
+
+plain AS (
+    SELECT run_id, cluster, rank, term, lower(replace(word, '_', ' ')) AS word
+    FROM said
+),
+
+stem AS (
+    SELECT
+        run_id,
+        cluster,
+        rank,
+        term,
+        CASE
+            WHEN length(word) < 4 OR regexp_matches(word, '(ss|us|is|[^s])$') THEN word
+            WHEN ends_with(word, 'ies') THEN left(word, length(word) - 3) || 'y'
+            WHEN regexp_matches(word, '(sses|shes|ches|xes|zzes)$') THEN left(word, length(word) - 2)
+            ELSE left(word, length(word) - 1)
+        END AS word
+    FROM plain
+),
+
+named AS (
+    SELECT DISTINCT run_id, cluster, word
+    FROM stem
+    WHERE rank = 0
+),
+
+noun AS (
+    SELECT
+        stem.run_id,
+        stem.cluster,
+        stem.rank,
+        stem.term,
+        own.word IS NOT NULL AS is_its_name,
+        taken.word IS NOT NULL AS is_a_name
+    FROM stem
+    LEFT JOIN named AS own
+        ON own.run_id = stem.run_id AND own.cluster = stem.cluster AND own.word = stem.word
+    LEFT JOIN (SELECT DISTINCT run_id, word FROM named) AS taken
+        ON taken.run_id = stem.run_id AND taken.word = stem.word
+    WHERE stem.rank > 0
+),
+
+unfit AS (
+    SELECT
+        run_id,
+        cluster,
+        arg_min(term, rank) FILTER (WHERE NOT is_a_name) AS suggested_name
+    FROM noun
+    GROUP BY run_id, cluster
+    HAVING NOT bool_or(is_its_name) AND NOT bool_and(is_a_name)
+)
+
+SELECT
+    cluster.run_id,
+    coalesce(cluster.stable_id, cluster.cluster) AS cluster_id,
+    coalesce(cluster.pinned, cluster.name) AS name,
+    cluster.pinned IS NOT NULL OR unfit.cluster IS NULL AS name_fits,
+    if(cluster.pinned IS NULL, unfit.suggested_name, NULL) AS suggested_name,
+    cluster.cluster
+FROM clusters AS cluster
+LEFT JOIN unfit ON unfit.run_id = cluster.run_id AND unfit.cluster = cluster.cluster

@@ -1,0 +1,1 @@
+"""How images are best compared, chosen among candidates without a label."""

@@ -1,0 +1,1 @@
+"""Containers: files that hold images (tar, zip, Parquet, Arrow), read without unpacking."""

@@ -1,0 +1,1 @@
+"""Formats of label tables: opened alike, with columns as strings, named by their meaning."""

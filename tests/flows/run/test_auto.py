@@ -1,0 +1,125 @@
+"""Runs whose method chooses how images are compared, on real CLIP vectors and on grown ones."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grown import Collection
+from sortal.configs.errors import UsageError
+from sortal.configs.load import make_config
+from sortal.flows.operations.assign import assign, load_run
+from sortal.flows.recluster import recluster
+from sortal.flows.run.result import RunResult
+from sortal.flows.terminal.run import choice_lines
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
+
+_ANOTHER = """
+    UPDATE runs
+    SET config = json_merge_patch(config::JSON, '{"fusion": {"gamma": 1}, "nouns": {"fuse": 0}}')
+    WHERE random_state = 1"""
+
+
+def run(folder: Path, workspace: Path, *settings: str, seed: int = 0) -> RunResult:
+    values = {"source": f"vectors:{folder}", "n_clusters": 10, "method": "auto"}
+    values |= {"workspace": workspace, "random_state": seed}
+    return recluster.fn(make_config(values, settings))
+
+
+def again(clip: Path, result: RunResult, *settings: str, seed: int = 0) -> RunResult:
+    """Another run on what is there already, with few fits and steps."""
+    few = ("choose.max_fits=4", "choose.steps=70", "lineage.enabled=false")
+    return run(clip, Path(result.workspace), *few, *settings, seed=seed)
+
+
+def tried(result: RunResult) -> list[dict]:
+    with Lake(Workspace(Path(result.workspace)), read_only=True) as lake:
+        query = "FROM candidates WHERE run_id = ? ORDER BY rank"
+        return lake.query(query, [result.run_id]).to_pylist()
+
+
+@pytest.fixture(scope="module")
+def result(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    return run(clip, tmp_path_factory.mktemp("auto"))
+
+
+def test_on_clip_vectors_nouns_are_used_and_are_right(result):
+    rows = tried(result)
+    assert len(rows) == 5 and [row["chosen"] for row in rows] == [True] + [False] * 4
+    assert rows[0]["candidate"].startswith("image-and-nouns")
+    assert rows[0]["margin"] == rows[0]["predictability"] - rows[1]["predictability"]
+    assert result.metrics["nmi"] > 0.81  # k-means on images: 0.69
+
+
+def test_the_choice_is_said_in_words(result):
+    page = Path(result.report).read_text("utf-8")
+    assert "How images were compared" in page and "image and nouns, 3 to 1" in page
+    (line,) = choice_lines(tried(result))
+    assert line.startswith("compared by: image and nouns, 3 to 1") and "5 ways tried" in line
+
+
+def test_what_was_chosen_are_the_settings_of_the_run(result):
+    stored = load_run(Workspace(Path(result.workspace)), result.run_id, None)
+    assert stored.config.method == "auto" and stored.config.nouns.fuse
+    assert not stored.config.captions.fuse and stored.config.fusion.image_weight == 3.0
+
+
+def placed_and_own(clip: Path, found: RunResult) -> tuple[dict, dict]:
+    """The cluster of every image, as `assign` places it and as the run has it."""
+    workspace = Workspace(Path(found.workspace))
+    _, rows = assign(workspace, str(clip), run=found.run_id, keep=False)
+    with Lake(workspace, read_only=True) as lake:
+        query = "SELECT key, cluster FROM assignments WHERE run_id = ?"
+        own = dict(lake.execute(query, [found.run_id]).fetchall())
+    return dict(zip(rows["key"].to_pylist(), rows["cluster"].to_pylist(), strict=True)), own
+
+
+@pytest.mark.parametrize("candidate", ["image", "image-and-nouns-evened", "adaptive"])
+def test_every_way_places_images_where_they_are(candidate, clip, result):
+    found = again(clip, result, f"choose.candidates=[{candidate}]")
+    assert [row["candidate"] for row in tried(found)] == [candidate]
+    placed, own = placed_and_own(clip, found)
+    assert placed == own
+
+
+def test_without_texts_the_image_alone_is_compared(clip, result):
+    found = again(clip, result, "nouns.source=none", "captions.source=none")
+    assert [row["candidate"] for row in tried(found)] == ["image"]
+    with pytest.raises(UsageError, match="choose.candidates must name one whose texts"):
+        again(clip, result, "choose.candidates=[adaptive]", "captions.source=none")
+
+
+def test_seeds_that_choose_differently_stand_in_one_row(clip, result):
+    for seed in (0, 1):
+        again(clip, result, "choose.candidates=[image-and-nouns]", seed=seed)
+    with Lake(Workspace(Path(result.workspace))) as lake:  # as if one had taken another
+        lake.execute(_ANOTHER)
+        assert lake.execute("SELECT seeds FROM leaderboard").fetchall() == [(2,)]
+
+
+def test_a_growing_collection_keeps_its_choice_and_its_ids(tmp_path):
+    pets = Collection(tmp_path)
+    pets.add(cat=40, dog=40, boat=40)
+    few = {"max_fits": 4, "steps": 70}
+    first = pets.run(3, method="auto", choose=few)
+    before = pets.ids(first)
+    pets.add(cat=10, dog=10, boat=10)
+    second = pets.run(3, method="auto", choose=few)
+    after = pets.ids(second)
+    assert np.mean([before[key] == after[key] for key in before]) == 1.0
+    chosen = [next(r["candidate"] for r in tried(each) if r["chosen"]) for each in (first, second)]
+    assert chosen[0] == chosen[1]
+    assert next(row for row in tried(second) if row["chosen"])["kept"]
+    assert pets.run(3, method="auto", choose=few).run_id == second.run_id
+
+
+def test_another_choice_starts_clusters_anew_and_keeps_their_ids(tmp_path):
+    pets = Collection(tmp_path)
+    pets.add(cat=40, dog=40, boat=40)
+    runs = []
+    for only in ("image-and-nouns-evened", "adaptive"):
+        runs.append(pets.run(3, method="auto", choose={"candidates": [only], "max_fits": 4}))
+        pets.add(cat=10)
+    before, after = map(pets.ids, runs)
+    assert np.mean([before[key] == after[key] for key in before]) == 1.0

@@ -1,0 +1,43 @@
+import numpy as np
+
+from sortal.configs.evaluation import CountConfig
+from sortal.tasks.arrays import normalise
+from sortal.tasks.choose.curve import measured
+from sortal.tasks.choose.peaks import pick
+from sortal.tasks.choose.score import CrossFit
+
+CONFIG = CountConfig(min_fits=4, max_fits=4)
+
+
+def curve(vectors: np.ndarray, tried: range, seed: int = 0):
+    known = CrossFit(vectors, 3, 1.0, np.random.default_rng(0))
+    return measured(vectors, known, tried, CONFIG, seed)
+
+
+def kinds(n: int, n_kinds: int, noise: float) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    rows = np.eye(16)[np.arange(n) % n_kinds] + noise * rng.standard_normal((n, 16))
+    return normalise(rows.astype(np.float32))
+
+
+def test_the_number_of_kinds_that_are_there_is_worth_most():
+    found = curve(kinds(200, 5, 0.1), range(2, 9))
+    assert pick(found, CONFIG).n_clusters == 5
+    assert max(found, key=lambda point: point.worth).information > 1.5  # log 5 is 1.61
+
+
+def test_clusters_of_noise_are_worth_nothing_and_finer_ones_are_not_tried():
+    noise = normalise(np.random.default_rng(0).standard_normal((200, 16)).astype(np.float32))
+    found = curve(noise, range(2, 40))
+    assert max(point.worth for point in found) < 0.3 and found[-1].n_clusters < 39
+
+
+def test_a_seed_gives_the_same_curve_again():
+    vectors = kinds(120, 4, 0.3)
+    first, again, other = (curve(vectors, range(2, 6), seed) for seed in (0, 0, 1))
+    assert first == again and first != other
+
+
+def test_numbers_that_a_half_of_the_images_cannot_have_are_not_tried():
+    few = np.repeat(kinds(6, 6, 0.1), 10, axis=0)
+    assert curve(few, range(2, 12))[-1].n_clusters <= 6
