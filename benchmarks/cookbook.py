@@ -6,7 +6,8 @@ SHARED is the folder of test data: in its `clip/` are the vectors of 500 CIFAR-1
 CLIP space, with nouns and captions. Every method of METHODS is run on them with every seed; with
 `--workspace` an existing lake is asked instead, and README.md is left as it is. An answer is the
 first rows of what `sortal sql` prints, and "..." where there are more. The questions about photos
-are asked of pictures that are drawn here.
+are asked of pictures that are drawn here, those about kinds of kinds of a run that has found its
+number of clusters itself.
 tests/storage/lake/test_answers.py fails when a page is stale.
 """
 
@@ -18,6 +19,7 @@ import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 import pyarrow.parquet as pq
 from PIL import Image
@@ -39,6 +41,7 @@ PAGE, README = ROOT / "docs" / "sql.md", ROOT / "README.md"
 PAIR = re.compile(r"```sql\n((?:SELECT|WITH|FROM)[^`]*)```\n\n```text\n([^`]*)```", re.DOTALL)
 KINDS_FOUND = re.compile(r"On 500 CIFAR-10 images in a real CLIP space,.*?\n\n", re.DOTALL)
 PHOTOS = "## Three questions about photos"
+KINDS = "## Two questions about kinds of kinds"
 LINES = 12  # of an answer, its two header lines included
 
 SEEDS = 5
@@ -55,22 +58,32 @@ SELECT max(acc) FROM scores WHERE method = ? AND random_state = 0"""
 
 def make_lake(shared: Path, folder: Path) -> Path:
     """The workspace of the runs, made in `folder`; the newest run is the default method's."""
+    values = settings(shared, folder) | {"n_clusters": 10}
+    for seed in range(SEEDS):
+        for method in METHODS:
+            recluster.fn(make_config({**values, "method": method, "random_state": seed}))
+    return folder / "workspace"
+
+
+def make_tree(shared: Path, folder: Path) -> Path:
+    """A workspace of one run in `folder`, which was not told how many clusters there are."""
+    recluster.fn(make_config(settings(shared, folder)))
+    return folder / "workspace"
+
+
+def settings(shared: Path, folder: Path) -> dict[str, Any]:
+    """The values of a run on the CLIP vectors, of which `folder` gets a copy."""
     space = folder / "clip"
     space.mkdir(parents=True, exist_ok=True)
     names = {"images": "cifar10_500_images", "nouns": "nouns", "captions": "captions"}
     for name, file in names.items():
         shutil.copy(shared / "clip" / f"{file}.parquet", space / f"{name}.parquet")
-    values = {
+    return {
         "source": str(space),
         "encoder": {"spec": f"vectors:{space}"},
-        "n_clusters": 10,
         "workspace": folder / "workspace",
         "lineage": {"enabled": False},
     }
-    for seed in range(SEEDS):
-        for method in METHODS:
-            recluster.fn(make_config({**values, "method": method, "random_state": seed}))
-    return folder / "workspace"
 
 
 CAMERAS = (("Canon", "EOS R5"), ("Apple", "iPhone 14"), None)
@@ -135,6 +148,12 @@ def answered(page: str, lake: Lake) -> str:
     return PAIR.sub(answer, page)
 
 
+def parts(page: str) -> tuple[str, str, str]:
+    """The page up to its questions about photos, from there, and from those about kinds."""
+    photos, kinds = page.index(PHOTOS), page.index(KINDS)
+    return page[:photos], page[photos:kinds], page[kinds:]
+
+
 def main() -> None:
     """Make the runs, ask, and write the pages."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -145,12 +164,14 @@ def main() -> None:
         workspace = options.workspace or make_lake(options.shared, Path(name))
         with reading(workspace) as lake:
             page = PAGE.read_text("utf-8")
-            most, title, photos = page.partition(PHOTOS)
+            most, photos, kinds = parts(page)
             most = answered(most, lake)
             if not options.workspace:
                 with reading(make_photos(Path(name))) as taken:
                     photos = answered(photos, taken)
-            PAGE.write_text(most + title + photos, encoding="utf-8")
+                with reading(make_tree(options.shared, Path(name) / "tree")) as tree:
+                    kinds = answered(kinds, tree)
+            PAGE.write_text(most + photos + kinds, encoding="utf-8")
             if not options.workspace:
                 readme = README.read_text("utf-8")
                 README.write_text(KINDS_FOUND.sub(kinds_found(lake), readme), encoding="utf-8")

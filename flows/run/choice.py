@@ -8,8 +8,8 @@ from sortal.flows.run.context import Images, Run, Space
 from sortal.flows.run.spaces import semantic_spaces, transport_read
 from sortal.storage.artifacts import Artifact
 from sortal.tasks.choose.candidates import Candidate, candidates_of, with_candidate
-from sortal.tasks.choose.count import count_clusters
 from sortal.tasks.choose.step import choose, chosen_by
+from sortal.tasks.count.step import count_clusters
 from sortal.tasks.lineage.previous_run import Past
 
 ROLE, COUNT, DRAFT = "choice", "count", "draft."

@@ -12,9 +12,9 @@ from sortal.storage.lake.run_row import RunRow
 from sortal.storage.lake.sql import Select, sql
 from sortal.storage.workspace import Workspace
 from sortal.tasks.captioning.caption import TEXTS_FILE
-from sortal.tasks.choose.curve import CURVE
 from sortal.tasks.choose.decide import CANDIDATES
 from sortal.tasks.clustering.assignments import ASSIGNMENTS
+from sortal.tasks.count.curve import CURVE
 from sortal.tasks.heads.outputs import PER_IMAGE
 from sortal.tasks.kinds.step import NODES
 

@@ -71,14 +71,20 @@ def stale(cookbook: ModuleType, page: str, lake: Lake, count: int) -> list[str]:
 
 
 def test_the_answers_of_the_sql_page_are_those_of_its_script(cookbook, lake):
-    page, _, _ = cookbook.PAGE.read_text("utf-8").partition(cookbook.PHOTOS)
+    page, _, _ = cookbook.parts(cookbook.PAGE.read_text("utf-8"))
     assert stale(cookbook, page, lake, 15) == [], "run benchmarks/cookbook.py"
 
 
 def test_the_answers_about_photos_are_those_of_its_script(cookbook, tmp_path):
-    _, _, page = cookbook.PAGE.read_text("utf-8").partition(cookbook.PHOTOS)
+    _, page, _ = cookbook.parts(cookbook.PAGE.read_text("utf-8"))
     with reading(cookbook.make_photos(tmp_path)) as lake:
         assert stale(cookbook, page, lake, 3) == [], "run benchmarks/cookbook.py"
+
+
+def test_the_answers_about_kinds_of_kinds_are_those_of_its_script(cookbook, shared, tmp_path):
+    _, _, page = cookbook.parts(cookbook.PAGE.read_text("utf-8"))
+    with reading(cookbook.make_tree(shared, tmp_path)) as lake:
+        assert stale(cookbook, page, lake, 2) == [], "run benchmarks/cookbook.py"
 
 
 def test_the_names_in_the_readme_are_those_of_its_script(cookbook, lake):

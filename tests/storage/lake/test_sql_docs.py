@@ -66,9 +66,9 @@ def test_every_question_on_the_page_has_an_answer(lake, question):
     assert lake.query(question).num_rows > 0
 
 
-def test_the_page_has_its_eighteen_questions_with_answers_and_the_tables_that_exist(lake):
-    assert len(QUESTIONS) == 18
-    assert len(re.findall(r"```text\n\S", TEXT)) == 18
+def test_the_page_has_its_twenty_questions_with_answers_and_the_tables_that_exist(lake):
+    assert len(QUESTIONS) == 20
+    assert len(re.findall(r"```text\n\S", TEXT)) == 20
     described = set(re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE))
     names = lake.execute("SHOW TABLES").fetchall()
     assert described == {name for (name,) in names} - {"meta"}

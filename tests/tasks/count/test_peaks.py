@@ -1,6 +1,6 @@
 from sortal.configs.evaluation import CountConfig
-from sortal.tasks.choose.curve import Point
-from sortal.tasks.choose.peaks import pick
+from sortal.tasks.count.curve import Point
+from sortal.tasks.count.peaks import pick
 
 CONFIG = CountConfig()
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sortal.configs.evaluation import CountConfig
-from sortal.tasks.choose.curve import Point
+from sortal.tasks.count.curve import Point
 
 _LEVELS = 2  # of the tree, above the clusters
 _COARSER = 1.5  # how many times fewer kinds a level has than the one below it, at the least

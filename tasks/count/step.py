@@ -14,9 +14,9 @@ from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.rows import take_rows
 from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
-from sortal.tasks.choose.curve import CURVE, Point, measured
-from sortal.tasks.choose.peaks import Picked, pick
 from sortal.tasks.choose.score import CrossFit
+from sortal.tasks.count.curve import CURVE, Point, measured
+from sortal.tasks.count.peaks import Picked, pick
 from sortal.tasks.evaluation.label_free import draw
 from sortal.tasks.fusion.fuser import FuseInputs, open_fuser
 from sortal.tasks.step import optional, step

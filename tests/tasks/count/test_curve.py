@@ -2,9 +2,9 @@ import numpy as np
 
 from sortal.configs.evaluation import CountConfig
 from sortal.tasks.arrays import normalise
-from sortal.tasks.choose.curve import measured
-from sortal.tasks.choose.peaks import pick
 from sortal.tasks.choose.score import CrossFit
+from sortal.tasks.count.curve import measured
+from sortal.tasks.count.peaks import pick
 
 CONFIG = CountConfig(min_fits=4, max_fits=4)
 
