@@ -14,17 +14,17 @@ from sortal.flows.cli.demo import demo
 from sortal.flows.cli.doctor import doctor
 from sortal.flows.cli.lineage import diff, rename
 from sortal.flows.cli.listings import encoders, methods
+from sortal.flows.cli.look import browse, export, report
 from sortal.flows.cli.maintenance import backup, maintain, verify
 from sortal.flows.cli.query import find, sql
-from sortal.flows.cli.report import export, report
 from sortal.flows.cli.runs import collections, runs
 from sortal.flows.cli.up import up
 from sortal.flows.process.begin import begin
 from sortal.flows.process.stop import hold_still_if_stopped
 
 COMMANDS = (
-    cluster, assign, report, find, export, sql, runs, collections, diff, rename, benchmark, methods,
-    encoders, maintain, backup, verify, doctor, demo, up,
+    cluster, assign, browse, report, find, export, sql, runs, collections, diff, rename, benchmark,
+    methods, encoders, maintain, backup, verify, doctor, demo, up,
 )  # fmt: skip
 
 app = typer.Typer(

@@ -97,6 +97,10 @@ class Shelf:
             kept.add(list(made.items()))
         return found | made
 
+    def kept_thumbnail(self, key: str) -> bytes | None:
+        """The thumbnail of an image of any run, if it is kept."""
+        return Thumbnails(self.workspace, self.config.thumbnails).get([key]).get(key)
+
     def places(self, keys: Sequence[str]) -> list[dict[str, Any]]:
         """key, path, offset, bytes of images of the run, the first path of each."""
         if not keys:

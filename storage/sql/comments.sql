@@ -10,6 +10,7 @@ COMMENT ON TABLE artifacts IS 'a step''s result that a run is made of, and what 
 COMMENT ON TABLE training IS 'a figure of an epoch of a trained head';
 COMMENT ON TABLE lineage IS 'what became of a cluster since the run before';
 COMMENT ON TABLE pins IS 'a name given by sortal rename';
+COMMENT ON TABLE marks IS 'what was said of a cluster in sortal browse: done, to delete';
 COMMENT ON TABLE placements IS 'an input that sortal assign put into a cluster';
 COMMENT ON TABLE cells IS 'a cell of a benchmark: method, seed, collection';
 COMMENT ON TABLE image_captions IS 'a caption of an image, and its weight in training';

@@ -192,7 +192,7 @@ def _fitting(keys: list[str]) -> list[str]:
 
 def gather(lake: Lake, run_id: str) -> ReportData:
     """The report of a run; raises UsageError for a run that is not in the lake."""
-    run = _run(lake, run_id)
+    run = run_row(lake, run_id)
     rows = _rows(lake, "clusters", run=run_id)
     n_cards = min(sum(row["size"] > 0 for row in rows), _MAX_CARDS)
     count = pictures_per_card(n_cards)
@@ -248,7 +248,8 @@ def _rows(lake: Lake, name: str, **values: Any) -> list[dict[str, Any]]:
     return lake.query(sql(f"report/{name}"), values).to_pylist()
 
 
-def _run(lake: Lake, run_id: str) -> dict[str, Any]:
+def run_row(lake: Lake, run_id: str) -> dict[str, Any]:
+    """The run's row of `runs`, `config` parsed; raises UsageError where there is none."""
     rows = _rows(lake, "run", run=run_id)
     if not rows:
         raise UsageError(f"run_id must name a run in the lake, got {run_id!r}; see `sortal runs`")

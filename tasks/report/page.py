@@ -19,6 +19,8 @@ from sortal.tasks.report.data import ReportData, gather
 from sortal.tasks.report.thumbnails import thumbnails
 
 PAGE = "report.html"
+_TEMPLATES = Path(__file__).parent / "templates"
+STYLE = _TEMPLATES / "report.css"
 
 
 def count(value: float) -> str:
@@ -83,7 +85,7 @@ def _yaml(value: object) -> Markup:
 def environment() -> jinja2.Environment:
     """The templates of this package, with everything from a collection escaped."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

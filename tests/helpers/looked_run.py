@@ -84,9 +84,13 @@ def publish(workspace: Workspace, folder: Path, run_id: str, vectors: dict[str, 
     one = [run_id] * len(keys)
     tables = {
         "images": Select(sql("commit/images"), place | files),
-        "assignments": pa.table({"run_id": one, "key": keys, "cluster": cluster}),
+        "assignments": pa.table({"run_id": one, "key": keys, "cluster": cluster,
+                                 "distance": [seeds[key] / 10 for key in keys]}),
         "clusters": pa.table({"run_id": [run_id] * 2, "cluster": pa.array([0, 1], pa.int32()),
-                              "name": ["even: a/b", "odd"], "stable_id": [10, 11]}),
+                              "name": ["even: a/b", "odd"], "stable_id": [10, 11],
+                              "size": [cluster.to_pylist().count(kind) for kind in (0, 1)],
+                              "representatives": [[key for key in keys if seeds[key] % 2 == kind]
+                                                  for kind in (0, 1)]}),
         "artifacts": places_of(row, {"scan": found, "image_vectors": embedded}),
     }  # fmt: skip
     with Lake(workspace) as lake:

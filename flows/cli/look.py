@@ -1,4 +1,4 @@
-"""`sortal report` and `sortal export`: the page of a run, and its images by kind."""
+"""`sortal browse`, `report` and `export`: a run to look at, and its images by kind."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,30 @@ import typer
 
 from sortal.configs import WORKSPACE
 from sortal.flows.cli.options import WorkspaceOption
+
+
+def browse(
+    workspace: WorkspaceOption = WORKSPACE,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Default: the next free from 4280."),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Another address of this machine to serve at; who comes needs a token."),
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(help="What others need to come in. Default: made and printed.")
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the address in the browser.")
+    ] = True,
+) -> None:
+    """Look at every image of a workspace by kind, in the browser, until Ctrl-C."""
+    from sortal.flows.browse.serve import place_of, serve
+    from sortal.storage.workspace import Workspace
+
+    serve(Workspace(workspace), place_of(host, port, token), show)
 
 
 def report(

@@ -1,0 +1,1 @@
+"""`sortal browse`: a workspace to look at in the browser, served by this machine to itself."""

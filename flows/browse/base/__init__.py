@@ -1,0 +1,1 @@
+"""What all pages of `sortal browse` stand on: the library, the run asked for, the templates."""

@@ -1,0 +1,74 @@
+"""What pages are made of: lakes that are open for reading, and runs that are open for looking."""
+
+import queue
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock, Semaphore
+from typing import Any
+
+from sortal.configs.looks import LooksConfig
+from sortal.flows.operations.find import Shelf
+from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.runs import newest_run, run_of
+from sortal.storage.lake.sql import sql
+from sortal.storage.workspace import Workspace
+
+_LAKES = 4  # that are open at once: each answers one question at a time
+_SHELVES = 8  # runs that are open at once
+_DECODERS = 2  # pictures that are read at once
+LATEST = "latest"
+
+
+@dataclass
+class Library:
+    """A workspace, read by many requests at once."""
+
+    workspace: Workspace
+    config: LooksConfig = field(default_factory=LooksConfig)
+    decoders: Semaphore = field(default_factory=lambda: Semaphore(_DECODERS))
+    _idle: "queue.LifoQueue[Lake | None]" = field(default_factory=queue.LifoQueue)
+    _shelves: "OrderedDict[str, Shelf]" = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        for _ in range(_LAKES):
+            self._idle.put(None)
+
+    @contextmanager
+    def lake(self) -> Iterator[Lake]:
+        """A lake to read from; waits while all are in use."""
+        lake = self._idle.get()
+        try:
+            lake = lake or Lake(self.workspace, read_only=True)
+            yield lake
+        finally:
+            self._idle.put(lake)
+
+    def rows(self, name: str, **values: Any) -> list[dict[str, Any]]:
+        """The rows that `storage/sql/<name>.sql` finds."""
+        with self.lake() as lake:
+            return lake.query(sql(name), values).to_pylist()
+
+    def run_id(self, text: str) -> str:
+        """The id of the run that an address names; UsageError where there is none."""
+        with self.lake() as lake:
+            return newest_run(lake)["run_id"] if text == LATEST else run_of(lake, text)
+
+    def shelf(self, run_id: str) -> Shelf:
+        """A run, open for looking; the one looked at longest ago is closed for it."""
+        with self._lock:
+            if run_id not in self._shelves:
+                self._shelves[run_id] = Shelf.open(self.workspace, run_id, config=self.config)
+                if len(self._shelves) > _SHELVES:
+                    self._shelves.popitem(last=False)
+            self._shelves.move_to_end(run_id)
+            return self._shelves[run_id]
+
+    def close(self) -> None:
+        """Close the lakes that are not in use."""
+        for _ in range(_LAKES):
+            lake = self._idle.get()
+            if lake:
+                lake.close()

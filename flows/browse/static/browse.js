@@ -1,0 +1,57 @@
+"use strict";
+/* Keys, the list of keys, lists that load on, and what a page asks of this server. */
+
+const typing = (target) => target.closest("input, textarea, select, [contenteditable]") !== null;
+
+function columns(items) {
+  const top = items[0].getBoundingClientRect().top;
+  const next = items.findIndex((item) => item.getBoundingClientRect().top > top + 1);
+  return next < 1 ? items.length : next;
+}
+
+function move(key) {
+  const links = [...document.querySelectorAll("[data-grid] > li")].map((item) => item.querySelector("a")).filter(Boolean);
+  if (!links.length) return false;
+  const at = links.indexOf(document.activeElement);
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns(links), ArrowUp: -columns(links) }[key];
+  const to = at < 0 ? 0 : at + step;
+  if (to < 0 || to >= links.length) return false;
+  links[to].focus();
+  return true;
+}
+
+const follow = (selector) => {
+  const link = document.querySelector(selector);
+  if (link) link.click();
+  return link !== null;
+};
+
+const KEYS = {
+  "/": () => {
+    const field = document.querySelector("main input[type=search]") || document.querySelector("input[type=search]");
+    if (field) field.focus();
+    return field !== null;
+  },
+  "?": () => {
+    document.getElementById("keys").showModal();
+    return true;
+  },
+  n: () => follow("a[rel=next]"),
+  p: () => follow("a[rel=prev]"),
+  u: () => follow("a[data-up]"),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+  if (document.querySelector("dialog[open]")) return;
+  const done = event.key.startsWith("Arrow") ? move(event.key) : (KEYS[event.key] || (() => false))();
+  if (done) event.preventDefault();
+});
+
+document.addEventListener(
+  "error",
+  (event) => {
+    if (event.target instanceof HTMLImageElement) event.target.classList.add("gone");
+  },
+  true,
+);
