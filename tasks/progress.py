@@ -3,8 +3,9 @@
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Protocol
 
 from sortal.tasks.published_progress import published
@@ -14,6 +15,8 @@ log = logging.getLogger("sortal")
 _EVERY = 10.0  # seconds between log lines
 _FIRST = 5.0  # seconds before the first of them
 _REDRAW = 0.5  # seconds between changes of a notebook's line, and before it appears
+
+_listener: ContextVar[Callable[[str], None] | None] = ContextVar("listener", default=None)
 
 
 class Advance(Protocol):
@@ -35,7 +38,19 @@ def progress(description: str, total: int, unit: str) -> Iterator[Advance]:
         yield advance
 
 
+@contextmanager
+def told_to(listener: Callable[[str], None]) -> Iterator[None]:
+    """Within the body, and in this thread, tell `listener` a line at every step forward."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
 def _shown(description: str, total: int, unit: str) -> AbstractContextManager[Advance]:
+    if listener := _listener.get():
+        return nullcontext(_told(listener, description, total, unit))
     if sys.stderr.isatty():
         return _bar(description, total, unit)
     if in_notebook():
@@ -96,6 +111,17 @@ def _cell(description: str, total: int, unit: str) -> Iterator[Advance]:
     yield advance
     if line is not None:
         draw(f"{description}: {done:,} {unit} in {time.monotonic() - start:,.0f} s")
+
+
+def _told(listener: Callable[[str], None], description: str, total: int, unit: str) -> Advance:
+    done = 0
+
+    def advance(n: int, note: str = "") -> None:
+        nonlocal done
+        done += n
+        listener(f"{description}: {done:,} of {total:,} {unit}")
+
+    return advance
 
 
 def _log_lines(description: str, total: int, unit: str) -> Advance:

@@ -12,11 +12,11 @@ from starlette.staticfiles import StaticFiles
 from sortal.configs.errors import RunError, UsageError
 from sortal.flows.browse.base.library import Library
 from sortal.flows.browse.base.render import page
-from sortal.flows.browse.pages import collections, kind, kinds, pictures
+from sortal.flows.browse.pages import clean, collections, kind, kinds, make, pictures
 from sortal.flows.browse.safety import Guard
 from sortal.tasks.report.page import STYLE
 
-PAGES = (collections, kinds, kind, pictures)
+PAGES = (collections, kinds, kind, pictures, clean, make)
 
 
 def make_app(library: Library, guard: Guard) -> FastAPI:

@@ -84,6 +84,7 @@ def publish(workspace: Workspace, folder: Path, run_id: str, vectors: dict[str, 
     one = [run_id] * len(keys)
     tables = {
         "images": Select(sql("commit/images"), place | files),
+        "failures": Select(sql("commit/failures"), place | files),
         "assignments": pa.table({"run_id": one, "key": keys, "cluster": cluster,
                                  "distance": [seeds[key] / 10 for key in keys]}),
         "clusters": pa.table({"run_id": [run_id] * 2, "cluster": pa.array([0, 1], pa.int32()),

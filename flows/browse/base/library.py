@@ -9,6 +9,7 @@ from threading import Lock, Semaphore
 from typing import Any
 
 from sortal.configs.looks import LooksConfig
+from sortal.flows.browse.base.making import Making
 from sortal.flows.operations.find import Shelf
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.runs import newest_run, run_of
@@ -27,6 +28,7 @@ class Library:
 
     workspace: Workspace
     config: LooksConfig = field(default_factory=LooksConfig)
+    making: Making = field(default_factory=Making)
     decoders: Semaphore = field(default_factory=lambda: Semaphore(_DECODERS))
     _idle: "queue.LifoQueue[Lake | None]" = field(default_factory=queue.LifoQueue)
     _shelves: "OrderedDict[str, Shelf]" = field(default_factory=OrderedDict)

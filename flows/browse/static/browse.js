@@ -55,3 +55,7 @@ document.addEventListener(
   },
   true,
 );
+
+for (const waiting of document.querySelectorAll("[data-reload]")) {
+  setTimeout(() => location.reload(), 1000 * Number(waiting.dataset.reload));
+}

@@ -1,0 +1,13 @@
+(key, label) IN (
+    WITH placed AS (
+        SELECT DISTINCT key, label, cluster, distance
+        FROM assignments JOIN runs USING (run_id) JOIN images USING (scan, collection, key)
+        WHERE run_id = $run AND label IS NOT NULL
+    ),
+    label_of AS (
+        SELECT cluster, max_by(label, (n, label)) AS majority, max(n) / sum(n) AS share
+        FROM (SELECT cluster, label, count(*) AS n FROM placed GROUP BY ALL) GROUP BY cluster
+    )
+    SELECT (key, label) FROM placed JOIN label_of USING (cluster)
+    QUALIFY label != majority AND share > 0.5
+        AND distance < quantile_cont(distance, 0.5) OVER (PARTITION BY cluster))
