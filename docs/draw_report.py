@@ -3,7 +3,6 @@
 Run it after `make demo`: python docs/draw_report.py demo/workspace
 """
 
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,9 +10,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from sortal.flows.operations.pdf import QUIET, browser
+
 PICTURE = Path(__file__).parent / "images" / "report.webp"
 WIDTH, HEIGHT = 1200, 1560  # of the page, in its pixels
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def newest(workspace: Path) -> Path:
@@ -22,18 +22,12 @@ def newest(workspace: Path) -> Path:
     return pages[-1] if pages else sys.exit(f"no report in {workspace}; run make demo")
 
 
-def browser() -> str | None:
-    """The program that shows pages, if it is installed."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
-
-
 def draw(page: Path, picture: Path, program: str) -> None:
     """Write the top of a page as a picture, in the format that its name says."""
     with tempfile.TemporaryDirectory() as name:
         shot = Path(name) / "shot.png"
         subprocess.run(
-            [program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-             "--no-first-run", "--disable-background-networking", "--disable-component-update",
+            [program, *QUIET, "--hide-scrollbars",
              f"--user-data-dir={name}/profile", f"--window-size={WIDTH},{HEIGHT}",
              f"--screenshot={shot}", page.resolve().as_uri()],
             check=True, capture_output=True, timeout=120,

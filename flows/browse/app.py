@@ -1,5 +1,7 @@
 """The web application: its pages, what guards them, and an error as a page in one line."""
 
+import pkgutil
+from importlib import import_module
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -10,13 +12,11 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from sortal.configs.errors import RunError, UsageError
+from sortal.flows.browse import pages
 from sortal.flows.browse.base.library import Library
 from sortal.flows.browse.base.render import page
-from sortal.flows.browse.pages import clean, collections, kind, kinds, make, pictures
 from sortal.flows.browse.safety import Guard
 from sortal.tasks.report.page import STYLE
-
-PAGES = (collections, kinds, kind, pictures, clean, make)
 
 
 def make_app(library: Library, guard: Guard) -> FastAPI:
@@ -24,8 +24,8 @@ def make_app(library: Library, guard: Guard) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.library = library
     app.middleware("http")(guard)
-    for module in PAGES:
-        app.include_router(module.router)
+    for module in pkgutil.iter_modules(pages.__path__):  # found without a list to keep
+        app.include_router(import_module(f"{pages.__name__}.{module.name}").router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     app.get("/style/report.css")(_style)
     app.add_exception_handler(UsageError, _not_there)

@@ -37,12 +37,13 @@ def report(
     run: Annotated[
         str | None, typer.Argument(metavar="RUN", help="Run id. Default: the newest run.")
     ] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="As PDF too, through Chromium.")] = False,
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
     """Write the report of a run again, and print its path."""
     from sortal.flows.terminal.run import make_report
 
-    make_report(workspace, run)
+    make_report(workspace, run, pdf)
 
 
 def export(

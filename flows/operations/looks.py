@@ -14,7 +14,7 @@ from sortal.configs.looks import Look, LooksConfig
 from sortal.configs.section import identity_of
 from sortal.flows.operations.assign import StoredRun, command, load_run
 from sortal.storage.artifacts import Artifact, find
-from sortal.storage.collections.known import known_collections
+from sortal.storage.collections.known import source_now
 from sortal.storage.hashing import fingerprint
 from sortal.storage.lake.lake import Lake
 from sortal.storage.looks.rows import Place, known, record
@@ -54,11 +54,7 @@ def ensure(
 def source_of(workspace: Workspace, stored: StoredRun) -> str:
     """Where a run's images are now."""
     with Lake(workspace, read_only=True) as lake:
-        names = {each.collection: each for each in known_collections(lake)}
-    known_as = names.get(stored.row["collection"])
-    if stored.config.encoder.vectors or known_as is None or known_as.place is None:
-        return stored.config.source
-    return known_as.shown(workspace)
+        return source_now(lake, workspace, stored.row)
 
 
 class Maker:

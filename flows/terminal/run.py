@@ -223,8 +223,9 @@ def choice_lines(tried: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def make_report(workspace: Path, run: str | None) -> None:
+def make_report(workspace: Path, run: str | None, pdf: bool = False) -> None:
     """Make a run's report again from the lake (default: the newest run) and print its path."""
+    from sortal.flows.operations.pdf import print_page
     from sortal.storage.lake.lake import Lake
     from sortal.storage.lake.runs import newest_run
     from sortal.tasks.report.page import publish_report
@@ -232,7 +233,8 @@ def make_report(workspace: Path, run: str | None) -> None:
     place = Workspace(workspace.resolve())
     with Lake(place, read_only=True) as lake:
         run_id = newest_run(lake, run)["run_id"]
-    print(publish_report(place, run_id))
+    page = publish_report(place, run_id)
+    print(print_page(page) if pdf else page)
 
 
 def show_encoders() -> None:

@@ -1,7 +1,8 @@
 """The collections that a lake knows: found by their place, and named for people."""
 
+from collections.abc import Mapping
 from shlex import quote
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sortal.configs.errors import UsageError
 from sortal.storage.collections.place import is_same, place_of, source_at, was_at
@@ -35,6 +36,18 @@ class Known(NamedTuple):
 def known_collections(lake: Lake) -> list[Known]:
     """Every collection of the lake, that with the newest run first."""
     return [Known(*row) for row in lake.execute(sql("collections/known")).fetchall()]
+
+
+def source_now(lake: Lake, workspace: Workspace, row: Mapping[str, Any]) -> str:
+    """Where a run's images are now: where its collection is, whatever folder one is in.
+
+    Ready-made vectors stay what their run was given.
+    """
+    given: str = row["source"]
+    known = next((k for k in known_collections(lake) if k.collection == row["collection"]), None)
+    if row["encoder"].startswith("vectors:") or known is None or known.place is None:
+        return given
+    return known.shown(workspace)
 
 
 def collection_at(

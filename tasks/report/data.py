@@ -1,20 +1,14 @@
-"""What a report says, gathered from the lake by run id: small tables, never N rows."""
+"""What a report says: small tables, never N rows."""
 
-import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sortal.configs.errors import UsageError
-from sortal.storage.lake.lake import Lake
-from sortal.storage.lake.sql import sql
-from sortal.tasks.report.thumbnails import LARGE, SMALL, Place
+from sortal.tasks.report.labels import Confusion
+from sortal.tasks.report.thumbnails import LARGE, SMALL, TINY, Place
 
-_MAX_CARDS = 150
-_EXTREMES = 12
-_PICTURES = ((20, 12), (50, 7), (100, 5), (_MAX_CARDS, 3))  # up to so many cards, so many each
 _MODALITY = re.compile(r"view\.[a-z0-9_]+\.n_present")
 _CORPORA = {"noun": "nouns", "caption": "captions"}
 
@@ -47,6 +41,7 @@ class Cluster:
     label: str | None = None
     label_share: float | None = None
     pictures: list[Picture] = field(default_factory=list)
+    more: list[Picture] = field(default_factory=list)  # a contact sheet
     suggested: str | None = None  # what it would be called now, where its kept name does not fit
 
 
@@ -77,6 +72,14 @@ class Captioned(NamedTuple):
     weight: float
 
 
+class Suspect(NamedTuple):
+    """An image whose label is not the one that most of its kind have."""
+
+    picture: Picture
+    label: str
+    expected: str
+
+
 @dataclass(frozen=True)
 class ReportData:
     """Everything on the page. `run` is the row of `runs`, with `config` parsed.
@@ -102,6 +105,8 @@ class ReportData:
     candidates: list[dict[str, Any]] = field(default_factory=list)  # what was tried, best first
     counts: list[dict[str, Any]] = field(default_factory=list)  # numbers tried, ascending
     tree: list[Kind] = field(default_factory=list)  # the coarsest kinds; empty without any
+    confusion: Confusion | None = None  # None without labels
+    suspects: list[Suspect] = field(default_factory=list)  # nearest to their kind first
 
     @property
     def labelled(self) -> bool:
@@ -150,13 +155,17 @@ class ReportData:
     def places(self) -> list[Place]:
         """Every image the page shows, some of them twice."""
         cards = [picture for cluster in self.clusters for picture in cluster.pictures]
-        captioned = [each.picture for each in self.distrusted]
-        return [picture.place for picture in [*cards, *self.typical, *self.unusual, *captioned]]
+        found = [each.picture for each in self.distrusted] + [s.picture for s in self.suspects]
+        sheets = [picture for cluster in self.clusters for picture in cluster.more]
+        shown = [*cards, *self.typical, *self.unusual, *found, *sheets]
+        return [picture.place for picture in shown]
 
     def sizes(self) -> dict[str, int]:
-        """Pixels of each thumbnail: the first of a card is large."""
-        firsts = {c.pictures[0].place.key for c in self.clusters if c.pictures}
-        return {place.key: LARGE if place.key in firsts else SMALL for place in self.places()}
+        """Pixels of each thumbnail: the first of a card is large, those of a sheet are tiny."""
+        sizes = {picture.place.key: TINY for c in self.clusters for picture in c.more}
+        sizes |= {place.key: SMALL for place in self.places() if place.key not in sizes}
+        firsts = {c.pictures[0].place.key: LARGE for c in self.clusters if c.pictures}
+        return sizes | firsts
 
 
 def _title(role: str) -> str:
@@ -178,108 +187,3 @@ def modality_rows(metrics: Mapping[str, float]) -> list[ModalityRow]:
         )
         for (head, _, _), key in parts
     ]
-
-
-def pictures_per_card(n_cards: int) -> int:
-    """How many pictures a card has, so that a page stays below about 3 MB."""
-    return next(count for most, count in _PICTURES if n_cards <= most)
-
-
-def _fitting(keys: list[str]) -> list[str]:
-    """As many of a card's pictures as fill its grid, in which the first is four times as large."""
-    return keys[: next(n for n in (12, 7, 5, 3, 2, 1, 0) if n <= len(keys))]
-
-
-def gather(lake: Lake, run_id: str) -> ReportData:
-    """The report of a run; raises UsageError for a run that is not in the lake."""
-    run = run_row(lake, run_id)
-    rows = _rows(lake, "clusters", run=run_id)
-    n_cards = min(sum(row["size"] > 0 for row in rows), _MAX_CARDS)
-    count = pictures_per_card(n_cards)
-    shown = {row["cluster"]: _fitting(row["representatives"][:count]) for row in rows[:n_cards]}
-    extremes = _rows(lake, "extremes", run=run_id, count=_EXTREMES)
-    captioned = _rows(lake, "distrusted", run=run_id, count=_EXTREMES)
-    keys = {key for keys in shown.values() for key in keys}
-    keys |= {row["key"] for row in [*extremes, *captioned]}
-    pictures = _pictures(lake, run_id, sorted(keys))
-
-    metrics = {row["name"]: row["value"] for row in _rows(lake, "metrics", run=run_id)}
-    trained = _rows(lake, "training", run=run_id)
-
-    def of_kind(kind: str) -> list[Picture]:
-        found = [pictures[row["key"]] for row in extremes if row["kind"] == kind]
-        return sorted(found, key=lambda p: (p.distance, p.place.key), reverse=kind == "unusual")
-
-    return ReportData(
-        run=run,
-        clusters=[_cluster(row, pictures, shown.get(row["cluster"], [])) for row in rows],
-        n_cards=n_cards,
-        typical=of_kind("typical"),
-        unusual=of_kind("unusual"),
-        weights={k: w for k, w in _rows(lake, "weights", run=run_id)[0].items() if w},
-        failures=_rows(lake, "failures", run=run_id),
-        metrics=metrics,
-        changes=_rows(lake, "changes", run=run_id),
-        training={row["name"]: row["figures"] for row in trained},
-        candidates=_rows(lake, "candidates", run=run_id),
-        counts=_rows(lake, "counts", run=run_id),
-        tree=tree_of(_rows(lake, "tree", run=run_id)),
-        distrusted=[
-            Captioned(pictures[row["key"]], row["caption"], row["weight"])
-            for row in captioned
-            if row["key"] in pictures
-        ],
-    )
-
-
-def tree_of(rows: list[dict[str, Any]]) -> list[Kind]:
-    """The coarsest kinds of the rows (level, node, parent, ...), which are by level, then size."""
-    kinds: dict[tuple[int, int], Kind] = {}
-    top: list[Kind] = []
-    for row in rows:
-        kind = Kind(row["kind_id"], row["name"] or "", row["size"], row["level"], [])
-        kinds[row["level"], row["node"]] = kind
-        above = kinds.get((row["level"] + 1, row["parent"]))
-        (above.parts if above else top).append(kind)
-    return top
-
-
-def _rows(lake: Lake, name: str, **values: Any) -> list[dict[str, Any]]:
-    return lake.query(sql(f"report/{name}"), values).to_pylist()
-
-
-def run_row(lake: Lake, run_id: str) -> dict[str, Any]:
-    """The run's row of `runs`, `config` parsed; raises UsageError where there is none."""
-    rows = _rows(lake, "run", run=run_id)
-    if not rows:
-        raise UsageError(f"run_id must name a run in the lake, got {run_id!r}; see `sortal runs`")
-    return {**rows[0], "config": json.loads(rows[0]["config"] or "{}")}
-
-
-def _pictures(lake: Lake, run_id: str, keys: list[str]) -> dict[str, Picture]:
-    return {
-        row["key"]: Picture(
-            place=Place(row["key"], row["path"], row["offset"], row["bytes"]),
-            cluster=row["cluster"],
-            name=row["name"] or "",
-            distance=row["distance"],
-        )
-        for row in _rows(lake, "pictures", run=run_id, keys=keys)
-    }
-
-
-def _cluster(row: dict[str, Any], pictures: dict[str, Picture], keys: list[str]) -> Cluster:
-    return Cluster(
-        cluster=row["cluster"],
-        id=row["cluster_id"],
-        name=row["name"] or f"cluster {row['cluster_id']}",
-        size=row["size"],
-        share=row["share"],
-        caption=row["caption"],
-        mean_distance=row["mean_distance"],
-        nouns=[(noun["term"], noun["mass"]) for noun in row["nouns"] or []],
-        label=row["label"],
-        label_share=row["label_share"],
-        pictures=[pictures[key] for key in keys if key in pictures],
-        suggested=row["suggested_name"],
-    )

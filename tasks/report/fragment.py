@@ -1,9 +1,10 @@
 """A run as a piece of HTML for a notebook's cell: the kinds, each with a few pictures."""
 
 from sortal.configs.schema import ImagesConfig
+from sortal.storage.collections.known import source_now
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
-from sortal.tasks.report.data import gather
+from sortal.tasks.report.gather import gather
 from sortal.tasks.report.page import environment
 from sortal.tasks.report.thumbnails import Place, thumbnails
 
@@ -18,6 +19,7 @@ def fragment(workspace: Workspace, run_id: str) -> str:
     """
     with Lake(workspace, read_only=True) as lake:
         data = gather(lake, run_id)
+        source = source_now(lake, workspace, data.run)
     kinds = data.clusters[:MOST_KINDS]
     places: list[Place] = [picture.place for kind in kinds for picture in kind.pictures[:PICTURES]]
     config = ImagesConfig(**data.run["config"].get("images", {}))
@@ -28,7 +30,7 @@ def fragment(workspace: Workspace, run_id: str) -> str:
             run=data.run,
             kinds=kinds,
             n_more=len(data.clusters) - len(kinds),
-            pictures=thumbnails(data.run["source"], places, {}, config),
+            pictures=thumbnails(source, places, {}, config),
             per_kind=PICTURES,
         )
     )

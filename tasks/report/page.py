@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 import jinja2
 import yaml
@@ -13,10 +15,12 @@ from sortal.configs.schema import ImagesConfig
 from sortal.configs.shown import shown
 from sortal.storage.artifacts import Artifact
 from sortal.storage.atomic import atomic_file
+from sortal.storage.collections.known import source_now
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
-from sortal.tasks.report.data import ReportData, gather
-from sortal.tasks.report.thumbnails import thumbnails
+from sortal.tasks.report.data import ReportData
+from sortal.tasks.report.gather import gather
+from sortal.tasks.report.thumbnails import Place, thumbnails
 
 PAGE = "report.html"
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -104,13 +108,31 @@ def environment() -> jinja2.Environment:
     return environment
 
 
-def render(data: ReportData, pictures: Mapping[str, str]) -> str:
-    """The page. `pictures` maps image keys to `data:` addresses; a missing one is a placeholder."""
+@dataclass(frozen=True)
+class Links:
+    """Where a page leads: to the pages of `sortal browse` under `base`, to the files themselves."""
+
+    base: str | None = None
+    originals: Mapping[str, str] = field(default_factory=dict)  # by key
+
+    def kind(self, cluster_id: int) -> str | None:
+        """The page with every image of a kind; None where nothing serves it."""
+        return self.base and f"{self.base}/kind/{cluster_id}"
+
+    def image(self, key: str) -> str | None:
+        """The page of an image, or its file."""
+        page = self.base and f"{self.base}/image/{quote(key, safe='')}"
+        return page or self.originals.get(key)
+
+
+def render(data: ReportData, pictures: Mapping[str, str], links: Links | None = None) -> str:
+    """The page. `pictures` maps image keys to addresses; a missing one is a placeholder."""
     template = environment().get_template("report.html.jinja")
     return template.render(
         data=data,
         run=data.run,
         pictures=pictures,
+        links=links or Links(),
         cards=data.clusters[: data.n_cards],
         largest=max((cluster.size for cluster in data.clusters), default=0),
     )
@@ -120,9 +142,27 @@ def build(workspace: Workspace, run_id: str, source: str | None = None) -> str:
     """The page of a run in the lake; `source` is where its images are now, if they moved."""
     with Lake(workspace, read_only=True) as lake:
         data = gather(lake, run_id)
+        where = source or source_now(lake, workspace, data.run)
     config = ImagesConfig(**data.run["config"].get("images", {}))
-    where = source or data.run["source"]
-    return render(data, thumbnails(where, data.places(), data.sizes(), config))
+    pictures = thumbnails(where, data.places(), data.sizes(), config)
+    return render(data, pictures, Links(originals=_originals(where, data.places())))
+
+
+def build_served(lake: Lake, run_id: str, base: str) -> str:
+    """The same page for `sortal browse`, which has every picture and kind under `base`."""
+    data = gather(lake, run_id)
+    pictures = {each.key: f"{base}/small/{quote(each.key, safe='')}" for each in data.places()}
+    return render(data, pictures, Links(base))
+
+
+def _originals(source: str, places: list[Place]) -> dict[str, str]:
+    """Addresses of the files that are images themselves, by key."""
+    folder = Path(source).absolute()
+    files = {each.key: folder / each.path for each in places if each.offset is None}
+    try:
+        return {key: file.as_uri() for key, file in files.items() if file.is_file()}
+    except (OSError, ValueError):  # a source that is no folder
+        return {}
 
 
 def place_report(workspace: Workspace, run_id: str, report: Artifact) -> Path:

@@ -22,7 +22,7 @@ from sortal.tasks.sources.registry import open_source
 
 log = logging.getLogger("sortal")
 
-SMALL, LARGE = 112, 224  # pixels
+TINY, SMALL, LARGE = 64, 112, 224  # pixels
 _QUALITY = 70
 
 

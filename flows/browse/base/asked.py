@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from sortal.flows.browse.base.library import Library
 from sortal.flows.operations.find import Shelf
-from sortal.tasks.report.data import run_row
+from sortal.tasks.report.gather import run_row
 
 
 @dataclass

@@ -8,7 +8,8 @@ from starlette.responses import Response
 
 from sortal.flows.browse.base.asked import AskedRun, RunOf
 from sortal.flows.browse.base.render import page
-from sortal.tasks.report.data import Kind, tree_of
+from sortal.tasks.report.data import Kind
+from sortal.tasks.report.gather import tree_of
 
 router = APIRouter()
 

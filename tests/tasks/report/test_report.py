@@ -1,4 +1,6 @@
 from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -6,7 +8,7 @@ from report_run import NASTY, RUN, make_run
 from sortal.configs.errors import UsageError
 from sortal.storage.artifacts import Artifact
 from sortal.storage.lake.lake import Lake
-from sortal.tasks.report.data import gather, pictures_per_card
+from sortal.tasks.report.gather import gather, pictures_per_card
 from sortal.tasks.report.page import (
     PAGE,
     build,
@@ -56,7 +58,7 @@ def gathered(workspace):
 def test_the_page_asks_the_network_for_nothing(page):
     assert not {"script", "link", "iframe", "object", "base"} & {tag for tag, _ in page.elements}
     assert all(image["src"].startswith("data:image/webp;base64,") for image in page.all("img"))
-    assert all(link["href"].startswith("#") for link in page.all("a"))
+    assert all(link["href"].startswith(("#", "file:///")) for link in page.all("a"))
     style = page.text[page.text.index(":root") :]
     assert "url(" not in style and "@import" not in style
 
@@ -64,7 +66,12 @@ def test_the_page_asks_the_network_for_nothing(page):
 def test_every_link_inside_the_page_leads_somewhere(page):
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    assert {link["href"][1:] for link in page.all("a")} <= set(ids)
+    files = [link["href"] for link in page.all("a") if link["href"].startswith("file:")]
+    assert len({*files}) == 9 and all(
+        Path(unquote(urlsplit(each).path)).is_file() for each in files
+    )
+    inside = {link["href"] for link in page.all("a")} - {*files}
+    assert {each[1:] for each in inside} <= set(ids)
     named = {a["aria-labelledby"] for _, a in page.elements if "aria-labelledby" in a}
     assert named <= set(ids)
 

@@ -8,6 +8,8 @@ from PIL import Image
 
 from browser import browser
 from report_run import NASTY, RUN, make_run
+from sortal.configs.errors import RunError
+from sortal.flows.operations import pdf
 from sortal.tasks.report.page import publish_report
 
 ROOT = Path(__file__).parents[3]
@@ -26,6 +28,14 @@ def test_a_browser_shows_the_page_without_complaint_and_without_scrolling_sidewa
         assert shown.value("[...document.images].every(i => i.complete && i.naturalWidth)")
         assert shown.value("document.images.length") >= 9
         assert shown.value("document.documentElement.scrollWidth") <= width
+
+
+def test_the_page_is_printed_as_pdf_by_the_browser_or_one_line_says_why_not(written, monkeypatch):
+    if pdf.browser():
+        assert pdf.print_page(written).read_bytes().startswith(b"%PDF")
+    monkeypatch.setattr(pdf, "browser", lambda: None)
+    with pytest.raises(RunError, match="--pdf needs Chromium or Chrome.*print it: .*html"):
+        pdf.print_page(written)
 
 
 def test_the_picture_in_the_readme_is_made_by_its_script(written, tmp_path, monkeypatch):
