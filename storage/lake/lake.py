@@ -100,6 +100,15 @@ class Lake:
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
 
+    def bound(self, memory: str, spilled: str) -> None:
+        """From now on: so much memory and disk at the most, such as `2GB`; before `confine`."""
+        self._connection.execute("SET memory_limit = ?", [memory])
+        self._connection.execute("SET max_temp_directory_size = ?", [spilled])
+
+    def interrupt(self) -> None:
+        """End the statement that runs, from another thread: it raises duckdb.InterruptException."""
+        self._connection.interrupt()
+
     def execute(
         self, query: str, parameters: dict[str, Any] | list[Any] | None = None
     ) -> duckdb.DuckDBPyConnection:

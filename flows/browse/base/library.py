@@ -10,6 +10,7 @@ from typing import Any
 
 from sortal.configs.looks import LooksConfig
 from sortal.flows.browse.base.making import Making
+from sortal.flows.browse.base.question import Questions
 from sortal.flows.operations.find import Shelf
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.runs import newest_run, run_of
@@ -35,6 +36,7 @@ class Library:
     _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
+        self.questions = Questions(self.workspace)
         for _ in range(_LAKES):
             self._idle.put(None)
 

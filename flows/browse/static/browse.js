@@ -59,3 +59,9 @@ document.addEventListener(
 for (const waiting of document.querySelectorAll("[data-reload]")) {
   setTimeout(() => location.reload(), 1000 * Number(waiting.dataset.reload));
 }
+
+for (const box of document.querySelectorAll(".ask textarea")) {
+  box.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) box.form.requestSubmit();
+  });
+}
