@@ -14,7 +14,7 @@ _MAX_CARDS = 150
 _MAX_PICTURES = 400  # of all cards, their contact sheets included
 _LEAST_SHEET = 6  # pictures, or a card has none
 _EXTREMES = 12
-_PURE = 0.5  # share of a kind's labels that are one: others in it may be wrong
+PURE = 0.5  # share of a kind's labels that are one: others in it may be wrong
 _PICTURES = ((20, 12), (50, 7), (100, 5), (_MAX_CARDS, 3))  # up to so many cards, so many each
 
 
@@ -38,7 +38,7 @@ def gather(lake: Lake, run_id: str) -> ReportData:
     more = _more(lake, run_id, shown)
     extremes = _rows(lake, "extremes", run=run_id, count=_EXTREMES)
     captioned = _rows(lake, "distrusted", run=run_id, count=_EXTREMES)
-    suspects = _rows(lake, "suspects", run=run_id, purity=_PURE, count=_EXTREMES)
+    suspects = _rows(lake, "suspects", run=run_id, purity=PURE, count=_EXTREMES)
     keys = {key for keys in (*shown.values(), *more.values()) for key in keys}
     keys |= {row["key"] for row in [*extremes, *captioned, *suspects]}
     pictures = _pictures(lake, run_id, sorted(keys))

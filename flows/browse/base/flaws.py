@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from sortal.configs.looks import Look, LooksConfig
 from sortal.storage.lake.sql import literal, sql
+from sortal.tasks.report.gather import PURE
 
 Shape = Literal["files", "groups", "kinds", "images", "failures", "suspects", "matrix"]
 SHARE, MOST = 0.02, 24  # of a kind that are listed as odd
@@ -101,10 +102,10 @@ def _others() -> tuple[Flaw, ...]:
         ),
         Flaw(
             "labels", "Likely wrong labels",
-            "Images whose label is not their kind's most frequent one, where that one has more "
-            "than half of the kind's labelled images and the image lies nearer to the kind's "
-            "centre than half of them; the nearest first.",
-            "suspects", "labels", "labels", labels=True,
+            "Images whose label is not their kind's most frequent one, where that one has "
+            f"{100 * PURE:g}\u202f% or more of the kind's labelled images and the image is no farther "
+            "from the kind's centre than its images are on average; the nearest first.",
+            "suspects", "labels", "labels", labels=True, values={"purity": PURE},
         ),
         Flaw(
             "confusion", "Kinds and labels",

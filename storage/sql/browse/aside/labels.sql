@@ -8,6 +8,7 @@
         SELECT cluster, max_by(label, (n, label)) AS majority, max(n) / sum(n) AS share
         FROM (SELECT cluster, label, count(*) AS n FROM placed GROUP BY ALL) GROUP BY cluster
     )
-    SELECT (key, label) FROM placed JOIN label_of USING (cluster)
-    QUALIFY label != majority AND share > 0.5
-        AND distance < quantile_cont(distance, 0.5) OVER (PARTITION BY cluster))
+    SELECT (key, label) FROM placed JOIN label_of USING (cluster) JOIN (
+        SELECT cluster, avg(distance) AS middle FROM assignments WHERE run_id = $run GROUP BY ALL
+    ) USING (cluster)
+    WHERE label != majority AND share >= $purity AND distance <= middle)

@@ -27,8 +27,9 @@ label_of AS (
 ),
 
 middle AS (
-    SELECT cluster, quantile_cont(distance, 0.5) AS distance
-    FROM placed
+    SELECT cluster, avg(distance) AS distance
+    FROM assignments
+    WHERE run_id = $run
     GROUP BY cluster
 )
 
@@ -49,7 +50,7 @@ LEFT JOIN cluster_names AS named
     ON named.run_id = $run AND named.cluster = placed.cluster
 WHERE
     placed.label != label_of.majority
-    AND label_of.share > 0.5
-    AND placed.distance < middle.distance
+    AND label_of.share >= $purity
+    AND placed.distance <= middle.distance
 ORDER BY placed.distance, placed.key, placed.label
 LIMIT $count OFFSET $skipped
