@@ -103,8 +103,8 @@ def _others() -> tuple[Flaw, ...]:
         Flaw(
             "labels", "Likely wrong labels",
             "Images whose label is not their kind's most frequent one, where that one has "
-            f"{100 * PURE:g}\u202f% or more of the kind's labelled images and the image is no farther "
-            "from the kind's centre than its images are on average; the nearest first.",
+            f"{100 * PURE:g}\u202f% or more of the kind's labelled images and the image is no "
+            "farther from the kind's centre than its images are on average; the nearest first.",
             "suspects", "labels", "labels", labels=True, values={"purity": PURE},
         ),
         Flaw(
