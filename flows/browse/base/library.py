@@ -1,15 +1,16 @@
 """What pages are made of: lakes that are open for reading, and runs that are open for looking."""
 
 import queue
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Lock, Semaphore
+from threading import Semaphore
 from typing import Any
 
 from sortal.configs.looks import LooksConfig
+from sortal.flows.browse.base.kept import Kept
 from sortal.flows.browse.base.making import Making
+from sortal.flows.browse.base.points import Points
 from sortal.flows.browse.base.question import Questions
 from sortal.flows.operations.find import Shelf
 from sortal.storage.lake.lake import Lake
@@ -19,6 +20,8 @@ from sortal.storage.workspace import Workspace
 
 _LAKES = 4  # that are open at once: each answers one question at a time
 _SHELVES = 8  # runs that are open at once
+_MAPS = 2  # that are held: 100 MB each for a million images
+_COUNTS = 1000  # of lists that are remembered: a run does not change
 _DECODERS = 2  # pictures that are read at once
 LATEST = "latest"
 
@@ -32,8 +35,9 @@ class Library:
     making: Making = field(default_factory=Making)
     decoders: Semaphore = field(default_factory=lambda: Semaphore(_DECODERS))
     _idle: "queue.LifoQueue[Lake | None]" = field(default_factory=queue.LifoQueue)
-    _shelves: "OrderedDict[str, Shelf]" = field(default_factory=OrderedDict)
-    _lock: Lock = field(default_factory=Lock)
+    maps: Kept[Points] = field(default_factory=lambda: Kept(_MAPS))
+    counts: Kept[int] = field(default_factory=lambda: Kept(_COUNTS))
+    _shelves: Kept[Shelf] = field(default_factory=lambda: Kept(_SHELVES))
 
     def __post_init__(self) -> None:
         self.questions = Questions(self.workspace)
@@ -62,13 +66,9 @@ class Library:
 
     def shelf(self, run_id: str) -> Shelf:
         """A run, open for looking; the one looked at longest ago is closed for it."""
-        with self._lock:
-            if run_id not in self._shelves:
-                self._shelves[run_id] = Shelf.open(self.workspace, run_id, config=self.config)
-                if len(self._shelves) > _SHELVES:
-                    self._shelves.popitem(last=False)
-            self._shelves.move_to_end(run_id)
-            return self._shelves[run_id]
+        return self._shelves.get(
+            run_id, lambda: Shelf.open(self.workspace, run_id, config=self.config)
+        )
 
     def close(self) -> None:
         """Close the lakes that are not in use."""

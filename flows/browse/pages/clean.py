@@ -4,6 +4,7 @@ import csv
 import io
 import shlex
 from collections.abc import Iterator
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -34,8 +35,12 @@ def clean(request: Request, run: RunOf) -> Response:
     """Every list with its rule and how much is on it."""
     found = states(run, *_LOOKS)
     shown = _shown(run)
-    ready = [flaw for flaw in shown if flaw.look is None or found[flaw.look].is_made]
-    counts = {flaw.what: _total(run, flaw) for flaw in ready}
+    counts = {}
+    for flaw in shown:
+        made_at = found[flaw.look].made_at if flaw.look else None
+        if flaw.look is None or made_at:
+            place = (run.run_id, flaw.what, made_at)
+            counts[flaw.what] = run.library.counts.get(place, partial(_total, run, flaw))
     return page(request, "clean/overview", run=run.row, flaws=shown, states=found, counts=counts)
 
 
