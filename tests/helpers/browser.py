@@ -40,9 +40,13 @@ class Browser:
 
     def open(self, page: Path | str, width: int, height: int = 900) -> None:
         """Show a file or an address in a window of so many pixels, until all of it is loaded."""
+        self.resize(width, height)
+        self._loads("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
+
+    def resize(self, width: int, height: int = 900) -> None:
+        """Give the window so many pixels."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self._tell("Emulation.setDeviceMetricsOverride", **size)
-        self._loads("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
 
     def scheme(self, name: str) -> None:
         """Prefer `light` or `dark` from now on."""
@@ -76,10 +80,11 @@ class Browser:
         """Type into what has the focus."""
         self._tell("Input.insertText", text=text)
 
-    def press(self, key: str) -> None:
+    def press(self, key: str, control: bool = False) -> None:
         """Press a key: a letter, or a name in CODES."""
         named = key in CODES
         code = {"windowsVirtualKeyCode": CODES[key]} if named else {}
+        code |= {"modifiers": 2} if control else {}
         text = {"Enter": "\r"}.get(key, "" if named else key)
         self._tell("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, **code)
         self._tell("Input.dispatchKeyEvent", type="keyUp", key=key, **code)

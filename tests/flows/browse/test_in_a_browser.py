@@ -1,0 +1,165 @@
+"""The pages of `sortal browse` in a real Chromium: seen, used by keys alone, and checked by axe."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from browsed_site import make_runs, served
+from browser import Browser, browser
+from sortal.flows.browse.pages.map import script
+
+axe = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed")
+AXE = Path(axe.__file__).parent / "axe.min.js"
+RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
+GRAVE = ("serious", "critical")
+
+PAGES = [
+    "/",
+    "/collection/shapes%20%26%20%3Cb%3Ecolours",
+    "{run}",
+    "{run}/kind/{kind}",
+    "{run}/clean",
+    *(f"{{run}}/clean/{what}" for what in ("exact", "near", "odd", "dark", "unreadable", "labels",
+                                           "confusion")),
+    "{run}/map/inside?lasso=-2,-2,2,-2,2,2,-2,2",
+    "/ask",
+    "/ask?sql=SELECT+name,size,representatives+FROM+clusters",
+    "/ask?sql=FROM+nothing",
+    "/nowhere",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shown() -> Iterator[Browser]:
+    with browser() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def site(shown, tmp_path_factory) -> Iterator[str]:
+    with served(make_runs(tmp_path_factory.mktemp("site"))) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def place(site) -> dict[str, str]:
+    """What the addresses of pages are made of: the newest run, and a kind of it."""
+    run = httpx.get(f"{site}/ask/answer.csv?sql=SELECT+run_id+FROM+newest_run").text.split()[1]
+    kind = httpx.get(f"{site}/ask/answer.csv?sql=SELECT+min(stable_id)+FROM+clusters").text.split()
+    return {"run": f"/run/{run}", "kind": kind[1]}
+
+
+def complaints(shown: Browser) -> list[str]:
+    """Since the last time; a missing page is one that Chromium reports, drivers talk of speed."""
+    found = [each for each in shown.complaints if '"source": "rendering"' not in each]
+    shown.complaints.clear()
+    return found
+
+
+def arrives(shown: Browser, path: str) -> None:
+    """Wait until a page is there and its script has run."""
+    here = f"location.pathname.endsWith({json.dumps(path)})"
+    shown.until(f"{here} && document.readyState === 'complete'")
+
+
+def grave(shown: Browser, *rules: str) -> list[str]:
+    """What axe finds of a page that keeps people out."""
+    only = {"type": "rule", "values": list(rules)} if rules else RULES
+    asked = json.dumps({"runOnly": only, "resultTypes": ["violations"]})
+    found = shown.value(
+        f"axe.run(document, {asked}).then(r => r.violations.map(v => "
+        "[v.impact, v.id, v.nodes.slice(0, 3).map(n => n.html.slice(0, 200))]))"
+    )
+    return [each for each in found if each[0] in GRAVE]
+
+
+def check(shown: Browser, address: str) -> None:
+    """A page on a desk in the light, in the dark, and on a telephone."""
+    shown.scheme("light")
+    shown.open(address, 1280)
+    failed = "/nowhere" in address or "FROM+nothing" in address
+    assert len(complaints(shown)) == failed, address
+    assert shown.value("document.documentElement.scrollWidth") <= 1280
+    assert shown.value("document.querySelectorAll('h1').length") == 1
+    shown.value(AXE.read_text("utf-8") + ";1")
+    assert grave(shown) == [], address
+    shown.scheme("dark")
+    assert grave(shown, "color-contrast") == [], address
+    shown.resize(320)
+    assert shown.value("document.documentElement.scrollWidth") <= 320, address
+    assert grave(shown, "color-contrast") == [], address
+    assert complaints(shown) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_shown_without_complaint_wide_and_narrow_in_light_and_dark(
+    shown, site, place, page
+):
+    check(shown, site + page.format(**place))
+
+
+def test_by_keys_alone_from_kinds_to_an_image_and_back(shown, site, place):
+    shown.open(site + place["run"], 1280)
+    focused = "document.activeElement.getAttribute('href')"
+    shown.press("ArrowRight")
+    first = shown.value(focused)
+    shown.press("ArrowRight")
+    assert shown.value(focused) != first and "/kind/" in first
+    shown.press("ArrowLeft")
+    assert shown.value(focused) == first
+    shown.press("Enter")
+    arrives(shown, first)
+    shown.press("?")
+    assert shown.value("document.getElementById('keys').open")
+    shown.press("Enter")
+    shown.until("!document.getElementById('keys').open")
+    shown.press("/")
+    assert shown.value("document.activeElement.type") == "search"
+    shown.value("document.activeElement.blur()")
+    shown.press("u")
+    arrives(shown, place["run"])
+
+
+def test_ctrl_enter_asks_and_the_answer_is_on_the_page(shown, site):
+    shown.open(f"{site}/ask", 1280)
+    shown.click("#sql")
+    shown.type("SELECT 40 + 2 AS answer")
+    shown.press("Enter", control=True)
+    shown.until("document.querySelector('td') && document.querySelector('td').textContent === '42'")
+
+
+@pytest.mark.skipif(script() is None, reason="plotly is not installed")
+def test_the_map_is_drawn_shows_a_picture_and_opens_a_lasso(shown, site, place):
+    shown.open(f"{site}{place['run']}/map", 1280, 1100)
+    shown.until("document.getElementById('map').dataset.drawn === 'kind'")
+    assert complaints(shown) == []
+    assert shown.value("document.querySelectorAll('#legend li').length") == 3
+    shown.value(AXE.read_text("utf-8") + ";1")
+    assert grave(shown) == []
+    box = "document.getElementById('map').getBoundingClientRect()"
+    x, y, wide, high = shown.value(f"[{box}.x, {box}.y, {box}.width, {box}.height]")
+    at = shown.value(
+        "(() => { const m = document.getElementById('map'), f = m._fullLayout, t = m._fullData[0];"
+        "return [f.xaxis.d2p(t.x[0]), f.yaxis.d2p(t.y[0])]; })()"
+    )
+    shown.point(x + at[0] - 1, y + at[1])
+    shown.point(x + at[0], y + at[1])
+    shown.until("!document.getElementById('map-hover').hidden")
+    shown.until("document.querySelector('#map-hover img').naturalWidth > 0")
+    shown.click("[data-mode=drawclosedpath]")
+    corners = [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.5)]
+    shown.drag([(x + wide * right, y + high * down) for right, down in corners])
+    arrives(shown, "/map/inside")
+    assert shown.value("document.querySelectorAll('[data-grid] li').length") > 20
+    shown.open(f"{site}{place['run']}/map?by=label", 320)
+    shown.until("document.getElementById('map').dataset.drawn === 'label'")
+    assert shown.value("document.documentElement.scrollWidth") <= 320
+
+
+def test_no_request_left_the_server(shown, site):
+    ours = (site, "data:", "blob:", "about:", "chrome")
+    assert len(shown.requests) > 50
+    assert [address for address in shown.requests if not address.startswith(ours)] == []
