@@ -1,6 +1,7 @@
 """Search: the images of a run nearest to words, to a picture, or to one of its own images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +9,10 @@ from typing import Any, NamedTuple
 
 import faiss
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from sortal.configs.errors import UsageError
 from sortal.configs.looks import Look, LooksConfig
@@ -20,19 +24,17 @@ from sortal.storage.lake.sql import sql
 from sortal.storage.rows import FloatArray
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
-from sortal.tasks.embedding.images import image_store
 from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.encoders.base import Encoder
 from sortal.tasks.errors import ImageError
 from sortal.tasks.looks.read import look_at
 from sortal.tasks.looks.thumbnails import Thumbnails
 from sortal.tasks.pictures.decode import decode, middle
-from sortal.tasks.search.index import INDEX, KEYS, MEAN, nearest, open_index
+from sortal.tasks.search.index import INDEX, KEYS, MEAN, nearest, open_index, vector_of
 from sortal.tasks.sources.base import Source
 from sortal.tasks.sources.registry import open_source
 
-_MOST = 10_000  # images that a search gives
-_WIDER = 8  # times as many are looked at where a filter leaves some out
+MOST = 10_000  # images that a search gives
 
 
 class Hit(NamedTuple):
@@ -52,6 +54,7 @@ class Shelf:
     workspace: Workspace
     stored: StoredRun
     config: LooksConfig = field(default_factory=LooksConfig)
+    lakes: Callable[[], AbstractContextManager[Lake]] | None = None  # to read from; None: a new one
 
     @classmethod
     def open(
@@ -105,9 +108,12 @@ class Shelf:
         """key, path, offset, bytes of images of the run, the first path of each."""
         if not keys:
             return []
-        with Lake(self.workspace, read_only=True) as lake:
+        with self._reading() as lake:
             values = {"run": self.stored.run_id, "keys": list(keys)}
             return lake.query(sql("report/pictures"), values).to_pylist()
+
+    def _reading(self) -> AbstractContextManager[Lake]:
+        return self.lakes() if self.lakes else Lake(self.workspace, read_only=True)
 
     # Search
 
@@ -117,26 +123,54 @@ class Shelf:
         image: Path | bytes | None = None,
         key: str | None = None,
         count: int = 50,
-        among: Mapping[str, Any] | set[str] | None = None,
+        among: Iterable[str] | None = None,
     ) -> list[Hit]:
         """The `count` nearest images to words, a picture's bytes, or an image of the run.
 
         Several of them are added up. `among` are the keys that may be found; default: all.
         Raises UsageError for an encoder that has no text side, a picture that cannot be read.
         """
-        query = self._query(words, image, key)
-        count = min(count, _MOST)
-        sought, total = count + bool(key), self._index.ntotal
-        while True:
-            score, rows = nearest(self._index, query, sought if among is None else sought * _WIDER)
-            hits = [
-                Hit(self._keys[row], float(value))
-                for row, value in zip(rows.tolist(), score, strict=True)
-                if self._keys[row] != key and (among is None or self._keys[row] in among)
-            ]
-            if len(hits) >= count or among is None or sought * _WIDER >= total:
-                return hits[:count]
-            sought *= _WIDER
+        query = self.query(words, image, key)
+        rows = None if among is None else self.rows_of(pa.array(list(among), pa.string()))
+        return self.nearest(query, count, rows, key)
+
+    def nearest(
+        self,
+        query: FloatArray,
+        count: int,
+        among: NDArray[np.bool_] | None = None,
+        but: str | None = None,
+    ) -> list[Hit]:
+        """The `count` nearest images to a query (dim,), without the image `but`.
+
+        `among` are the rows of the index that may be found, as `rows_of` gives them.
+        """
+        count = min(count, MOST)
+        score, rows = nearest(self._index, query, count + (but is not None), among)
+        keys = self._keys.take(pa.array(rows)).to_pylist()
+        hits = [Hit(key, float(value)) for key, value in zip(keys, score, strict=True)]
+        return [hit for hit in hits if hit.key != but][:count]
+
+    def rows_of(self, keys: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
+        """Which rows of the index are those of `keys`, of shape (n_images,)."""
+        found: NDArray[np.bool_] = pc.is_in(self._keys, value_set=keys).to_numpy(
+            zero_copy_only=False
+        )
+        return found
+
+    def open_search(self) -> None:
+        """Make the index where there is none, and open it, so that a search does not wait."""
+        _ = self._index, self._keys
+
+    def open_encoder(self) -> None:
+        """Open what words and pictures are embedded with; UsageError where it is not here."""
+        self._needs_a_model("words")
+        _ = self._encoder
+
+    @property
+    def n_indexed(self) -> int:
+        """How many images the index holds."""
+        return len(self._keys)
 
     @cached_property
     def _artifact(self) -> Artifact:
@@ -147,11 +181,8 @@ class Shelf:
         return open_index(self._artifact.file(self.workspace, INDEX), self.config.search)
 
     @cached_property
-    def _keys(self) -> list[str]:
-        keys: list[str] = pq.read_table(self._artifact.file(self.workspace, KEYS))[
-            "key"
-        ].to_pylist()
-        return keys
+    def _keys(self) -> pa.Array:
+        return pq.read_table(self._artifact.file(self.workspace, KEYS))["key"].combine_chunks()
 
     @cached_property
     def _mean(self) -> FloatArray:
@@ -164,7 +195,13 @@ class Shelf:
         fingerprint = self.stored.row["encoder_fingerprint"]
         return PinnedEncoder(self.stored.config.encoder, fingerprint).open()
 
-    def _query(self, words: str | None, image: Path | bytes | None, key: str | None) -> FloatArray:
+    def query(
+        self,
+        words: str | None = None,
+        image: Path | bytes | None = None,
+        key: str | None = None,
+    ) -> FloatArray:
+        """What is sought, of shape (dim,): the sum of the unit vectors of all that is given."""
         parts: list[FloatArray] = []
         if words is not None:
             parts.append(self._of_words(words))
@@ -212,11 +249,10 @@ class Shelf:
         return found
 
     def _of_key(self, key: str) -> FloatArray:
-        store = image_store(self.workspace, self.stored.row["encoder_fingerprint"])
-        found = store.take([key])
-        if key not in found:
+        row = pc.index(self._keys, key).as_py()
+        if row < 0:
             raise UsageError(f"no image {key!r} in run {self.stored.run_id}")
-        return found[key] - self._mean
+        return vector_of(self._index, row)
 
     def _needs_a_model(self, what: str) -> None:
         spec = self.stored.config.encoder.spec

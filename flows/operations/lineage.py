@@ -1,4 +1,4 @@
-"""What `sortal rename` and `sortal diff` do: names that stay, and what moved between two runs."""
+"""What `sortal rename` and `sortal diff` do: names and marks that stay, and what moved."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,14 +16,17 @@ from sortal.storage.workspace import Workspace
 
 _CLEAR = "DELETE FROM pins WHERE series = $series AND stable_id = $id"
 _PIN = "INSERT INTO pins VALUES ($series, $id, $name, $now)"
+MARKS = ("done", "to delete")
+_UNMARK = "DELETE FROM marks WHERE series = $series AND stable_id = $id"
+_MARK = "INSERT INTO marks VALUES ($series, $id, $mark, $now)"
 
 
-def rename(workspace: Path, cluster: str, name: str | None, run: str | None) -> str:
+def rename(workspace: Path, cluster: str | int, name: str | None, run: str | None) -> str:
     """Pin a name to a cluster of a run (default: the newest), or with None take the pin away.
 
-    `cluster` is a stable id or the present name. The name holds for the cluster in every run of
-    the series, past and to come. Returns a sentence that says what was done; raises UsageError
-    for a cluster that is not there, or a name that is another's.
+    `cluster` is a stable id or the present name; a number is an id alone. The name holds for the
+    cluster in every run of the series, past and to come. Returns a sentence that says what was
+    done; raises UsageError for a cluster that is not there, or a name that is another's.
     """
     wanted = _checked(name)
     Catalogue.configured(Workspace(workspace)).require()
@@ -40,10 +43,44 @@ def _checked(name: str | None) -> str | None:
     return clean
 
 
-def _rename(lake: Lake, cluster: str, name: str | None, run: str | None) -> str:
-    of_run = {"run": newest_run(lake, run)["run_id"]}
-    rows = lake.query(sql("lineage/target"), of_run).to_pylist()
-    row = _find(rows, cluster, of_run["run"])
+def mark(workspace: Path, cluster: str | int, word: str | None, run: str | None) -> str:
+    """Mark a cluster of a run (default: the newest) as one of MARKS, or with None as nothing.
+
+    `cluster` is as for `rename`, and the mark holds as long as a name does. Returns a sentence
+    that says what was done; raises UsageError for a cluster that is not there, or another word.
+    """
+    if word is not None and word not in MARKS:
+        raise UsageError(f"a mark must be one of {', '.join(MARKS)}, got {word[:40]!r}")
+    Catalogue.configured(Workspace(workspace)).require()
+    with Lake(Workspace(workspace.resolve())) as lake:
+        return lake.transact(lambda: _mark(lake, cluster, word, run))
+
+
+def _mark(lake: Lake, cluster: str | int, word: str | None, run: str | None) -> str:
+    row = _target(lake, cluster, run)[0]
+    place = {"series": row["series"], "id": row["stable_id"]}
+    lake.mark()
+    lake.execute(_UNMARK, place)
+    if word is not None:
+        lake.execute(_MARK, {**place, "mark": word, "now": _now()})
+    return f"cluster {row['stable_id']} ({row['name']}) is marked {word or 'no more'}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _target(
+    lake: Lake, cluster: str | int, run: str | None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The cluster that is meant, and all of its run."""
+    run_id = newest_run(lake, run)["run_id"]
+    rows = lake.query(sql("lineage/target"), {"run": run_id}).to_pylist()
+    return _find(rows, cluster, run_id), rows
+
+
+def _rename(lake: Lake, cluster: str | int, name: str | None, run: str | None) -> str:
+    row, rows = _target(lake, cluster, run)
     place = {"series": row["series"], "id": row["stable_id"]}
     if name is None and not row["pinned"]:
         raise UsageError(f"cluster {row['stable_id']} ({row['name']}) has no pinned name")
@@ -58,16 +95,15 @@ def _rename(lake: Lake, cluster: str, name: str | None, run: str | None) -> str:
     lake.execute(sql("lineage/pin"), {**place, "name": name})
     if name is None:
         return f"cluster {row['stable_id']} has its own name again"
-    now = datetime.now(UTC).replace(tzinfo=None)
-    lake.execute(_PIN, {**place, "name": name, "now": now})
+    lake.execute(_PIN, {**place, "name": name, "now": _now()})
     return f"cluster {row['stable_id']} ({row['name']}) is now {name}"
 
 
-def _find(rows: list[dict[str, Any]], cluster: str, run_id: str) -> dict[str, Any]:
+def _find(rows: list[dict[str, Any]], cluster: str | int, run_id: str) -> dict[str, Any]:
     named = [row for row in rows if row["name"] == cluster]
     if not named:
-        named = [row for row in rows if str(row["stable_id"]) == cluster]
-    if not named:
+        named = [row for row in rows if str(row["stable_id"]) == str(cluster)]
+    if not named and isinstance(cluster, str):
         named = [row for row in rows if row["name"].lower() == cluster.lower()]
     if len(named) == 1:
         return named[0]

@@ -110,6 +110,9 @@ def lines_of(plan: Deletion) -> list[str]:
     if run["pins"]:
         names = ", ".join(f"{pin['name']} (id {pin['id']})" for pin in run["pins"])
         lines.append(f"  pinned names of clusters that are in no other run: {names}")
+    if run["marks"]:
+        said = ", ".join(f"{mark['mark']} (id {mark['id']})" for mark in run["marks"])
+        lines.append(f"  marks of clusters that are in no other run: {said}")
     for follower in run["followers"]:
         then = run["previous_run_id"]
         now = f"is compared with {then} then" if then else "is the first of its series then"

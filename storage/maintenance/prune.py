@@ -73,9 +73,10 @@ def delete_rows(lake: Lake, run: dict[str, Any]) -> None:
     for table in (*RUN_TABLES, "runs"):
         lake.execute(f"DELETE FROM {table} WHERE run_id = $run", {"run": run["run_id"]})
     _delete_scans(lake, run["collection"], [run])
-    for pin in run["pins"]:
-        place = {"series": run["series"], "id": pin["id"]}
-        lake.execute("DELETE FROM pins WHERE series = $series AND stable_id = $id", place)
+    for table in ("pins", "marks"):
+        for each in run[table]:
+            place = {"series": run["series"], "id": each["id"]}
+            lake.execute(f"DELETE FROM {table} WHERE series = $series AND stable_id = $id", place)
     if run["is_the_last"]:
         name = {"name": run["collection"]}
         lake.execute("DELETE FROM collections WHERE collection = $name", name)

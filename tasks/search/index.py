@@ -5,6 +5,7 @@ of cells (inverted lists); it grows from the one before, whose cells stay.
 """
 
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -47,18 +48,43 @@ def add(index: faiss.Index, rows: Rows, mean: FloatArray) -> None:
 
 def open_index(file: Path, config: SearchConfig) -> faiss.Index:
     """The index of a file, mapped: what is not looked at is not read."""
-    index = faiss.read_index(str(file), _MAPPED)
+    index: Any = faiss.read_index(str(file), _MAPPED)
     if hasattr(index, "nprobe"):
         index.nprobe = config.probed
+        index.make_direct_map()
     return index
 
 
-def nearest(index: faiss.Index, query: FloatArray, count: int) -> tuple[FloatArray, NDArray]:
-    """Scores and rows of shape (n,) of the nearest to a query (dim,), the nearest first."""
+def nearest(
+    index: faiss.Index, query: FloatArray, count: int, among: NDArray[np.bool_] | None = None
+) -> tuple[FloatArray, NDArray[np.int64]]:
+    """Scores and rows of shape (n,) of the nearest to a query (dim,), the nearest first.
+
+    `among` (ntotal,) says which rows may be found. The fewer they are, the more cells are looked
+    into, so that they are found.
+    """
     unit = query / max(float(np.linalg.norm(query)), 1e-12)
-    score, row = index.search(unit[None].astype(np.float32), max(1, min(count, index.ntotal)))
+    count = max(1, min(count, index.ntotal))
+    score, row = index.search(unit[None].astype(np.float32), count, params=_only(index, among))
     there = row[0] >= 0
     return score[0][there], row[0][there]
+
+
+def _only(index: Any, among: NDArray[np.bool_] | None) -> Any:
+    if among is None:
+        return None
+    lib: Any = faiss  # its own types lack what SWIG adds
+    chosen = lib.IDSelectorBitmap(np.packbits(among, bitorder="little"))
+    if not hasattr(index, "nprobe"):
+        return lib.SearchParameters(sel=chosen)
+    share = max(int(among.sum()), 1) / max(index.ntotal, 1)
+    return lib.SearchParametersIVF(sel=chosen, nprobe=min(index.nlist, int(index.nprobe / share)))
+
+
+def vector_of(index: faiss.Index, row: int) -> FloatArray:
+    """The unit vector (dim,) that the index holds of a row."""
+    found: Any = index.reconstruct(row)
+    return np.asarray(found, np.float32)
 
 
 def _flat(dim: int) -> faiss.Index:

@@ -1,5 +1,7 @@
 """What every page is given: the library, and the run that its address names."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
@@ -7,9 +9,9 @@ from typing import Annotated, Any
 from fastapi import Depends, Path
 from starlette.requests import Request
 
+from sortal.configs.errors import UsageError
 from sortal.flows.browse.base.library import Library
-from sortal.flows.operations.find import Shelf
-from sortal.tasks.report.gather import run_row
+from sortal.flows.operations.find import Hit, Shelf
 
 
 @dataclass
@@ -22,17 +24,40 @@ class AskedRun:
     @cached_property
     def row(self) -> dict[str, Any]:
         """Its row of `runs`."""
-        with self.library.lake() as lake:
-            return run_row(lake, self.run_id)
+        row = self.library.rows("report/run", run=self.run_id)[0]
+        return {**row, "config": json.loads(row["config"] or "{}")}
+
+    @property
+    def kinds(self) -> list[dict[str, Any]]:
+        """Its kinds, the largest first."""
+        return self.rows("kinds")
+
+    @cached_property
+    def cards(self) -> list[dict[str, Any]]:
+        """Its kinds, each with the label that most of its images have."""
+        labels = {row["cluster"]: row for row in self.rows("labels", lasting=True)}
+        nothing = {"label": None, "label_share": None}
+        return [card | labels.get(card["cluster"], nothing) for card in self.kinds]
+
+    def card(self, kind: int) -> dict[str, Any]:
+        """The kind of a stable id; raises UsageError where the run has none."""
+        found = next((card for card in self.kinds if card["cluster_id"] == kind), None)
+        if found is None:
+            raise UsageError(f"run {self.run_id} has no kind {kind}")
+        return found
+
+    def shown(self, hits: Sequence[Hit]) -> list[dict[str, Any]]:
+        """What a list shows of images that were found: key, score, path, label, kind."""
+        return self.library.shown(self.run_id).rows(hits, self.kinds)
 
     @property
     def shelf(self) -> Shelf:
         """The run, open for looking."""
         return self.library.shelf(self.run_id)
 
-    def rows(self, name: str, **values: Any) -> list[dict[str, Any]]:
+    def rows(self, name: str, lasting: bool = False, **values: Any) -> list[dict[str, Any]]:
         """The rows that `storage/sql/browse/<name>.sql` finds of this run."""
-        return self.library.rows(f"browse/{name}", run=self.run_id, **values)
+        return self.library.rows(f"browse/{name}", lasting, run=self.run_id, **values)
 
 
 def _library(request: Request) -> Library:

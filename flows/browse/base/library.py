@@ -1,6 +1,11 @@
-"""What pages are made of: lakes that are open for reading, and runs that are open for looking."""
+"""What pages are made of: lakes that are open for reading, and runs that are open for looking.
+
+Answers of the lake are kept while nobody writes to it: `meta` counts what was written. A page that
+we wrote is seen at once, and what another process wrote within a second.
+"""
 
 import queue
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +17,9 @@ from sortal.flows.browse.base.kept import Kept
 from sortal.flows.browse.base.making import Making
 from sortal.flows.browse.base.points import Points
 from sortal.flows.browse.base.question import Questions
+from sortal.flows.browse.base.seeker import Seeker
+from sortal.flows.browse.base.shown import Shown
+from sortal.flows.browse.base.vectors import RunVectors
 from sortal.flows.operations.find import Shelf
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.runs import newest_run, run_of
@@ -22,8 +30,14 @@ _LAKES = 4  # that are open at once: each answers one question at a time
 _SHELVES = 8  # runs that are open at once
 _MAPS = 2  # that are held: 100 MB each for a million images
 _COUNTS = 1000  # of lists that are remembered: a run does not change
+_VECTORS = 3  # runs whose keys are in memory: 40 MB a million images, and twice that for lists
+_ANSWERS = 300  # of the lake, a page's rows each
+_MOST_ROWS = 3000  # of an answer that is kept
 _DECODERS = 2  # pictures that are read at once
+_FRESH = 1.0  # seconds until it is asked again whether the lake has changed
+_COMMITS = "SELECT value FROM meta WHERE name = 'commits'"
 LATEST = "latest"
+Rows = list[dict[str, Any]]
 
 
 @dataclass
@@ -38,6 +52,11 @@ class Library:
     maps: Kept[Points] = field(default_factory=lambda: Kept(_MAPS))
     counts: Kept[int] = field(default_factory=lambda: Kept(_COUNTS))
     _shelves: Kept[Shelf] = field(default_factory=lambda: Kept(_SHELVES))
+    _seekers: Kept[Seeker] = field(default_factory=lambda: Kept(_SHELVES))
+    _vectors: Kept[RunVectors] = field(default_factory=lambda: Kept(_VECTORS))
+    _shown: Kept[Shown] = field(default_factory=lambda: Kept(_VECTORS))
+    _answers: Kept[Any] = field(default_factory=lambda: Kept(_ANSWERS))
+    _version: tuple[float, str] = (0.0, "")
 
     def __post_init__(self) -> None:
         self.questions = Questions(self.workspace)
@@ -54,21 +73,75 @@ class Library:
         finally:
             self._idle.put(lake)
 
-    def rows(self, name: str, **values: Any) -> list[dict[str, Any]]:
-        """The rows that `storage/sql/<name>.sql` finds."""
-        with self.lake() as lake:
-            return lake.query(sql(name), values).to_pylist()
+    def rows(self, name: str, lasting: bool = False, **values: Any) -> Rows:
+        """The rows that `storage/sql/<name>.sql` finds; not to be changed, others get them too.
+
+        `lasting` are those that nothing but the end of their run changes.
+        """
+
+        def ask() -> Rows:
+            with self.lake() as lake:
+                return lake.query(sql(name), values).to_pylist()
+
+        words = tuple(sorted((key, repr(value)) for key, value in values.items()))
+        asked = (name, words, "" if lasting else self.version)
+        found: Rows = self._answers.get(asked, ask)
+        if len(found) > _MOST_ROWS:
+            self._answers.drop(asked)
+        return found
+
+    @property
+    def version(self) -> str:
+        """What has been written to the lake, as a number that grows."""
+        asked, version = self._version
+        if time.monotonic() - asked > _FRESH:
+            with self.lake() as lake:
+                version = str((lake.execute(_COMMITS).fetchone() or ("",))[0])
+            self._version = (time.monotonic(), version)
+        return version
+
+    def written(self) -> None:
+        """Something was written: what is kept may be of before."""
+        self._version = (0.0, "")
 
     def run_id(self, text: str) -> str:
         """The id of the run that an address names; UsageError where there is none."""
-        with self.lake() as lake:
-            return newest_run(lake)["run_id"] if text == LATEST else run_of(lake, text)
+
+        def ask() -> str:
+            with self.lake() as lake:
+                return newest_run(lake)["run_id"] if text == LATEST else run_of(lake, text)
+
+        found: str = self._answers.get(("run", text, self.version), ask)
+        return found
 
     def shelf(self, run_id: str) -> Shelf:
-        """A run, open for looking; the one looked at longest ago is closed for it."""
-        return self._shelves.get(
-            run_id, lambda: Shelf.open(self.workspace, run_id, config=self.config)
+        """A run, open for looking."""
+
+        def open_run() -> Shelf:
+            shelf = Shelf.open(self.workspace, run_id, config=self.config)
+            shelf.lakes = self.lake
+            return shelf
+
+        return self._shelves.get(run_id, open_run)
+
+    def seeker(self, run_id: str) -> Seeker:
+        """The search of a run."""
+        return self._seekers.get(run_id, lambda: Seeker(self.shelf(run_id)))
+
+    def vectors(self, run_id: str) -> RunVectors:
+        """What a run decided by; raises RunError where it is gone."""
+        return self._vectors.get(
+            run_id, lambda: RunVectors.open(self.workspace, self.shelf(run_id).stored)
         )
+
+    def shown(self, run_id: str) -> Shown:
+        """What lists show of a run's images."""
+
+        def read() -> Shown:
+            with self.lake() as lake:
+                return Shown.of(lake.query(sql("browse/shown"), {"run": run_id}))
+
+        return self._shown.get(run_id, read)
 
     def close(self) -> None:
         """Close the lakes that are not in use."""

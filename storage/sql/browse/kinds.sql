@@ -1,39 +1,36 @@
 SELECT
-    card.cluster,
-    card.cluster_id,
-    card.name,
-    card.name_fits,
-    card.suggested_name,
+    cluster.cluster,
+    named.cluster_id,
+    named.name,
+    suggested.suggested_name IS NULL AS name_fits,
+    suggested.suggested_name,
     named.pinned,
-    card.size,
-    card.share,
-    card.caption,
-    card.mean_distance,
-    card.nouns,
-    card.representatives,
-    label.label,
-    label.label_share,
+    cluster.size,
+    cluster.size / sum(cluster.size) OVER () AS share,
+    cluster.caption,
+    cluster.mean_distance,
+    noun.nouns,
+    cluster.representatives,
     mark.mark,
     traced.event,
     traced.came,
     traced.went
-FROM cluster_cards AS card
+FROM clusters AS cluster
+JOIN runs AS run ON run.run_id = cluster.run_id
 JOIN cluster_names AS named
-    ON named.run_id = card.run_id AND named.cluster = card.cluster
-JOIN series ON series.run_id = card.run_id
+    ON named.run_id = cluster.run_id AND named.cluster = cluster.cluster
+LEFT JOIN suggested_names AS suggested
+    ON suggested.run_id = cluster.run_id AND suggested.cluster = cluster.cluster
 LEFT JOIN (
-    SELECT
-        cluster,
-        max_by(label, (n_images, label)) AS label,
-        max(n_images) / sum(n_images) AS label_share
-    FROM confusion
-    WHERE run_id = $run
+    SELECT cluster, list(term ORDER BY rank) AS nouns
+    FROM cluster_terms
+    WHERE run_id = $run AND corpus = 'noun'
     GROUP BY cluster
-) AS label ON label.cluster = card.cluster
-LEFT JOIN marks AS mark ON mark.series = series.series AND mark.stable_id = card.cluster_id
+) AS noun ON noun.cluster = cluster.cluster
+LEFT JOIN marks AS mark ON mark.series = run.series AND mark.stable_id = named.cluster_id
 LEFT JOIN lineage AS traced
-    ON traced.run_id = card.run_id
-    AND traced.cluster = card.cluster
+    ON traced.run_id = cluster.run_id
+    AND traced.cluster = cluster.cluster
     AND traced.previous_run_id IS NOT NULL
-WHERE card.run_id = $run
-ORDER BY card.size DESC, card.cluster_id
+WHERE cluster.run_id = $run
+ORDER BY cluster.size DESC, named.cluster_id

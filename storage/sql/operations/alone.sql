@@ -1,5 +1,19 @@
 -- What of a run nothing else needs: its scan where no other run is of it, its artifacts, and pinned
--- names of clusters that live in no other run of its series.
+-- names and marks of clusters that live in no other run of its series.
+WITH alone AS (
+    SELECT coalesce(own.stable_id, own.cluster) AS stable_id
+    FROM clusters AS own
+    WHERE own.run_id = $run
+        AND NOT EXISTS (
+            FROM clusters AS other
+            JOIN runs AS member ON member.run_id = other.run_id
+            WHERE other.run_id <> $run
+                AND member.series = (SELECT series FROM runs WHERE run_id = $run)
+                AND coalesce(other.stable_id, other.cluster)
+                    = coalesce(own.stable_id, own.cluster)
+        )
+)
+
 SELECT
     run.run_id,
     run.collection,
@@ -39,21 +53,17 @@ SELECT
         (
             SELECT list({'id': pin.stable_id, 'name': pin.name} ORDER BY pin.stable_id)
             FROM pins AS pin
-            WHERE pin.series = run.series
-                AND EXISTS (
-                    FROM clusters AS own
-                    WHERE own.run_id = $run
-                        AND coalesce(own.stable_id, own.cluster) = pin.stable_id
-                )
-                AND NOT EXISTS (
-                    FROM clusters AS other
-                    JOIN runs AS member ON member.run_id = other.run_id
-                    WHERE other.run_id <> $run
-                        AND member.series = run.series
-                        AND coalesce(other.stable_id, other.cluster) = pin.stable_id
-                )
+            WHERE pin.series = run.series AND pin.stable_id IN (SELECT stable_id FROM alone)
         ),
         []
-    ) AS pins
+    ) AS pins,
+    coalesce(
+        (
+            SELECT list({'id': said.stable_id, 'mark': said.mark} ORDER BY said.stable_id)
+            FROM marks AS said
+            WHERE said.series = run.series AND said.stable_id IN (SELECT stable_id FROM alone)
+        ),
+        []
+    ) AS marks
 FROM runs AS run
 WHERE run.run_id = $run

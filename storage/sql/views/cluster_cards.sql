@@ -30,6 +30,7 @@ SELECT
     term.captions,
     picture.path AS typical,
     cluster.representatives,
+    mark.mark,
     named.stable_id,
     cluster.cluster
 FROM clusters AS cluster
@@ -43,3 +44,5 @@ LEFT JOIN picture
     ON picture.scan = run.scan
     AND picture.collection = run.collection
     AND picture.key = cluster.representatives[1]
+LEFT JOIN marks AS mark
+    ON mark.series = run.series AND mark.stable_id = named.cluster_id

@@ -8,7 +8,7 @@ from grown import Collection
 from sortal.configs.errors import RunError, UsageError
 from sortal.flows.operations.collections import rebind
 from sortal.flows.operations.delete import delete, planned
-from sortal.flows.operations.lineage import rename
+from sortal.flows.operations.lineage import mark, rename
 from sortal.flows.operations.verify import verify
 from sortal.flows.terminal.maintenance import lines_of
 from sortal.storage.lake.lake import Lake
@@ -119,20 +119,24 @@ def test_the_only_run_takes_its_collection_with_it(pets):
     assert pets.run(3).changes["new"] == len(pets.images)
 
 
-def test_pinned_names_stay_where_the_cluster_lives_in_another_run(pets):
+def test_pinned_names_and_marks_stay_where_the_cluster_lives_in_another_run(pets):
     pets, root, (first, second, third) = pets
     ids = {run: {number for _, number, _ in ids_of(pets, run)} for run in (first, second, third)}
     both = min(ids[first] & ids[second] & ids[third])
     rename(root, str(both), "kept for good", second)
+    mark(root, both, "done", second)
     other = max(ids[second] - {both})
     with Lake(Workspace(root)) as lake:  # as if the second run had a kind of its own
         lake.execute(
             "UPDATE clusters SET stable_id = 77 WHERE run_id = ? AND stable_id = ?", [second, other]
         )
     rename(root, "77", "of this run alone", second)
+    mark(root, 77, "to delete", second)
     assert planned(root, second).run["pins"] == [{"id": 77, "name": "of this run alone"}]
+    assert planned(root, second).run["marks"] == [{"id": 77, "mark": "to delete"}]
     delete(root, second)
     assert pets.rows("SELECT stable_id, name FROM pins") == [(both, "kept for good")]
+    assert pets.rows("SELECT stable_id, mark FROM marks") == [(both, "done")]
     names = "SELECT DISTINCT name FROM cluster_names WHERE cluster_id = ?"
     assert pets.rows(names, both) == [("kept for good",)]
 
