@@ -35,7 +35,9 @@ class AskedRun:
     @cached_property
     def cards(self) -> list[dict[str, Any]]:
         """Its kinds, each with the label that most of its images have."""
-        labels = {row["cluster"]: row for row in self.rows("labels", lasting=True)}
+        labels = {
+            row["cluster"]: row for row in self.library.lasting("browse/labels", run=self.run_id)
+        }
         nothing = {"label": None, "label_share": None}
         return [card | labels.get(card["cluster"], nothing) for card in self.kinds]
 
@@ -55,9 +57,9 @@ class AskedRun:
         """The run, open for looking."""
         return self.library.shelf(self.run_id)
 
-    def rows(self, name: str, lasting: bool = False, **values: Any) -> list[dict[str, Any]]:
+    def rows(self, name: str, **values: Any) -> list[dict[str, Any]]:
         """The rows that `storage/sql/browse/<name>.sql` finds of this run."""
-        return self.library.rows(f"browse/{name}", lasting, run=self.run_id, **values)
+        return self.library.rows(f"browse/{name}", run=self.run_id, **values)
 
 
 def _library(request: Request) -> Library:

@@ -73,19 +73,23 @@ class Library:
         finally:
             self._idle.put(lake)
 
-    def rows(self, name: str, lasting: bool = False, **values: Any) -> Rows:
-        """The rows that `storage/sql/<name>.sql` finds; not to be changed, others get them too.
+    def rows(self, name: str, **values: Any) -> Rows:
+        """The rows that `storage/sql/<name>.sql` finds; not to be changed, others get them too."""
+        return self._rows(self.version, name, values)
 
-        `lasting` are those that nothing but the end of their run changes.
-        """
+    def lasting(self, name: str, **values: Any) -> Rows:
+        """Rows that nothing changes but the end of their run."""
+        return self._rows("", name, values)
 
-        def ask() -> Rows:
-            with self.lake() as lake:
-                return lake.query(sql(name), values).to_pylist()
+    def fresh(self, name: str, **values: Any) -> Rows:
+        """Rows as they are at this moment, for what was made a moment ago."""
+        with self.lake() as lake:
+            return lake.query(sql(name), values).to_pylist()
 
+    def _rows(self, version: str, name: str, values: dict[str, Any]) -> Rows:
         words = tuple(sorted((key, repr(value)) for key, value in values.items()))
-        asked = (name, words, "" if lasting else self.version)
-        found: Rows = self._answers.get(asked, ask)
+        asked = (name, words, version)
+        found: Rows = self._answers.get(asked, lambda: self.fresh(name, **values))
         if len(found) > _MOST_ROWS:
             self._answers.drop(asked)
         return found

@@ -54,6 +54,8 @@ def make(run: RunOf, look: Look, to: str) -> Response:
 
 def states(run: AskedRun, *looks: Look) -> dict[Look, State]:
     """How it stands with looks of a run."""
-    made = {row["step"]: row["made_at"] for row in run.rows("looked")}
+    made = {
+        row["step"]: row["made_at"] for row in run.library.fresh("browse/looked", run=run.run_id)
+    }
     making = run.library.making
     return {look: State(look, made.get(look), making.job(run.run_id, look)) for look in looks}
