@@ -79,6 +79,7 @@ def test_mistakes_are_one_line():
     import socket
 
     with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
         held.bind((taken.host, taken.port))
         held.listen()
         with pytest.raises(RunError, match=f"port {taken.port} must be free"):
