@@ -90,9 +90,13 @@ class Browser:
         self._tell("Input.dispatchKeyEvent", type="keyUp", key=key, **code)
 
     def until(self, expression: str) -> Any:
-        """Wait until an expression of JavaScript is true on the page, for a minute at the most."""
+        """Wait until an expression of JavaScript is true on the page, for a minute at the most.
+
+        While a page comes, what is on it may be missing.
+        """
         end = time.monotonic() + 60
-        while not (found := self.value(expression)):
+        tried = f"(() => {{ try {{ return {expression} }} catch {{ return false }} }})()"
+        while not (found := self.value(tried)):
             assert time.monotonic() < end, f"never true: {expression}"
             time.sleep(0.05)
         return found

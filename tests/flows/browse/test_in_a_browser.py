@@ -21,6 +21,8 @@ PAGES = [
     "/collection/shapes%20%26%20%3Cb%3Ecolours",
     "{run}",
     "{run}/kind/{kind}",
+    "{run}/kind/{kind}?order=near&near={other}",
+    "{run}/image/{key}",
     "{run}/clean",
     *(f"{{run}}/clean/{what}" for what in ("exact", "near", "odd", "dark", "unreadable", "labels",
                                            "confusion")),
@@ -46,10 +48,14 @@ def site(shown, tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def place(site) -> dict[str, str]:
-    """What the addresses of pages are made of: the newest run, and a kind of it."""
-    run = httpx.get(f"{site}/ask/answer.csv?sql=SELECT+run_id+FROM+newest_run").text.split()[1]
-    kind = httpx.get(f"{site}/ask/answer.csv?sql=SELECT+min(stable_id)+FROM+clusters").text.split()
-    return {"run": f"/run/{run}", "kind": kind[1]}
+    """What addresses are made of: the newest run, two kinds of it and an image."""
+    sql = (
+        "SELECT run_id, min(stable_id), max(stable_id), min(representatives[1]) "
+        "FROM clusters WHERE run_id = (SELECT run_id FROM newest_run) GROUP BY run_id"
+    )
+    answer = httpx.get(f"{site}/ask/answer.csv", params={"sql": sql}).text
+    run, kind, other, key = answer.split()[1].split(",")
+    return {"run": f"/run/{run}", "kind": kind, "other": other, "key": key}
 
 
 def complaints(shown: Browser) -> list[str]:
@@ -112,6 +118,11 @@ def test_by_keys_alone_from_kinds_to_an_image_and_back(shown, site, place):
     assert shown.value(focused) == first
     shown.press("Enter")
     arrives(shown, first)
+    shown.press("ArrowRight")
+    shown.press("Enter")
+    shown.until("location.pathname.includes('/image/') && document.readyState === 'complete'")
+    shown.press("u")
+    arrives(shown, first)
     shown.press("?")
     assert shown.value("document.getElementById('keys').open")
     shown.press("Enter")
@@ -121,6 +132,25 @@ def test_by_keys_alone_from_kinds_to_an_image_and_back(shown, site, place):
     shown.value("document.activeElement.blur()")
     shown.press("u")
     arrives(shown, place["run"])
+
+
+def test_a_kind_is_renamed_and_marked_in_place(shown, site, place):
+    kind = f"{place['run']}/kind/{place['kind']}"
+    shown.open(site + kind, 1280)
+    shown.click("input[name=name]")
+    shown.value("document.activeElement.select()")
+    shown.type("<i>round</i> things")
+    shown.press("Enter")
+    shown.until("document.querySelector('h1').textContent === '<i>round</i> things'")
+    arrives(shown, kind)
+    shown.value("document.querySelector('select[name=mark]').value = 'done'")
+    shown.click("select[name=mark] + button")
+    shown.until("document.querySelector('select[name=mark]').value === 'done'")
+    arrives(shown, kind)
+    shown.press("u")
+    arrives(shown, place["run"])
+    shown.until("document.body.textContent.includes('<i>round</i> things')")
+    assert complaints(shown) == []
 
 
 def test_ctrl_enter_asks_and_the_answer_is_on_the_page(shown, site):
