@@ -1,7 +1,7 @@
 """Search: the images of a run nearest to words, to a picture, or to one of its own images."""
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -163,9 +163,10 @@ class Shelf:
         _ = self._index, self._keys
 
     def open_encoder(self) -> None:
-        """Open what words and pictures are embedded with; UsageError where it is not here."""
-        self._needs_a_model("words")
-        _ = self._encoder
+        """Open what words and pictures are embedded with, so that a search does not wait."""
+        self.needs_a_model("words and pictures")
+        with suppress(UsageError):  # one without a text side still embeds pictures
+            self._encoder.encode_texts(["a photo"])
 
     @property
     def n_indexed(self) -> int:
@@ -217,7 +218,7 @@ class Shelf:
     def _of_words(self, words: str) -> FloatArray:
         if not words.strip():
             raise UsageError("the words to find must not be empty")
-        self._needs_a_model("words")
+        self.needs_a_model("words")
         text = normalise(self._encoder.encode_texts([words]))[0]
         mean = self._text_mean()
         return text if mean is None else text - mean
@@ -233,7 +234,7 @@ class Shelf:
         return None
 
     def _of_image(self, image: Path | bytes) -> FloatArray:
-        self._needs_a_model("a picture")
+        self.needs_a_model("a picture")
         try:
             data = image if isinstance(image, bytes) else image.read_bytes()
             picture = decode(data, self.stored.config.images)
@@ -254,7 +255,8 @@ class Shelf:
             raise UsageError(f"no image {key!r} in run {self.stored.run_id}")
         return vector_of(self._index, row)
 
-    def _needs_a_model(self, what: str) -> None:
+    def needs_a_model(self, what: str) -> None:
+        """Raise UsageError where the encoder of `what` is sought is not here."""
         spec = self.stored.config.encoder.spec
         if self.stored.config.encoder.vectors:
             raise UsageError(

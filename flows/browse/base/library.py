@@ -6,11 +6,11 @@ we wrote is seen at once, and what another process wrote within a second.
 
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Semaphore
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sortal.configs.looks import LooksConfig
 from sortal.flows.browse.base.kept import Kept
@@ -19,12 +19,16 @@ from sortal.flows.browse.base.points import Points
 from sortal.flows.browse.base.question import Questions
 from sortal.flows.browse.base.seeker import Seeker
 from sortal.flows.browse.base.shown import Shown
+from sortal.flows.browse.base.uploads import Uploads
 from sortal.flows.browse.base.vectors import RunVectors
 from sortal.flows.operations.find import Shelf
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.runs import newest_run, run_of
 from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _LAKES = 4  # that are open at once: each answers one question at a time
 _SHELVES = 8  # runs that are open at once
@@ -46,6 +50,7 @@ class Library:
 
     workspace: Workspace
     config: LooksConfig = field(default_factory=LooksConfig)
+    uploads: Uploads = field(default_factory=Uploads)
     making: Making = field(default_factory=Making)
     decoders: Semaphore = field(default_factory=lambda: Semaphore(_DECODERS))
     _idle: "queue.LifoQueue[Lake | None]" = field(default_factory=queue.LifoQueue)
@@ -83,13 +88,31 @@ class Library:
 
     def fresh(self, name: str, **values: Any) -> Rows:
         """Rows as they are at this moment, for what was made a moment ago."""
+        return self._table(sql(name), values).to_pylist()
+
+    def answer(self, query: str, values: dict[str, Any]) -> Rows:
+        """The rows of a query made of files in `storage/sql/`, kept as those of `rows`."""
+        return self._kept(
+            self.version, query, values, lambda: self._table(query, values).to_pylist()
+        )
+
+    def column(self, query: str, values: dict[str, Any]) -> "pa.ChunkedArray":
+        """The one column of such a query, which may be long and is not kept."""
+        return self._table(query, values).column(0)
+
+    def _table(self, query: str, values: dict[str, Any]) -> "pa.Table":
         with self.lake() as lake:
-            return lake.query(sql(name), values).to_pylist()
+            return lake.query(query, values)
 
     def _rows(self, version: str, name: str, values: dict[str, Any]) -> Rows:
+        return self._kept(version, name, values, lambda: self.fresh(name, **values))
+
+    def _kept(
+        self, version: str, name: str, values: dict[str, Any], ask: Callable[[], Rows]
+    ) -> Rows:
         words = tuple(sorted((key, repr(value)) for key, value in values.items()))
         asked = (name, words, version)
-        found: Rows = self._answers.get(asked, lambda: self.fresh(name, **values))
+        found: Rows = self._answers.get(asked, ask)
         if len(found) > _MOST_ROWS:
             self._answers.drop(asked)
         return found
@@ -142,8 +165,7 @@ class Library:
         """What lists show of a run's images."""
 
         def read() -> Shown:
-            with self.lake() as lake:
-                return Shown.of(lake.query(sql("browse/shown"), {"run": run_id}))
+            return Shown.of(self._table(sql("browse/shown"), {"run": run_id}))
 
         return self._shown.get(run_id, read)
 

@@ -48,6 +48,8 @@ class Seeker:
 
         Raises what making it raised; the next call begins again.
         """
+        if encoder:
+            self.shelf.needs_a_model("words and pictures")
         needed = [self._begin("index", self.shelf.open_search)]
         if encoder:
             needed.append(self._begin("encoder", self.shelf.open_encoder))

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from sortal.configs.errors import RunError, UsageError
 from sortal.flows.browse.base.asked import AskedRun, RunOf
+from sortal.flows.browse.base.filters import Filters
 from sortal.flows.browse.base.forms import Form
 from sortal.flows.browse.base.render import page, part
 from sortal.flows.operations.lineage import MARKS, mark, rename
@@ -100,6 +101,7 @@ def _shown(request: Request, run: AskedRun, kind: int, view: View, problem: str 
         terms=run.rows("terms", cluster=card["cluster"]),
         history=run.rows("history", id=kind),
         path=next(iter(run.rows("path", id=kind)), None) if tree else None,
+        command=Filters(kind=str(kind)).command(run),
         beside=_beside(tree, card)[:_BESIDE],
     )
 

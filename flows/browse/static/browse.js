@@ -73,3 +73,34 @@ if (navigator.clipboard) document.querySelectorAll("[data-copy]").forEach((butto
     button.textContent = "Copied";
   });
 });
+
+/* Search by a picture: its bytes are sent, and the form asks for what they are known by. */
+for (const form of document.querySelectorAll("form[data-picture]")) {
+  const problem = form.querySelector("[data-problem]");
+  const send = async (file) => {
+    if (!file) return;
+    const answer = await fetch(form.dataset.picture, { method: "POST", body: file });
+    const said = await answer.json().catch(() => ({ error: "The picture could not be sent." }));
+    if (said.image) {
+      form.elements.like.value = "";
+      form.elements.image.value = said.image;
+      form.requestSubmit();
+    } else {
+      problem.textContent = said.error;
+      problem.hidden = false;
+    }
+  };
+  form.querySelector(".with-picture").hidden = false;
+  form.querySelector("input[type=file]").addEventListener("change", (event) => send(event.target.files[0]));
+  document.addEventListener("paste", (event) => send(event.clipboardData.files[0]));
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    document.body.classList.add("dropping");
+  });
+  document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    document.body.classList.remove("dropping");
+    send(event.dataTransfer.files[0]);
+  });
+}

@@ -1,6 +1,7 @@
 """Exports that are one file: CSV, Parquet, JSON lines, COCO."""
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import IO, Any
@@ -16,28 +17,36 @@ _ROWS = 10_000  # held as Python objects at a time
 
 def export_table(selection: Selection, to: Path, form: str) -> None:
     """Write the file `to`, whole or not at all."""
-    table = selection.rows.select(COLUMNS)
     to.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(to) as fresh:
-        if form == "parquet":
-            pq.write_table(table, fresh)
-            return
-        with fresh.open("w", encoding="utf-8", newline="") as out:
-            if form == "coco":
-                json.dump(coco(selection), out, ensure_ascii=False)
-            else:
-                (_csv if form == "csv" else _jsonl)(table, out)
+    with atomic_file(to) as fresh, fresh.open("wb") as out:
+        if form == "coco":
+            out.write(json.dumps(coco(selection), ensure_ascii=False).encode())
+        else:
+            table = selection.rows.select(COLUMNS)
+            write_rows(table.to_reader(_ROWS), form, out)
 
 
-def _csv(table: pa.Table, out: IO[str]) -> None:
+def write_rows(rows: pa.RecordBatchReader, form: str, out: IO[bytes]) -> None:
+    """Write rows as csv, jsonl or parquet, a batch at a time; `out` stays open."""
+    if form == "parquet":
+        with pq.ParquetWriter(out, rows.schema) as writer:
+            for batch in rows:
+                writer.write_batch(batch)
+        return
+    text = io.TextIOWrapper(out, encoding="utf-8", newline="")
+    (_csv if form == "csv" else _jsonl)(rows, text)
+    text.detach()
+
+
+def _csv(rows: pa.RecordBatchReader, out: IO[str]) -> None:
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.column_names)
-    for batch in table.to_batches(_ROWS):
+    writer.writerow(rows.schema.names)
+    for batch in rows:
         writer.writerows(zip(*(column.to_pylist() for column in batch.columns), strict=True))
 
 
-def _jsonl(table: pa.Table, out: IO[str]) -> None:
-    for batch in table.to_batches(_ROWS):
+def _jsonl(rows: pa.RecordBatchReader, out: IO[str]) -> None:
+    for batch in rows:
         for row in batch.to_pylist():
             out.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
 
