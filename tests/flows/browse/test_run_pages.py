@@ -151,3 +151,15 @@ def test_a_run_whose_vectors_are_gone_is_shown_and_says_so(grown, tmp_path):
     assert page.status_code == 200
     assert "are gone" in page.text and "gone or damaged" in page.text
     library.close()
+
+
+def test_words_over_ready_made_vectors_are_answered_in_one_line(client):
+    answer = client.get("/run/latest/search?q=cat")
+    assert answer.status_code == 400
+    assert 'role="alert">Words and pictures can be sought only where' in answer.text
+
+
+def test_the_like_of_an_image_is_found_among_what_a_filter_leaves(client, kinds):
+    assert client.app.state.library.seeker(client.app.state.library.run_id("latest")).ready(60)
+    found = keys(client.get(f"/run/latest/search?like=cat-00001&kind={kinds['dog']}").text)
+    assert found and all(key.startswith("dog") for key in found[1:])
