@@ -13,14 +13,14 @@ from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
 from sortal.configs.looks import LooksConfig
-from sortal.flows.browse.base.kept import Kept
 from sortal.flows.browse.base.making import Making
 from sortal.flows.browse.base.points import Points
 from sortal.flows.browse.base.question import Questions
-from sortal.flows.browse.base.seeker import Seeker
-from sortal.flows.browse.base.shown import Shown
-from sortal.flows.browse.base.uploads import Uploads
-from sortal.flows.browse.base.vectors import RunVectors
+from sortal.flows.browse.held.kept import Kept
+from sortal.flows.browse.held.seeker import Seeker
+from sortal.flows.browse.held.shown import Shown
+from sortal.flows.browse.held.uploads import Uploads
+from sortal.flows.browse.held.vectors import RunVectors
 from sortal.flows.operations.find import Shelf
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.runs import newest_run, run_of

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from sortal.configs.errors import RunError, UsageError
 from sortal.flows.browse.base.asked import AskedRun, RunOf
 from sortal.flows.browse.base.render import page
-from sortal.flows.browse.base.seeker import Sought
+from sortal.flows.browse.held.seeker import Sought
 
 router = APIRouter()
 

@@ -13,8 +13,8 @@ from sortal.configs.errors import RunError, UsageError
 from sortal.flows.browse.base.asked import AskedRun, RunOf
 from sortal.flows.browse.base.filters import COUNT, KEYS, PAGE, Filters
 from sortal.flows.browse.base.render import page
-from sortal.flows.browse.base.seeker import Sought
-from sortal.flows.browse.base.uploads import MOST_BYTES
+from sortal.flows.browse.held.seeker import Sought
+from sortal.flows.browse.held.uploads import MOST_BYTES
 from sortal.flows.operations.find import MOST, Hit
 
 router = APIRouter()

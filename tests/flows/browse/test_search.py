@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from looked_run import scene
-from sortal.flows.browse.base.uploads import Uploads
+from sortal.flows.browse.held.uploads import Uploads
 
 KEY = re.compile(r'<li><a href="/run/[^/]+/image/([0-9a-f]+)"')
 HERE = "/run/run-2/search"
@@ -65,7 +65,7 @@ def test_what_is_no_picture_is_refused_in_one_line(ready):
 
 def test_pictures_that_were_sent_are_kept_within_a_bound(monkeypatch):
     from sortal.configs.schema import ImagesConfig
-    from sortal.flows.browse.base import uploads
+    from sortal.flows.browse.held import uploads
 
     monkeypatch.setattr(uploads, "_HELD", 100_000)
     kept = Uploads()

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sortal.flows.browse.base.kept import Kept
+from sortal.flows.browse.held.kept import Kept
 from sortal.flows.operations.find import Hit, Shelf
 from sortal.storage.rows import FloatArray
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sortal.configs.errors import RunError
-from sortal.flows.browse.base.kept import Kept
+from sortal.flows.browse.held.kept import Kept
 from sortal.flows.operations.assign import StoredRun
 from sortal.flows.operations.find import Hit
 from sortal.storage.artifacts import Artifact, find
