@@ -6,11 +6,15 @@ comparable between ways of one kind only: few texts make clusters that are the s
 seed, and whatever the images (docs/methods.md#auto).
 """
 
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from sortal.configs.evaluation import ChooseConfig
 from sortal.configs.schema import PartitionConfig
@@ -65,13 +69,30 @@ class CrossFit:
         return found
 
 
+@contextmanager
+def side_by_side() -> Iterator[Executor]:
+    """As many threads as libraries have, each of which uses one: fits are small, barriers dear."""
+    count = max((each["num_threads"] for each in threadpool_info()), default=1)
+    threads = ThreadPoolExecutor(count, initializer=threadpool_limits, initargs=(1, "openmp"))
+    with threads, threadpool_limits(1):
+        yield threads
+
+
 def fits(
-    vectors: FloatArray, n_clusters: int, config: ChooseConfig, random_state: int
+    vectors: FloatArray,
+    n_clusters: int,
+    config: ChooseConfig,
+    random_state: int,
+    threads: Executor,
 ) -> list[Labels]:
     """Partitions of `vectors` (n, d') by k-means from different seeds, each (n,)."""
     seeds = np.random.default_rng(random_state).integers(2**32, size=config.fits(len(vectors)))
     once = PartitionConfig(n_init=config.n_init)
-    return [kmeans(vectors, n_clusters, once, random_state=int(s)).labels for s in seeds]
+
+    def fit(seed: int) -> Labels:
+        return kmeans(vectors, n_clusters, once, random_state=seed).labels
+
+    return list(threads.map(fit, seeds.tolist()))
 
 
 def score(partitions: list[Labels], foretold: list[Labels]) -> Score:

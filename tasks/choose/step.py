@@ -16,7 +16,7 @@ from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.choose.candidates import WORDS, Candidate
 from sortal.tasks.choose.decide import CANDIDATES, Decision, decide
-from sortal.tasks.choose.score import CrossFit, Score, fits, score
+from sortal.tasks.choose.score import CrossFit, Score, fits, score, side_by_side
 from sortal.tasks.clustering.kmeans import count_distinct
 from sortal.tasks.evaluation.label_free import draw
 from sortal.tasks.fusion.evening import fit_evening
@@ -99,14 +99,16 @@ def measured(
     modalities = fuser.modalities(sample)
     images = CrossFit(modalities["image"], inputs.config.folds, inputs.config.ridge, rng)
     found: dict[str, Score | None] = {}
-    for name, candidate in inputs.candidates.items():
-        vectors = _fused(fuser, modalities, candidate)
-        if count_distinct(vectors, inputs.n_clusters) < inputs.n_clusters:
-            found[name] = None
-            continue
-        partitions = fits(vectors, inputs.n_clusters, inputs.config, inputs.random_state)
-        foretold = [images.foretold(each, inputs.n_clusters) for each in partitions]
-        found[name] = score(partitions, foretold)
+    count, config, seed = inputs.n_clusters, inputs.config, inputs.random_state
+    with side_by_side() as threads:
+        for name, candidate in inputs.candidates.items():
+            vectors = _fused(fuser, modalities, candidate)
+            if count_distinct(vectors, count) < count:
+                found[name] = None
+                continue
+            partitions = fits(vectors, count, config, seed, threads)
+            foretold = list(threads.map(lambda each: images.foretold(each, count), partitions))
+            found[name] = score(partitions, foretold)
     return found
 
 

@@ -6,18 +6,16 @@ images, foretells; less what chance would give.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from sortal.configs.evaluation import CountConfig
 from sortal.configs.schema import PartitionConfig
 from sortal.storage.rows import FloatArray
-from sortal.tasks.choose.score import CrossFit, Labels, score
+from sortal.tasks.choose.score import CrossFit, Labels, score, side_by_side
 from sortal.tasks.clustering.kmeans import count_distinct, kmeans, label_rows
 from sortal.tasks.evaluation.agreement import confusion, shared_information
 
@@ -60,7 +58,7 @@ def measured(
     halves = [np.sort(rng.permutation(len(vectors))[::2]) for _ in range(config.fits(len(vectors)))]
     most = min(count_distinct(vectors[half], max(tried)) for half in halves)
     found: list[Point] = []
-    with _threads() as threads, threadpool_limits(1):
+    with side_by_side() as threads:
         for count in tried:
             if count > most or _is_past(found, config.enough):
                 break
@@ -70,12 +68,6 @@ def measured(
             foretold = list(threads.map(lambda it, k=count: images.foretold(it, k), fits))
             found.append(_point(fits, foretold, count))
     return found
-
-
-def _threads() -> ThreadPoolExecutor:
-    """As many threads as libraries have, each of which uses one: fits are small, barriers dear."""
-    count = max((each["num_threads"] for each in threadpool_info()), default=1)
-    return ThreadPoolExecutor(count, initializer=threadpool_limits, initargs=(1, "openmp"))
 
 
 def _is_past(points: Sequence[Point], enough: float) -> bool:

@@ -2,7 +2,7 @@ import numpy as np
 
 from sortal.configs.evaluation import ChooseConfig
 from sortal.tasks.arrays import normalise
-from sortal.tasks.choose.score import CrossFit, fits, score
+from sortal.tasks.choose.score import CrossFit, fits, score, side_by_side
 
 CONFIG = ChooseConfig()
 
@@ -17,7 +17,8 @@ def kinds(n: int, n_kinds: int, noise: float, seed: int = 0) -> np.ndarray:
 def scored(vectors: np.ndarray, n_clusters: int, images: np.ndarray | None = None):
     known = vectors if images is None else images
     cross = CrossFit(known, CONFIG.folds, CONFIG.ridge, np.random.default_rng(0))
-    partitions = fits(vectors, n_clusters, CONFIG, 0)
+    with side_by_side() as threads:
+        partitions = fits(vectors, n_clusters, CONFIG, 0, threads)
     return score(partitions, [cross.foretold(each, n_clusters) for each in partitions])
 
 
