@@ -79,6 +79,11 @@ class CountConfig(Section):
     near: float = Field(0.03, ge=0.0, lt=1.0)  # of the best worth: neighbours decide between such
     clear: float = Field(0.08, ge=0.0, lt=1.0)  # share by which a natural number's score stands out
     margin: float = Field(0.05, ge=0.0)  # share by which another must be better than yesterday's
+    noise: float = Field(8.0, ge=0.0)  # more of it, over the square root of the images looked at
+
+    def margin_of(self, n_images: int) -> float:
+        """The share by which another number must be better, measured on so many images."""
+        return self.margin + self.noise / math.sqrt(max(n_images, 1))
 
     @property
     def words(self) -> str:

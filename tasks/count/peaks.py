@@ -27,7 +27,9 @@ class Picked(NamedTuple):
     kept: bool
 
 
-def pick(points: Sequence[Point], config: CountConfig, earlier: int | None = None) -> Picked:
+def pick(
+    points: Sequence[Point], config: CountConfig, earlier: int | None = None, margin: float = 0.0
+) -> Picked:
     """The number to take, of `points` that are ascending.
 
     It is the one that is worth most; of those so near, but for the share `near`, that chance may
@@ -42,7 +44,7 @@ def pick(points: Sequence[Point], config: CountConfig, earlier: int | None = Non
     kept = False
     if earlier in counts:
         before = counts.index(earlier)
-        kept = before == place or worths[place] <= worths[before] * (1 + config.margin)
+        kept = before == place or worths[place] <= worths[before] * (1 + margin)
         place = before if kept else place
     natural = [counts[i] for i in peaks([point.score for point in points], place, config.clear)]
     return Picked(counts[place], natural, _levels(natural, counts[place]), kept)

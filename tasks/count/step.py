@@ -67,7 +67,7 @@ def count_clusters(folder: Path, workspace: Workspace, inputs: CountInputs) -> W
     known = CrossFit(modalities["image"], config.folds, config.ridge, rng)
     vectors, _ = fuser.fuse(modalities)
     points = measured(vectors, known, tried, config, inputs.random_state)
-    picked = pick(points, config, earlier)
+    picked = pick(points, config, earlier, config.margin_of(len(sample)))
     pq.write_table(table_of(points, picked), folder / CURVE)
     log.info("%s clusters, of %s numbers tried", f"{picked.n_clusters:,}", len(points))
     return Written(rows=len(points), facts={**picked._asdict(), "n_sample": len(sample)})

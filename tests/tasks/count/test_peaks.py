@@ -45,11 +45,15 @@ def test_levels_of_the_tree_are_natural_numbers_well_apart():
 
 def test_an_earlier_number_stays_unless_another_is_clearly_better():
     assert pick(REAL, CONFIG, earlier=9).n_clusters == 10
-    patient = CONFIG.model_copy(update={"margin": 0.25})
-    assert pick(REAL, patient, earlier=9) == (9, [2, 6, 9], [6, 2], True)
+    assert pick(REAL, CONFIG, earlier=9, margin=0.25) == (9, [2, 6, 9], [6, 2], True)
     assert pick(REAL, CONFIG, earlier=10).kept
     assert pick(REAL, CONFIG, earlier=6) == pick(REAL, CONFIG)
     assert pick(REAL, CONFIG, earlier=11) == pick(REAL, CONFIG)  # no longer tried
+
+
+def test_the_fewer_images_the_clearer_another_number_must_be():
+    few, many = CONFIG.margin_of(100), CONFIG.margin_of(1_000_000)
+    assert few > 0.4 and CONFIG.margin < many < CONFIG.margin + 0.01
 
 
 def test_where_nothing_could_be_tried_the_least_number_is_taken():
