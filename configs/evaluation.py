@@ -79,11 +79,18 @@ class CountConfig(Section):
     near: float = Field(0.03, ge=0.0, lt=1.0)  # of the best worth: neighbours decide between such
     clear: float = Field(0.08, ge=0.0, lt=1.0)  # share by which a natural number's score stands out
     margin: float = Field(0.05, ge=0.0)  # share by which another must be better than yesterday's
-    noise: float = Field(8.0, ge=0.0)  # more of it, over the square root of the images looked at
+    noise: float = Field(
+        8.0, ge=0.0
+    )  # more of it, over the square root of the images looked at ...
+    renewed: float = Field(0.25, gt=0.0, le=1.0)  # ... and none of that from this share of new ones
 
-    def margin_of(self, n_images: int) -> float:
-        """The share by which another number must be better, measured on so many images."""
-        return self.margin + self.noise / math.sqrt(max(n_images, 1))
+    def margin_of(self, n_images: int, new: float) -> float:
+        """The share by which another number must be better, for so many images, a part of them new.
+
+        Few images say little, and a few more of them are no reason for another number.
+        """
+        noise = self.noise / math.sqrt(max(n_images, 1))
+        return self.margin + noise * max(0.0, 1.0 - new / self.renewed)
 
     @property
     def words(self) -> str:

@@ -67,10 +67,13 @@ def count_clusters(folder: Path, workspace: Workspace, inputs: CountInputs) -> W
     known = CrossFit(modalities["image"], config.folds, config.ridge, rng)
     vectors, _ = fuser.fuse(modalities)
     points = measured(vectors, known, tried, config, inputs.random_state)
-    picked = pick(points, config, earlier, config.margin_of(len(sample)))
+    before = inputs.earlier.facts.get("n_images", 0) if inputs.earlier else 0
+    margin = config.margin_of(len(sample), new=max(0.0, 1.0 - before / rows.shape[0]))
+    picked = pick(points, config, earlier, margin)
     pq.write_table(table_of(points, picked), folder / CURVE)
     log.info("%s clusters, of %s numbers tried", f"{picked.n_clusters:,}", len(points))
-    return Written(rows=len(points), facts={**picked._asdict(), "n_sample": len(sample)})
+    sizes = {"n_sample": len(sample), "n_images": rows.shape[0]}
+    return Written(rows=len(points), facts={**picked._asdict(), **sizes})
 
 
 def counted(workspace: Workspace, count: Artifact) -> int | None:

@@ -51,9 +51,10 @@ def test_an_earlier_number_stays_unless_another_is_clearly_better():
     assert pick(REAL, CONFIG, earlier=11) == pick(REAL, CONFIG)  # no longer tried
 
 
-def test_the_fewer_images_the_clearer_another_number_must_be():
-    few, many = CONFIG.margin_of(100), CONFIG.margin_of(1_000_000)
+def test_few_images_and_few_new_ones_are_no_reason_for_another_number():
+    few, many = (CONFIG.margin_of(n, new=0.02) for n in (100, 1_000_000))
     assert few > 0.4 and CONFIG.margin < many < CONFIG.margin + 0.01
+    assert CONFIG.margin_of(100, new=0.3) == CONFIG.margin
 
 
 def test_where_nothing_could_be_tried_the_least_number_is_taken():
