@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import webbrowser
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -72,26 +73,42 @@ def _is_loopback(host: str) -> bool:
     return host == "localhost"
 
 
+class _Server(uvicorn.Server):
+    """Says when it listens, so that nobody comes before."""
+
+    def __init__(self, config: uvicorn.Config, begun: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._begun = begun
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._begun()
+
+
 def serve(workspace: Workspace, place: Place, show: bool) -> None:
     """Print the address, open it where `show`, and answer until a signal."""
     Catalogue.configured(workspace).require()
     library = Library(workspace)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            make_app(library, place.guard),
-            host=place.host,
-            port=place.port,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            limit_concurrency=_MOST_WAITING,
-            timeout_graceful_shutdown=1,
-        )
+    config = uvicorn.Config(
+        make_app(library, place.guard),
+        host=place.host,
+        port=place.port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=_MOST_WAITING,
+        timeout_graceful_shutdown=1,
     )
-    sys.stdout.write(f"{place.address}\nCtrl-C ends it.\n")
-    sys.stdout.flush()
-    if show:
-        threading.Thread(target=webbrowser.open, args=(place.address,), daemon=True).start()
+
+    def begun() -> None:
+        sys.stdout.write(f"{place.address}\nCtrl-C ends it.\n")
+        sys.stdout.flush()
+        if show:
+            threading.Thread(target=webbrowser.open, args=(place.address,), daemon=True).start()
+
+    server = _Server(config, begun)
     try:
         server.run()
     finally:

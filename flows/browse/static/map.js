@@ -58,7 +58,7 @@ async function draw() {
   if (!box.dataset.drawn && codes.length > FEW && isSlow()) step = Math.ceil(codes.length / FEW);
   const { x, y } = parted(codes, groups.length);
   const drawn = codes.length / step;
-  const size = drawn > 200000 ? 2 : drawn > 20000 ? 3 : 6;
+  const size = drawn > 200000 ? 2 : drawn > 20000 ? 3 : drawn > 2000 ? 6 : 9;
   const traces = groups.map((group, n) => ({
     type: "scattergl", mode: "markers", name: group.name, x: x[n], y: y[n], hoverinfo: "none",
     marker: { size, color: colour(n), opacity: drawn > 20000 ? 0.6 : 0.8 },

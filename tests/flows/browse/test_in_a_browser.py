@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from browsed_site import make_runs, served
 from browser import Browser, browser
@@ -13,6 +15,7 @@ from sortal.flows.browse.pages.map import script
 
 axe = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed")
 AXE = Path(axe.__file__).parent / "axe.min.js"
+ROOT = Path(__file__).parents[3]
 RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
 GRAVE = ("serious", "critical")
 
@@ -187,6 +190,22 @@ def test_the_map_is_drawn_shows_a_picture_and_opens_a_lasso(shown, site, place):
     shown.open(f"{site}{place['run']}/map?by=label", 320)
     shown.until("document.getElementById('map').dataset.drawn === 'label'")
     assert shown.value("document.documentElement.scrollWidth") <= 320
+
+
+def test_the_pictures_in_the_documentation_are_made_by_their_script(site, tmp_path):
+    spec = spec_from_file_location("draw_browse", ROOT / "docs" / "draw_browse.py")
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    for name, (_, height) in script.PAGES.items():
+        printed = script.IMAGES / f"{name}.webp"
+        assert printed.stat().st_size <= 300_000
+        with Image.open(printed) as image:
+            assert image.size == (script.WIDTH, height)
+    made = tmp_path / "map.webp"
+    script.draw(f"{site}/run/latest/map", made, 700, script.browser())
+    with Image.open(made) as image:
+        assert image.size == (script.WIDTH, 700)
+        assert len(image.getcolors(1_000_000)) > 100  # more than an empty page
 
 
 def test_no_request_left_the_server(shown, site):
