@@ -15,9 +15,9 @@ from starlette.responses import Response, StreamingResponse
 from sortal.configs.errors import UsageError
 from sortal.configs.looks import Look
 from sortal.flows.browse.base.asked import AskedRun, RunOf
-from sortal.flows.browse.base.flaws import Flaw, flaws
-from sortal.flows.browse.base.matrix import matrix_of
 from sortal.flows.browse.base.render import page
+from sortal.flows.browse.cleaning.flaws import Flaw, flaws
+from sortal.flows.browse.cleaning.matrix import matrix_of
 from sortal.flows.browse.pages.make import states
 from sortal.storage.lake.sql import sql
 from sortal.tasks.errors import Code

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from looked_run import copies, publish, scene
 from sortal.flows.browse.app import make_app
 from sortal.flows.browse.base.library import Library
-from sortal.flows.browse.base.matrix import matrix_of
+from sortal.flows.browse.cleaning.matrix import matrix_of
 from sortal.flows.browse.safety import Guard
 from sortal.flows.operations.export.selection import select
 from sortal.storage.workspace import Workspace

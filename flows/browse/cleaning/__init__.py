@@ -1,0 +1,1 @@
+"""The lists to clean up by: their rules, and how kinds and labels agree."""
