@@ -6,12 +6,20 @@ from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.sql import compared
 
 CHANGES = ("new", "gone", "renamed", "copied", "edited", "unreadable", "repaired", "moved")
+_FILES, _MOVED = compared("files"), compared("moved")
+
+
+def counts_of(kinds: bool) -> str:
+    """A query of how many files met with each change between the runs $first and $second.
+
+    Without `kinds` (the runs' ids mean different things) none is `moved`.
+    """
+    return f"SELECT change, count(*) AS n_files FROM ({_both(kinds)}) GROUP BY change"
 
 
 def count_changes(lake: Lake, first: str, second: str, kinds: bool = True) -> dict[str, int]:
     """How many files met with each of CHANGES between two runs; of those that none did, 0."""
-    query = f"SELECT change, count(*) AS n_files FROM ({_both(kinds)}) GROUP BY change"
-    found = lake.execute(query, {"first": first, "second": second}).fetchall()
+    found = lake.execute(counts_of(kinds), {"first": first, "second": second}).fetchall()
     return dict.fromkeys(CHANGES, 0) | dict(found)
 
 
@@ -27,7 +35,21 @@ def changed_files(
     return lake.execute(query, {"first": first, "second": second})
 
 
+def some_of(change: str) -> str:
+    """A query of the files that met with one of CHANGES between the runs $first and $second.
+
+    A row for each: change, path, old_path, key, from_id, from_name, to_id, to_name.
+    """
+    columns = "change, path, old_path, key, from_id, from_name, to_id, to_name"
+    if change == "moved":
+        return (
+            f"SELECT {columns} FROM (SELECT 'moved' AS change, NULL AS old_path, * FROM ({_MOVED}))"
+        )
+    nothing = "NULL AS from_id, NULL AS from_name, NULL AS to_id, NULL AS to_name"
+    return f"SELECT {columns} FROM (SELECT *, {nothing} FROM ({_FILES}) WHERE change = $change)"
+
+
 def _both(kinds: bool) -> str:
-    moved = f"SELECT 'moved' AS change, * FROM ({compared('moved')})"
+    moved = f"SELECT 'moved' AS change, * FROM ({_MOVED})"
     limit = "" if kinds else " LIMIT 0"
-    return f"(FROM ({compared('files')})) UNION ALL BY NAME ({moved}{limit})"
+    return f"(FROM ({_FILES})) UNION ALL BY NAME ({moved}{limit})"

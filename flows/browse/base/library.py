@@ -90,11 +90,10 @@ class Library:
         """Rows as they are at this moment, for what was made a moment ago."""
         return self._table(sql(name), values).to_pylist()
 
-    def answer(self, query: str, values: dict[str, Any]) -> Rows:
+    def answer(self, query: str, values: dict[str, Any], lasting: bool = False) -> Rows:
         """The rows of a query made of files in `storage/sql/`, kept as those of `rows`."""
-        return self._kept(
-            self.version, query, values, lambda: self._table(query, values).to_pylist()
-        )
+        version = "" if lasting else self.version
+        return self._kept(version, query, values, lambda: self._table(query, values).to_pylist())
 
     def column(self, query: str, values: dict[str, Any]) -> "pa.ChunkedArray":
         """The one column of such a query, which may be long and is not kept."""

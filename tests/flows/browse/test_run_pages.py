@@ -163,3 +163,27 @@ def test_the_like_of_an_image_is_found_among_what_a_filter_leaves(client, kinds)
     assert client.app.state.library.seeker(client.app.state.library.run_id("latest")).ready(60)
     found = keys(client.get(f"/run/latest/search?like=cat-00001&kind={kinds['dog']}").text)
     assert found and all(key.startswith("dog") for key in found[1:])
+
+
+def test_what_changed_has_newcomers_what_went_and_kinds(client, grown, kinds):
+    _, runs = grown
+    page = client.get("/run/latest/changes").text
+    assert "New images" in page and "Gone" in page
+    assert f"/run/{runs[0]}/image/boat-" in page and "frog-" in page
+    assert re.search(r"boat</a></b> vanished|boat</a></b> \w+", page)
+    assert len(keys(client.get("/run/latest/changes?show=new").text)) == 25
+    gone = keys(client.get(f"/run/latest/changes?show=gone&against={runs[0]}").text)
+    assert len(gone) == 20 and all(key.startswith("boat") for key in gone)
+    back = client.get(f"/run/{runs[0]}/changes?against={runs[1]}").text
+    assert "frog" in back and "of its collection" not in back
+    moved = "/run/latest/changes?show=moved&origin=0&goal=1"
+    assert client.get(moved).status_code == 200
+
+
+def test_a_first_run_has_nothing_to_be_compared_with(client, grown):
+    _, runs = grown
+    assert "first run of its collection" in client.get(f"/run/{runs[0]}/changes").text
+    for other in ("nope", runs[0], "' OR 1=1 --"):
+        answer = client.get(f"/run/{runs[0]}/changes", params={"against": other})
+        assert answer.status_code == 404
+    assert client.get(f"/run/{runs[1]}/changes?show=stolen").status_code == 400
