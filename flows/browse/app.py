@@ -28,6 +28,7 @@ def make_app(library: Library, guard: Guard) -> FastAPI:
         app.include_router(import_module(f"{pages.__name__}.{module.name}").router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     app.get("/style/report.css")(_style)
+    app.get("/favicon.ico")(_icon)
     app.add_exception_handler(UsageError, _not_there)
     app.add_exception_handler(RunError, _failed)
     app.add_exception_handler(RequestValidationError, _misread)
@@ -37,6 +38,10 @@ def make_app(library: Library, guard: Guard) -> FastAPI:
 
 def _style() -> Response:
     return FileResponse(STYLE)
+
+
+def _icon() -> Response:
+    return Response(status_code=204)  # browsers ask for one, and report its lack
 
 
 def _not_there(request: Request, error: Exception) -> Response:

@@ -89,6 +89,12 @@ class Browser:
         self._tell("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, **code)
         self._tell("Input.dispatchKeyEvent", type="keyUp", key=key, **code)
 
+    def choose(self, selector: str, file: Path) -> None:
+        """Give a file to a field for files."""
+        root = self._tell("DOM.getDocument")["root"]["nodeId"]
+        node = self._tell("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self._tell("DOM.setFileInputFiles", nodeId=node, files=[str(file)])
+
     def until(self, expression: str) -> Any:
         """Wait until an expression of JavaScript is true on the page, for a minute at the most.
 

@@ -11,12 +11,14 @@ from PIL import Image
 
 from browsed_site import make_runs, served
 from browser import Browser, browser
+from drawn import draw
 from sortal.flows.browse.pages.map import script
 
 axe = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed")
 AXE = Path(axe.__file__).parent / "axe.min.js"
 ROOT = Path(__file__).parents[3]
 RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
+FOUND = "document.querySelector('[data-grid]') !== null"
 GRAVE = ("serious", "critical")
 
 PAGES = [
@@ -26,6 +28,10 @@ PAGES = [
     "{run}/kind/{kind}",
     "{run}/kind/{kind}?order=near&near={other}",
     "{run}/image/{key}",
+    "{run}/search",
+    "{run}/search?like={key}",
+    "{run}/search?label=disc&status=ok",
+    "{run}/report",
     "{run}/clean",
     *(f"{{run}}/clean/{what}" for what in ("exact", "near", "odd", "dark", "unreadable", "labels",
                                            "confusion")),
@@ -153,6 +159,36 @@ def test_a_kind_is_renamed_and_marked_in_place(shown, site, place):
     shown.press("u")
     arrives(shown, place["run"])
     shown.until("document.body.textContent.includes('<i>round</i> things')")
+    assert complaints(shown) == []
+
+
+def test_a_search_by_words_then_by_a_picture_and_what_was_found_is_taken_along(
+    shown, site, place, tmp_path
+):
+    shown.open(site + place["run"], 1280)
+    shown.press("/")
+    shown.value("document.querySelector('.quick input').focus()")
+    shown.type("a red disc")
+    shown.press("Enter")
+    shown.until(
+        "location.search.includes('q=a+red+disc') && document.querySelector('[data-grid]') !== null"
+    )
+    assert shown.value("document.querySelector('main input[type=search]').value") == "a red disc"
+    arrives(shown, "/search")
+    complaints(shown)
+    (picture, *_) = draw(tmp_path, 30, 31)
+    shown.choose("input[type=file]", picture)
+    shown.until(
+        "location.search.includes('image=') && document.querySelector('[data-grid]') !== null"
+    )
+    arrives(shown, "/search")
+    first = shown.value("document.querySelector('[data-grid] .what').title")
+    assert first.startswith("disc/")
+    taken = shown.value(
+        "(form => fetch(`${form.action}?${new URLSearchParams(new FormData(form))}`))"
+        "(document.querySelector('form[action$=\"/export\"]')).then(answer => answer.text())"
+    )
+    assert taken.startswith("score,path,") and len(taken.splitlines()) > 20
     assert complaints(shown) == []
 
 
