@@ -1,5 +1,6 @@
 """What `sortal rename` and `sortal diff` do: names and marks that stay, and what moved."""
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.runs import newest_run
 from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
+
+log = logging.getLogger("sortal")
 
 _CLEAR = "DELETE FROM pins WHERE series = $series AND stable_id = $id"
 _PIN = "INSERT INTO pins VALUES ($series, $id, $name, $now)"
@@ -136,8 +139,12 @@ def diff(lake: Lake, first: str, second: str) -> duckdb.DuckDBPyConnection:
     stable id and leave out what stayed; others show every pair of clusters that share images.
     Raises UsageError for a run that is not there.
     """
-    for run in (first, second):
-        newest_run(lake, run)
+    names = [newest_run(lake, run)["collection"] for run in (first, second)]
+    if names[0] != names[1]:
+        log.warning(
+            "the runs are of two collections, %s and %s: what both hold is compared by content",
+            *names,
+        )
     series = dict(lake.execute("SELECT run_id, series FROM series").fetchall())
     values = {"first": first, "second": second, "all": series[first] != series[second]}
     return lake.execute(sql("lineage/diff"), values)

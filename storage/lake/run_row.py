@@ -29,6 +29,7 @@ class RunRow(TypedDict):
     labels_used: bool
     protocol: str
     series: str
+    variant: str | None
 
 
 def series_of(

@@ -37,6 +37,7 @@ from sortal.tasks.publishing.rows import (
     step_metrics,
     tables_of,
 )
+from sortal.tasks.publishing.variant import variant_of
 from sortal.tasks.step import step
 
 _USERINFO = re.compile(r"(?<=://)([^/@\s:\"]*):[^/@\s\"]*@")
@@ -151,6 +152,7 @@ def row_of(inputs: CommitInputs, n_images: int, n_failed: int) -> RunRow:
         "labels_used": inputs.labels_used,
         "protocol": config.protocol,
         "series": _series(inputs, key),
+        "variant": variant_of(config),
     }
 
 

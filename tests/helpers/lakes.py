@@ -53,6 +53,7 @@ def run_row(number: int = 0, **changes: Any) -> RunRow:
         "labels_used": False,
         "protocol": "whole",
         "series": "",
+        "variant": None,
     }
     row |= changes  # type: ignore[typeddict-item]
     return row | {"series": changes.get("series", series_of(**row))}  # type: ignore[return-value]

@@ -1,13 +1,18 @@
+-- A line for each set of settings: the columns tell most of them apart, their hash all.
 WITH setting AS (
     SELECT
         run_id,
         collection,
         protocol,
         encoder,
-        method,
+        concat(method, ' [' || variant || ']') AS method,
         n_clusters,
         random_state,
         labels_used,
+        md5(json_merge_patch(
+            config::JSON,
+            '{"random_state": null, "lineage": null, "count": null, "source": null}'
+        )::VARCHAR) AS settings,
         (config->>'$.nouns.fuse')::BOOLEAN AS nouns,
         (config->>'$.captions.fuse')::BOOLEAN AS captions,
         config->>'$.selection.method' AS selection,
@@ -21,8 +26,7 @@ WITH setting AS (
     FROM runs
     QUALIFY row_number() OVER (
         PARTITION BY
-            collection, protocol, encoder, method, n_clusters, random_state, labels_used, nouns,
-            captions, selection, epsilon, balance, weighting, fusion, weights, gamma, centred
+            collection, protocol, encoder, method, n_clusters, random_state, labels_used, settings
         ORDER BY finished_at DESC, run_id DESC
     ) = 1
 ),
@@ -62,7 +66,8 @@ mean AS (
         stddev_samp(score.nmi) AS nmi_sd,
         avg(score.ari) AS ari,
         stddev_samp(score.ari) AS ari_sd,
-        setting.labels_used
+        setting.labels_used,
+        setting.settings
     FROM setting
     JOIN score ON score.run_id = setting.run_id
     GROUP BY ALL
@@ -74,4 +79,4 @@ SELECT
 FROM mean
 ORDER BY
     collection, protocol, encoder, n_clusters, labels_used, acc DESC, method, nouns, captions,
-    selection, epsilon, balance, weighting, fusion, weights, gamma, centred
+    selection, epsilon, balance, weighting, fusion, weights, gamma, centred, settings

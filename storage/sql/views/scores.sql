@@ -1,9 +1,10 @@
 -- Settings are all of a run's but its seed and how it continues from another run. Only runs of a
 -- method's newest settings count, so that no mean over seeds mixes two of them. What a method chose
--- itself is not among them: seeds may choose differently.
+-- itself is not among them: seeds may choose differently. One whose settings are not its preset's
+-- is a method of its own, called by what differs.
 WITH run AS (
     SELECT
-        *,
+        * REPLACE (concat(method, ' [' || variant || ']') AS method),
         json_merge_patch(
             config::JSON,
             '{"random_state": null, "lineage": null, "count": null}',

@@ -119,7 +119,10 @@ def test_a_grid_is_run_summed_up_and_not_run_again(folder, tmp_path, monkeypatch
         ranked = lake.execute("SELECT method, seeds FROM leaderboard ORDER BY 1").fetchall()
         costs = lake.execute("SELECT min(n_rows), min(peak_mb) FROM artifacts").fetchone()
         protocols = lake.execute("SELECT DISTINCT protocol, labels_used FROM runs").fetchall()
-    assert ranked == [("kmeans", 2), ("tac", 2)] and protocols == [("whole", False)]
+    short = "head.trainer.epochs=2, head.trainer.n_neighbours=5, partition.n_init=1"
+    assert ranked == [("kmeans [partition.n_init=1]", 2), (f"tac [{short}]", 2)] and protocols == [
+        ("whole", False)
+    ]
     assert costs[0] > 0 and costs[1] > 0
     monkeypatch.setattr(module, "run_groups", None)  # nothing may be run
     assert run_benchmark(config(folder, tmp_path, "tac"), as_json=True)

@@ -79,6 +79,19 @@ def test_ablation_has_a_line_for_each_setting_and_its_distance_from_the_best(fil
     assert [tuple(line.values()) for line in lines] == [(0.02, 2, 0.625, 0), (0.5, 1, 0.125, -0.5)]
 
 
+def test_an_experiment_has_a_line_of_its_own_and_leaves_the_methods_as_it_is(filled):
+    with Lake(filled) as lake:
+        row = run_row(11, random_state=0, variant="head.x=1", config='{"head": {"x": 1}}')
+        lake.publish(row, tables(row, 0.25))
+        board = lake.query("SELECT method, seeds, acc FROM leaderboard ORDER BY acc").to_pylist()
+        split = lake.query("SELECT method, acc FROM ablation WHERE acc = 0.25").to_pylist()
+    assert [tuple(line.values()) for line in board] == [
+        ("cae [head.x=1]", 1, 0.25),
+        ("cae", 2, 0.625),
+    ]
+    assert [line["method"] for line in split] == ["cae [head.x=1]"]
+
+
 def test_confusion_counts_labelled_images(filled):
     with Lake(filled, read_only=True) as lake:
         query = "SELECT cluster, label, n_images FROM confusion WHERE run_id = 'run-0000'"

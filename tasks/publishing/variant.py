@@ -1,0 +1,43 @@
+"""What an experiment is called: how a run's settings differ from its method's preset."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sortal.configs.presets import load_preset
+from sortal.configs.schema import RunConfig
+from sortal.configs.section import identity_of
+from sortal.storage.hashing import fingerprint
+
+# What a method is made of; which texts it is given is a matter of the collection.
+_SECTIONS = ("nouns", "captions", "selection", "transport", "fusion", "choose", "partition", "head")
+_GIVEN = {"captions.source", "captions.format", "nouns.source"}
+_CHOSEN = ("fusion.", "head.", "nouns.fuse", "captions.fuse")  # by a method that chooses
+_MOST = 3  # settings that are spelt out
+
+
+def variant_of(config: RunConfig) -> str | None:
+    """The settings that are not the preset's, as `transport.epsilon=0.05`; None where all are."""
+    preset = load_preset(config.method)
+    found: dict[str, Any] = {}
+    for name in _SECTIONS:
+        section = getattr(config, name)
+        usual = dict(_flat(identity_of(type(section)(**preset.get(name, {}))), name))
+        own = _flat(identity_of(section), name)
+        found |= {key: value for key, value in own if value != usual.get(key)}
+    for key in list(found):
+        chosen = config.choose.candidates and key.startswith(_CHOSEN)
+        if key in _GIVEN or chosen:
+            del found[key]
+    said = [f"{key}={value}" for key, value in sorted(found.items())]
+    if len(said) > _MOST:
+        said = [*said[: _MOST - 1], f"{len(said) - _MOST + 1} more ({fingerprint(said)[:6]})"]
+    return ", ".join(said) or None
+
+
+def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        key = f"{prefix}.{name}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, key)
+        else:
+            yield key, value

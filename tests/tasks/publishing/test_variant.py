@@ -1,0 +1,35 @@
+"""What an experiment is called: by the settings that are not its method's."""
+
+import pytest
+
+from sortal.configs.load import make_config
+from sortal.configs.presets import preset_names
+from sortal.tasks.publishing.variant import variant_of
+
+BASE = {"source": "pets", "n_clusters": 4}
+
+
+@pytest.mark.parametrize("method", preset_names())
+def test_a_method_as_it_is_has_no_variant(method):
+    assert variant_of(make_config({**BASE, "method": method})) is None
+
+
+def test_what_differs_is_its_name_and_where_texts_come_from_does_not():
+    one = make_config(BASE, ["transport.epsilon=0.05", "captions.source=none", "n_clusters=9"])
+    assert variant_of(one) == "transport.epsilon=0.05"
+    usual = make_config(BASE, ["transport.epsilon=0.02"])
+    assert variant_of(usual) is None
+
+
+def test_many_settings_have_a_short_name_that_is_theirs_alone():
+    keys = ("transport.epsilon", "transport.balance", "fusion.gamma", "transport.tol")
+    one, other = (
+        variant_of(make_config(BASE, [f"{key}=0.3{last}" for key in keys])) for last in (1, 2)
+    )
+    assert one.startswith("fusion.gamma=0.31, transport.balance=0.31, 2 more (") and one != other
+
+
+def test_what_a_method_chose_itself_is_no_variant():
+    chosen = make_config({**BASE, "method": "auto"}, ["fusion.image_weight=3.0", "nouns.fuse=true"])
+    assert variant_of(chosen) is None
+    assert variant_of(make_config({**BASE, "method": "auto"}, ["choose.folds=4"]))
