@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import cache
 from itertools import chain
+from math import isfinite
 from typing import Any, Literal, NamedTuple
 
 from fastapi import APIRouter
@@ -111,7 +112,7 @@ def bars_of(answer: Answer) -> list[Bar]:
     if len(texts) != 1 or not numbers or len(answer.rows) < 2:
         return []
     rows = [(cell_of(row[texts[0]]), row[numbers[0]]) for row in answer.rows[:_BARS]]
-    if any(value is None or not value >= 0 for _, value in rows):
+    if any(value is None or not (isfinite(value) and value >= 0) for _, value in rows):
         return []
     most = max(float(value) for _, value in rows) or 1.0
     return [Bar(label, value, float(value) / most) for label, value in rows]

@@ -57,7 +57,7 @@ def download(run: RunOf, what: str) -> Response:
 def listed(request: Request, run: RunOf, what: str, after: int = 0) -> Response:
     """A page of a list."""
     flaw = _flaw(run, what)
-    after = max(after, 0)
+    after = min(max(after, 0), 10**9)
     state = states(run, flaw.look)[flaw.look] if flaw.look else None
     ready = state is None or state.is_made
     count = _ON_A_PAGE if flaw.shape in ("files", "groups", "failures") else _IMAGES

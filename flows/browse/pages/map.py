@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Query
 from numpy.typing import NDArray
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
@@ -19,6 +20,7 @@ from sortal.flows.browse.pages.make import states
 from sortal.storage.lake.sql import sql
 
 router = APIRouter()
+Code = Annotated[int, Field(ge=0, lt=2**16)]  # of a group
 
 _KEYS = 200  # that are told at once
 _CORNERS = 400  # of a lasso
@@ -89,7 +91,7 @@ def inside(
     run: RunOf,
     lasso: str,
     by: By = "kind",
-    hidden: Annotated[list[int], Query()] = [],  # noqa: B006
+    hidden: Annotated[list[Code], Query()] = [],  # noqa: B006
     after: int = 0,
 ) -> Response:
     """The images in a lasso, `x,y,x,y,…` in the map's coordinates; its middle first.

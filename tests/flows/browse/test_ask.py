@@ -68,6 +68,12 @@ def test_an_answer_is_a_table_bars_and_pictures(client):
     assert "the first of more" in asked(client, "FROM range(1000)").text
 
 
+@pytest.mark.parametrize("odd", ["'inf'::DOUBLE", "'nan'::DOUBLE", "NULL", "-1", "170::HUGEINT**9"])
+def test_a_number_that_is_no_length_is_no_bar(client, odd):
+    page = asked(client, f"SELECT 'a' AS t, {odd} AS n UNION ALL SELECT 'b', 2")
+    assert page.status_code == 200 and ("<rect" in page.text) == ("HUGEINT" in odd)
+
+
 def test_images_are_shown_by_key_or_path_and_nothing_else(client):
     page = asked(client, "SELECT '3 <i>.png' AS path UNION SELECT '../../etc/passwd'").text
     assert page.count("/small/") == 1 and "<i>.png" not in page

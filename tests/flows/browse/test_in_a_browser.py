@@ -31,6 +31,7 @@ PAGES = [
     "{run}/search",
     "{run}/search?like={key}",
     "{run}/search?label=disc&status=ok",
+    "{run}/changes",
     "{run}/report",
     "{run}/clean",
     *(f"{{run}}/clean/{what}" for what in ("exact", "near", "odd", "dark", "unreadable", "labels",

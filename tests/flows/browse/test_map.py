@@ -56,6 +56,7 @@ def test_a_lasso_opens_the_images_in_it(drawn):
         f"{x - 0.01},{y - 0.01},{x + 0.01},{y - 0.01},{x + 0.01},{y + 0.01},{x - 0.01},{y + 0.01}"
     )
     assert "1 image in the lasso" in drawn.get(f"{RUN}/map/inside?lasso={near}").text
+    assert drawn.get(f"{RUN}/map/inside?lasso=0,0,1,0,1,1&hidden=99999999").status_code == 400
     for lasso in ("", "1,2", "1,2,3,4,5", "nan,1,2,3,4,5", ",".join(["1"] * 900)):
         assert drawn.get(f"{RUN}/map/inside", params={"lasso": lasso}).status_code == 404
 
