@@ -5,6 +5,7 @@ we wrote is seen at once, and what another process wrote within a second.
 """
 
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ _MAPS = 2  # that are held: 100 MB each for a million images
 _COUNTS = 1000  # of lists that are remembered: a run does not change
 _VECTORS = 3  # runs whose keys are in memory: 40 MB a million images, and twice that for lists
 _ANSWERS = 300  # of the lake, a page's rows each
+_RANKED = 64_000_000  # bytes of kinds' images by distance
 _MOST_ROWS = 3000  # of an answer that is kept
 _DECODERS = 2  # pictures that are read at once
 _FRESH = 1.0  # seconds until it is asked again whether the lake has changed
@@ -59,6 +61,9 @@ class Library:
     _shelves: Kept[Shelf] = field(default_factory=lambda: Kept(_SHELVES))
     _seekers: Kept[Seeker] = field(default_factory=lambda: Kept(_SHELVES))
     _vectors: Kept[RunVectors] = field(default_factory=lambda: Kept(_VECTORS))
+    _ranked: "Kept[pa.Table]" = field(
+        default_factory=lambda: Kept(_ANSWERS, lambda rows: rows.nbytes, _RANKED)
+    )
     _shown: Kept[Shown] = field(default_factory=lambda: Kept(_VECTORS))
     _answers: Kept[Any] = field(default_factory=lambda: Kept(_ANSWERS))
     _version: tuple[float, str] = (0.0, "")
@@ -162,11 +167,21 @@ class Library:
 
     def shown(self, run_id: str) -> Shown:
         """What lists show of a run's images."""
+        query = sql("browse/shown")
+        return self._shown.get(run_id, lambda: Shown.of(self._table(query, {"run": run_id})))
 
-        def read() -> Shown:
-            return Shown.of(self._table(sql("browse/shown"), {"run": run_id}))
+    def shown_soon(self, run_id: str) -> Shown | None:
+        """The same where it is in memory; else None, and it is read for those who come later."""
+        found = self._shown.peek(run_id)
+        if found is None:
+            threading.Thread(target=self.shown, args=(run_id,), daemon=True).start()
+        return found
 
-        return self._shown.get(run_id, read)
+    def ranked(self, run_id: str, cluster: int) -> "pa.Table":
+        """key and distance of a kind's images, typical ones first; of equals by key."""
+        values = {"run": run_id, "cluster": cluster}
+        query = sql("browse/ranked")
+        return self._ranked.get((run_id, cluster), lambda: self._table(query, values))
 
     def close(self) -> None:
         """Close the lakes that are not in use."""

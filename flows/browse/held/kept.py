@@ -15,10 +15,13 @@ class _Slot(Generic[V]):
 
 
 class Kept(Generic[V]):
-    """The `most` values that were asked for last."""
+    """The `most` values that were asked for last, and of `size` no more than `room` in all.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    One that alone takes more is kept, too, until the next comes.
+    """
+
+    def __init__(self, most: int, size: Callable[[V], int] | None = None, room: int = 0) -> None:
+        self._most, self._size, self._room = most, size, room
         self._slots: OrderedDict[Hashable, _Slot[V]] = OrderedDict()
         self._lock = Lock()
 
@@ -35,7 +38,25 @@ class Kept(Generic[V]):
         with slot.lock:
             if not slot.value:
                 slot.value.append(make())
+                self._make_room()
             return slot.value[0]
+
+    def _make_room(self) -> None:
+        if self._size is None:
+            return
+        with self._lock:
+            sizes = {key: sum(map(self._size, slot.value)) for key, slot in self._slots.items()}
+            total = sum(sizes.values())
+            for key in [key for key, size in sizes.items() if size][:-1]:
+                if total > self._room:
+                    total -= sizes[key]
+                    del self._slots[key]
+
+    def peek(self, key: Hashable) -> V | None:
+        """The value of `key` where it is there."""
+        with self._lock:
+            slot = self._slots.get(key)
+        return slot.value[0] if slot and slot.value else None
 
     def drop(self, key: Hashable) -> None:
         """Keep the value of `key` no longer."""

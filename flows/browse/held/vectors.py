@@ -7,6 +7,7 @@ its vectors too, where they are few.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +28,9 @@ from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES, labels_of
 from sortal.tasks.placing.placer import distances_to, two_nearest
 
 _HELD = 32_000_000  # bytes of a kind's vectors: 20,000 of 768 numbers fit
-_KINDS = 4  # whose vectors are held
-_ORDERS = 8  # of a kind by another
+_ROOM = 128_000_000  # bytes of all kinds' vectors that are held
+_ORDERS = 32_000_000  # bytes of kinds' orders by another
+_MOST = 1000  # of either
 
 
 class Second(NamedTuple):
@@ -101,10 +103,13 @@ class RunVectors:
     keys: pa.ChunkedArray
     clusters: NDArray[np.int64]
     probabilities: Column | None
-    _held: Kept[NDArray[np.floating]] = field(default_factory=lambda: Kept(_KINDS))
-    _orders: Kept[tuple[NDArray[np.int64], FloatArray]] = field(
-        default_factory=lambda: Kept(_ORDERS)
+    _held: Kept[NDArray[np.floating]] = field(
+        default_factory=lambda: Kept(_MOST, lambda rows: rows.nbytes, _ROOM)
     )
+    _orders: Kept[tuple[NDArray[np.int64], FloatArray]] = field(
+        default_factory=lambda: Kept(_MOST, lambda two: two[0].nbytes + two[1].nbytes, _ORDERS)
+    )
+    _turn: Lock = field(default_factory=Lock)
 
     @classmethod
     def open(cls, workspace: Workspace, run: StoredRun) -> "RunVectors":
@@ -172,14 +177,18 @@ class RunVectors:
         order = np.argsort(distances, kind="stable")
         return rows[order], distances[order]
 
+    def _pass(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.floating]]:
+        with self._turn:  # two at once would only share the disk and the cores
+            yield from self.vectors.pick(rows)
+
     def _blocks(self, cluster: int, rows: NDArray[np.int64]) -> Iterator[NDArray[np.floating]]:
         if len(rows) * self.centres.shape[1] * 2 > _HELD:
-            yield from self.vectors.pick(rows)
+            yield from self._pass(rows)
             return
         held = self._held.get(
             cluster,
             lambda: np.concatenate(
-                [np.empty((0, self.centres.shape[1]), np.float16), *self.vectors.pick(rows)]
+                [np.empty((0, self.centres.shape[1]), np.float16), *self._pass(rows)]
             ),
         )
         for start in range(0, len(held), ROW_GROUP):

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -84,8 +85,12 @@ def _second(run: AskedRun, key: str) -> dict[str, Any]:
 
 def _beside(run: AskedRun, placed: dict[str, Any], key: str) -> dict[str, str]:
     """The keys `before` and `after` in the kind, typical ones first."""
-    place = {"cluster": placed["cluster"], "distance": placed["distance"], "key": key}
-    return {row["side"]: row["key"] for row in run.rows("beside", **place)}
+    keys = run.library.ranked(run.run_id, placed["cluster"])["key"]
+    place = pc.index(keys, key).as_py()
+    sides = {"before": place - 1, "after": place + 1}
+    return {
+        side: keys[at].as_py() for side, at in sides.items() if place >= 0 and 0 <= at < len(keys)
+    }
 
 
 def _nearest(run: AskedRun, key: str, made: bool) -> tuple[list[dict[str, Any]], str]:

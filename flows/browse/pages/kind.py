@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import duckdb
+import pyarrow as pa
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -15,6 +16,7 @@ from sortal.flows.browse.base.asked import AskedRun, RunOf
 from sortal.flows.browse.base.filters import Filters
 from sortal.flows.browse.base.forms import Form
 from sortal.flows.browse.base.render import page, part
+from sortal.flows.operations.find import Hit
 from sortal.flows.operations.lineage import MARKS, mark, rename
 from sortal.storage.lake.retry import one_line
 
@@ -108,6 +110,10 @@ def _shown(request: Request, run: AskedRun, kind: int, view: View, problem: str 
 
 def _images(run: AskedRun, card: dict[str, Any], view: View) -> tuple[list[dict[str, Any]], str]:
     """A page of images and one more; or none, with the reason."""
+    shown = run.library.shown_soon(run.run_id) if view.order in ("typical", "odd") else None
+    if shown:
+        hits = _ranked(run, card, view)
+        return [{**row, "distance": row["score"]} for row in shown.rows(hits, run.kinds)], ""
     if view.order != "near":
         place = {"cluster": card["cluster"], "count": _IMAGES + 1, "skipped": view.skipped}
         return run.rows("images", **place, order=view.order), ""
@@ -121,6 +127,16 @@ def _images(run: AskedRun, card: dict[str, Any], view: View) -> tuple[list[dict[
     except (RunError, OSError, ValueError) as error:
         return [], str(error)
     return [{**row, "distance": row["score"]} for row in run.shown(found)], ""
+
+
+def _ranked(run: AskedRun, card: dict[str, Any], view: View) -> list[Hit]:
+    """A page of the kind's images and one more, by distance to its centre."""
+    ranked = run.library.ranked(run.run_id, card["cluster"])
+    start, end = view.skipped, min(view.skipped + _IMAGES + 1, ranked.num_rows)
+    last = ranked.num_rows - 1
+    places = [last - n if view.order == "odd" else n for n in range(start, end)]
+    rows = ranked.take(pa.array(places, pa.int64())).to_pylist()
+    return [Hit(row["key"], row["distance"]) for row in rows]
 
 
 def _beside(tree: list[dict[str, Any]], card: dict[str, Any]) -> list[dict[str, Any]]:

@@ -27,5 +27,6 @@ FROM shown
 ORDER BY
     if($order = 'newest', epoch(taken_at), NULL) DESC NULLS LAST,
     if($order = 'odd', -distance, distance),
+    if($order = 'odd', key, NULL) DESC,
     key
 LIMIT $count OFFSET $skipped
