@@ -52,6 +52,10 @@ class Kept(Generic[V]):
                     total -= sizes[key]
                     del self._slots[key]
 
+    def put(self, key: Hashable, value: V) -> None:
+        """Keep a value that was made otherwise."""
+        self.get(key, lambda: value)
+
     def peek(self, key: Hashable) -> V | None:
         """The value of `key` where it is there."""
         with self._lock:

@@ -109,6 +109,7 @@ class RunVectors:
     _orders: Kept[tuple[NDArray[np.int64], FloatArray]] = field(
         default_factory=lambda: Kept(_MOST, lambda two: two[0].nbytes + two[1].nbytes, _ORDERS)
     )
+    _waiting: dict[int, None] = field(default_factory=dict)
     _turn: Lock = field(default_factory=Lock)
 
     @classmethod
@@ -155,8 +156,9 @@ class RunVectors:
 
         The first time that a kind is asked for, all vectors are read in one pass, a row group at
         a time (about a second for a million); those of the kind are then held in memory where
-        they take 32 MB or less, so that its distances to any other centre take milliseconds. Of a
-        larger kind the distances alone are held, and each other centre costs a pass.
+        they take 32 MB or less, so that its distances to any other centre take milliseconds; a pass
+        serves all kinds that are waited for. Of a larger kind the distances alone are held, and
+        each other centre costs a pass.
         """
         rows, distances = self._orders.get((cluster, other), lambda: self._order(cluster, other))
         shown = slice(skipped, skipped + count)
@@ -177,22 +179,56 @@ class RunVectors:
         order = np.argsort(distances, kind="stable")
         return rows[order], distances[order]
 
-    def _pass(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.floating]]:
-        with self._turn:  # two at once would only share the disk and the cores
-            yield from self.vectors.pick(rows)
-
     def _blocks(self, cluster: int, rows: NDArray[np.int64]) -> Iterator[NDArray[np.floating]]:
-        if len(rows) * self.centres.shape[1] * 2 > _HELD:
-            yield from self._pass(rows)
+        if self._bytes(cluster) > _HELD:
+            with self._turn:  # two at once would only share the disk and the cores
+                yield from self.vectors.pick(rows)
             return
-        held = self._held.get(
-            cluster,
-            lambda: np.concatenate(
-                [np.empty((0, self.centres.shape[1]), np.float16), *self._pass(rows)]
-            ),
-        )
+        held = self._vectors_of(cluster)
         for start in range(0, len(held), ROW_GROUP):
             yield held[start : start + ROW_GROUP]
+
+    def _vectors_of(self, cluster: int) -> NDArray[np.floating]:
+        """The vectors of a kind's images; a pass reads those of all kinds that wait for one."""
+        found = self._held.peek(cluster)
+        if found is not None:
+            return found
+        self._waiting[cluster] = None
+        with self._turn:
+            found = self._held.peek(cluster)
+            if found is None:
+                read = self._read(self._next(cluster))
+                for each, vectors in read.items():
+                    self._held.put(each, vectors)
+                found = read[cluster]
+        return found
+
+    def _next(self, cluster: int) -> list[int]:
+        """A kind and others that wait, as many as there is room for."""
+        taken, size = [cluster], self._bytes(cluster)
+        for each in list(self._waiting):
+            size += self._bytes(each) if each != cluster else 0
+            if each != cluster and size <= _ROOM:
+                taken.append(each)
+        for each in taken:
+            self._waiting.pop(each, None)
+        return taken
+
+    def _read(self, clusters: list[int]) -> dict[int, NDArray[np.floating]]:
+        """The vectors of kinds, by one pass over all vectors."""
+        rows = np.flatnonzero(np.isin(self.clusters, clusters))
+        parts: dict[int, list[NDArray[np.floating]]] = {each: [] for each in clusters}
+        done = 0
+        for block in self.vectors.pick(rows):
+            own = self.clusters[rows[done : done + len(block)]]
+            for each in clusters:
+                parts[each].append(block[own == each])
+            done += len(block)
+        nothing = np.empty((0, self.centres.shape[1]), np.float16)
+        return {each: np.concatenate([nothing, *found]) for each, found in parts.items()}
+
+    def _bytes(self, cluster: int) -> int:
+        return int((self.clusters == cluster).sum()) * self.centres.shape[1] * 2
 
 
 def _files(folder: Path, name: str) -> list[Path]:
