@@ -22,6 +22,7 @@ router = APIRouter()
 _IMAGES = 120  # on a page
 _WAIT = 2.0  # seconds for what a search needs, before the page says that it is being made
 _RECEIVED = asyncio.Semaphore(4)  # pictures that are received at once
+_PATIENCE = 60.0  # seconds for a picture to come
 _LASTING = {"cache-control": "private, max-age=86400"}
 
 
@@ -98,7 +99,10 @@ async def send(request: Request, run: RunOf) -> Response:
     if int(request.headers.get("content-length", "0")) > MOST_BYTES:
         return JSONResponse({"error": f"A picture must have {MOST_BYTES:,} bytes at most."}, 413)
     async with _RECEIVED:
-        data = await request.body()
+        try:
+            data = await asyncio.wait_for(request.body(), _PATIENCE)
+        except TimeoutError:
+            return JSONResponse({"error": "The picture came too slowly."}, 408)
         return await run_in_threadpool(_kept, run, data)
 
 
