@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(900)
 ELSEWHERE = {  # lines that other tests type, or whose parts they run
     'uv tool install -c constraints.txt ".[demo]"': "the installation of this clone by make",
     "sortal doctor": "tests/flows/cli/test_cli.py",
-    "sortal up ~/photos -k 20": "tests/flows/cli/test_up.py",
+    "sortal up ~/photos": "tests/flows/cli/test_up.py",
     "sortal benchmark demo --methods kmeans,cae --seeds 2": "tests/flows/benchmark",
 }
 LINES = [line for block in blocks("README.md") for line in block]
@@ -64,7 +64,7 @@ def test_every_line_of_the_readme_works_in_its_order(home: Path):
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
             assert "Traceback" not in done.stderr
             said[line] = done.stdout
-    run_id = said["sortal cluster ~/photos -k 20"].split()[-1]
+    run_id = said["sortal cluster ~/photos"].split()[-1]
     assert run_id in said["sortal runs"] and run_id in said["sortal report"]
     with Lake(Workspace(home / "sortal-workspace"), read_only=True) as lake:
         assert lake.execute("SELECT count(*) FROM runs").fetchone() == (2,)
