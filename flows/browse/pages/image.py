@@ -55,7 +55,12 @@ def image(request: Request, run: RunOf, key: str) -> Response:
 
 
 def _wholes(run: AskedRun, files: list[dict[str, Any]]) -> list[str]:
-    """The files' paths as they are written on this machine, or their addresses."""
+    """The files' paths as they are written on this machine, or their addresses.
+
+    Ready-made vectors have no files: what they call a path is shown as it is.
+    """
+    if run.row["encoder"].startswith("vectors:"):
+        return [file["path"] or file["key"] for file in files]
     root = next((row["root"] for row in run.rows("root")), None) or ""
     parts = urlsplit(root)
     place = unquote(parts.path) if parts.scheme == "file" else root

@@ -1,6 +1,7 @@
 -- Every file of a content in a run's scan, and what is known of each.
 SELECT
     image.path,
+    image.key,
     image.label,
     image.split,
     image.width,
