@@ -163,7 +163,7 @@ def main() -> None:
         cluster(vectors, workspace)
     print(f"{options.images:,} images, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     with served(workspace) as (base, pid), httpx.Client(base_url=base, timeout=600) as client:
-        print(f"first page {timed(client, '/'):.0f} ms")
+        print(f"first page {timed(client, '/'):.0f} ms, again {timed(client, '/'):.0f} ms")
         print(f"kinds {timed(client, '/run/latest'):.0f} ms")
         print(f"index and lists ready after {warm(client, options.images):.1f} s")
         for sort, pages in addresses(options.images, 0).items():
