@@ -4,6 +4,7 @@ import pkgutil
 from importlib import import_module
 from pathlib import Path
 
+import duckdb
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -16,7 +17,10 @@ from sortal.flows.browse import pages
 from sortal.flows.browse.base.library import Library
 from sortal.flows.browse.base.render import page
 from sortal.flows.browse.safety import Guard
+from sortal.storage.lake.retry import one_line
 from sortal.tasks.report.page import STYLE
+
+_LONGEST = 600  # letters of an error on a page
 
 
 def make_app(library: Library, guard: Guard) -> FastAPI:
@@ -31,6 +35,7 @@ def make_app(library: Library, guard: Guard) -> FastAPI:
     app.get("/favicon.ico")(_icon)
     app.add_exception_handler(UsageError, _not_there)
     app.add_exception_handler(RunError, _failed)
+    app.add_exception_handler(duckdb.Error, _failed)
     app.add_exception_handler(RequestValidationError, _misread)
     app.add_exception_handler(HTTPException, _refused)
     return app
@@ -49,7 +54,7 @@ def _not_there(request: Request, error: Exception) -> Response:
 
 
 def _failed(request: Request, error: Exception) -> Response:
-    return page(request, "error", 503, message=str(error))
+    return page(request, "error", 503, message=one_line(error)[:_LONGEST])
 
 
 def _misread(request: Request, error: Exception) -> Response:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
 
-from fastapi import Depends, Path
+from fastapi import Depends, Path, Query
 from starlette.requests import Request
 
 from sortal.configs.errors import UsageError
@@ -71,5 +71,6 @@ def _run(library: Annotated[Library, Depends(_library)], run: Annotated[str, Pat
     return AskedRun(library, library.run_id(run))
 
 
+After = Annotated[int, Query(ge=0, le=10**9)]  # how many of a list are on the pages before
 LibraryOf = Annotated[Library, Depends(_library)]
 RunOf = Annotated[AskedRun, Depends(_run)]

@@ -47,6 +47,8 @@ class Filters:
 
     def bound(self, run: AskedRun) -> dict[str, Any]:
         """Values for `browse/search/files.sql`; raises UsageError for what is none."""
+        if any("\0" in text for text in self.query.values()):
+            raise UsageError("a filter must be text")
         since, until = _day("from", self.since), _day("to", self.until)
         folder = f"{self.folder.rstrip('/')}/" if self.folder.strip("/") else None
         return {

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sortal.configs.errors import UsageError
-from sortal.flows.browse.base.asked import AskedRun, RunOf
+from sortal.flows.browse.base.asked import After, AskedRun, RunOf
 from sortal.flows.browse.base.render import page
 from sortal.storage.lake.compare import CHANGES, counts_of, some_of
 
@@ -30,7 +30,7 @@ class View:
     show: Change | None = None
     origin: int | None = None
     goal: int | None = None
-    after: int = 0
+    after: After = 0
 
     @property
     def skipped(self) -> int:

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sortal.flows.browse.base.asked import LibraryOf
+from sortal.flows.browse.base.asked import After, LibraryOf
 from sortal.flows.browse.base.render import page
 
 router = APIRouter()
@@ -19,7 +19,7 @@ def collections(request: Request, library: LibraryOf) -> Response:
 
 
 @router.get("/collection/{collection:path}")
-def runs(request: Request, library: LibraryOf, collection: str, after: int = 0) -> Response:
+def runs(request: Request, library: LibraryOf, collection: str, after: After = 0) -> Response:
     """The runs of a collection, newest first."""
     found = library.rows(
         "browse/runs", collection=collection, skipped=max(after, 0), count=_RUNS + 1

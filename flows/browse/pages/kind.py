@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from sortal.configs.errors import RunError, UsageError
-from sortal.flows.browse.base.asked import AskedRun, RunOf
+from sortal.flows.browse.base.asked import After, AskedRun, RunOf
 from sortal.flows.browse.base.filters import Filters
 from sortal.flows.browse.base.forms import Form
 from sortal.flows.browse.base.render import page, part
@@ -33,7 +33,7 @@ class View:
     """Which images are shown first, and from which on; `near` is the stable id of another kind."""
 
     order: Order = "typical"
-    after: int = 0
+    after: After = 0
     near: int | None = None
 
     @property

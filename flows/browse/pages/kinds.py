@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sortal.flows.browse.base.asked import AskedRun, RunOf
+from sortal.flows.browse.base.asked import After, AskedRun, RunOf
 from sortal.flows.browse.base.render import page
 from sortal.tasks.report.data import Kind
 from sortal.tasks.report.gather import tree_of
@@ -30,7 +30,7 @@ def kinds(
     order: Order = "size",
     q: str = "",
     within: int | None = None,
-    after: int = 0,
+    after: After = 0,
 ) -> Response:
     """The kinds in whose texts `q` is found; of the coarse kind `within` alone, if given."""
     cards, tree = run.cards, tree_of(run.rows("tree"))

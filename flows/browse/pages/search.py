@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sortal.configs.errors import RunError, UsageError
-from sortal.flows.browse.base.asked import AskedRun, RunOf
+from sortal.flows.browse.base.asked import After, AskedRun, RunOf
 from sortal.flows.browse.base.filters import COUNT, KEYS, PAGE, Filters
 from sortal.flows.browse.base.render import page
 from sortal.flows.browse.held.seeker import Sought
@@ -34,7 +34,7 @@ class Asked:
     q: str = ""
     like: str = ""
     image: str = ""
-    after: int = 0
+    after: After = 0
 
     @property
     def sought(self) -> Sought:

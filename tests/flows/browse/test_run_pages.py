@@ -187,3 +187,22 @@ def test_a_first_run_has_nothing_to_be_compared_with(client, grown):
         answer = client.get(f"/run/{runs[0]}/changes", params={"against": other})
         assert answer.status_code == 404
     assert client.get(f"/run/{runs[1]}/changes?show=stolen").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"kind/0?after={10**40}",
+        "kind/0?after=-1",
+        f"kind/0?order=near&near={10**40}",
+        f"kind/{10**40}",
+        f"search?kind={10**40}",
+        "search?label=%00%ff",
+        f"changes?show=new&after={10**40}",
+        f"export?count={10**40}",
+        f"image/{'a' * 2000}",
+    ],
+)
+def test_no_number_or_text_of_an_address_breaks_a_page(client, address):
+    answer = client.get(f"/run/latest/{address}")
+    assert answer.status_code in (400, 404) and "<main" in answer.text
