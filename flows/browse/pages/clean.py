@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from sortal.configs.errors import UsageError
 from sortal.configs.looks import Look
-from sortal.flows.browse.base.asked import After, AskedRun, RunOf
+from sortal.flows.browse.base.asked import AskedRun, RunOf
 from sortal.flows.browse.base.render import page
 from sortal.flows.browse.cleaning.flaws import Flaw, flaws
 from sortal.flows.browse.cleaning.matrix import matrix_of
@@ -54,7 +54,7 @@ def download(run: RunOf, what: str) -> Response:
 
 
 @router.get("/run/{run}/clean/{what}")
-def listed(request: Request, run: RunOf, what: str, after: After = 0) -> Response:
+def listed(request: Request, run: RunOf, what: str, after: int = 0) -> Response:
     """A page of a list."""
     flaw = _flaw(run, what)
     after = min(max(after, 0), 10**9)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from sortal.configs.errors import UsageError
-from sortal.flows.browse.base.asked import After, AskedRun, RunOf
+from sortal.flows.browse.base.asked import AskedRun, RunOf
 from sortal.flows.browse.base.points import By, Points
 from sortal.flows.browse.base.render import page
 from sortal.flows.browse.pages.make import states
@@ -92,7 +92,7 @@ def inside(
     lasso: str,
     by: By = "kind",
     hidden: Annotated[list[Code], Query()] = [],  # noqa: B006
-    after: After = 0,
+    after: int = 0,
 ) -> Response:
     """The images in a lasso, `x,y,x,y,…` in the map's coordinates; its middle first.
 
