@@ -6,11 +6,14 @@ streamed pass with the final centres, so nothing of size n_rows x n_clusters exi
 
 import logging
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from sortal.configs.errors import UsageError
 from sortal.configs.schema import PartitionConfig
@@ -24,6 +27,7 @@ log = logging.getLogger("sortal")
 
 BLOCK = 16384
 FIT_BYTES = 2 << 30  # rows are sampled when the fit would hold more than this
+_SMALL = 200_000_000  # products of a pass over the rows, 10 ms of one core
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,9 @@ def kmeans(
     _check(rows, n_clusters, centres)
     rng = np.random.default_rng(random_state)
     limit = max_rows or max(FIT_BYTES // (4 * rows.shape[1]), 1)
-    data = _fit_rows(rows, config.spherical, limit, rng)
-    fit = _fit(data, n_clusters, config, rng, centres)
+    with _few_threads(min(limit, rows.shape[0]) * n_clusters * rows.shape[1]):
+        data = _fit_rows(rows, config.spherical, limit, rng)
+        fit = _fit(data, n_clusters, config, rng, centres)
     found = normalise(fit.centres) if config.spherical else fit.centres
     labels, distances, inertia = label_rows(rows, found, spherical=config.spherical)
     if centres is None:
@@ -160,6 +165,20 @@ def _by_size(
     rank = np.empty(len(order), dtype=np.int32)
     rank[order] = np.arange(len(order))
     return centres[order], rank[labels]
+
+
+def _few_threads(products: int) -> AbstractContextManager[Any]:
+    """One thread where a pass takes less than the barrier that several end it with may cost.
+
+    On a busy machine threads spin at each barrier: 2,500 rows took ten times as long with two.
+    """
+    return _libraries().limit(limits=1) if products < _SMALL else nullcontext()
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The libraries that have threads, listed once: all are loaded where this is first called."""
+    return ThreadpoolController()
 
 
 class _Fit(NamedTuple):
