@@ -1,6 +1,5 @@
 """The search of a run for many at once: what it needs is made in the background, once."""
 
-import logging
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
@@ -13,8 +12,6 @@ from numpy.typing import NDArray
 from sortal.flows.browse.held.kept import Kept
 from sortal.flows.operations.find import Hit, Shelf
 from sortal.storage.rows import FloatArray
-
-log = logging.getLogger("sortal")
 
 _QUERIES = 200  # that are held, a vector each
 _FILTERS = 64  # that are held, a bit an image each

@@ -1,4 +1,4 @@
--- The near duplicates of an image, where they were looked for; `looked` says whether they were.
+-- The near duplicates of an image, where they were looked for.
 WITH group_of AS (
     SELECT near.scan, near.collection, near.encoder_fingerprint, near.keep
     FROM runs AS run
