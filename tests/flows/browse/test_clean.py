@@ -49,7 +49,7 @@ def client(messy):
     library = Library(messy)
     app = make_app(library, Guard(frozenset({"127.0.0.1"})))
     with TestClient(app, base_url="http://127.0.0.1") as client:
-        assert "Nobody has looked for near duplicates yet" in client.get(f"{RUN}/clean/near").text
+        assert "Looking for near duplicates is done once" in client.get(f"{RUN}/clean/near").text
         for look in ("duplicates", "quality_flags"):
             asked = client.post(f"{RUN}/make/{look}?to=clean", follow_redirects=False)
             assert asked.headers["location"] == f"{RUN}/clean"

@@ -13,7 +13,7 @@ RUN = "/run/run-2"
 @pytest.fixture(scope="module")
 def drawn(client):
     """A browser to which the map of the second run is there."""
-    assert "Nobody has looked for a place for every image yet" in client.get(f"{RUN}/map").text
+    assert "Finding a place for every image is done once" in client.get(f"{RUN}/map").text
     assert client.get(f"{RUN}/map/points.bin").status_code == 404
     client.post(f"{RUN}/make/map?to=map", follow_redirects=False)
     client.app.state.library.making.job("run-2", "map").thread.join()
