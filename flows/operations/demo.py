@@ -1,8 +1,6 @@
-"""The first minute with Sortal, on a real collection from the package index."""
+"""The first minute with Sortal, on a real collection of drawings from the package index."""
 
 from pathlib import Path
-
-from sortal.tasks.datasets.openmoji import KINDS
 
 QUESTION = """\
 SELECT name, size, round(mean_distance, 3) AS mean_distance
@@ -12,10 +10,9 @@ ORDER BY mean_distance, name LIMIT 5"""
 
 
 def demo_config(folder: Path, workspace: Path) -> dict[str, object]:
-    """The demo's settings: one cluster a kind, and the default method on the default encoder."""
+    """The demo's settings: the default method and encoder, which find how many kinds there are."""
     return {
         "source": str(folder),
-        "collection": "openmoji",
-        "n_clusters": len(KINDS),
+        "collection": "things",
         "workspace": workspace,
     }

@@ -133,17 +133,15 @@ def head_inputs(
 
 
 def name(run: Run, images: Images, spaces: Mapping[str, Space], clusters: Artifact) -> Artifact:
-    """What each cluster is called: every space names, also those that are not fused."""
+    """What each cluster is called: every corpus names, also those that are not fused."""
     return run.do(
         name_clusters,
         "names",
         images=images.vectors,
         partition=clusters,
         corpora={name: space.corpus for name, space in spaces.items()},
-        spaces={name: space.texts for name, space in spaces.items()},
-        transports={name: space.transport for name, space in spaces.items()},
+        texts={name: space.vectors for name, space in spaces.items()},
         config=run.config.naming,
-        transport=run.config.transport,
     )
 
 

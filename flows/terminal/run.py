@@ -125,11 +125,13 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
     from sortal.flows.run.result import n_images_text
     from sortal.storage.lake.lake import Lake
     from sortal.storage.lake.sql import sql
+    from sortal.tasks.naming.about import about_names, unnamed_words
     from sortal.tasks.report.data import modality_rows
 
     with Lake(Workspace(Path(result.workspace)), read_only=True) as lake:
         cards = lake.query(
-            "SELECT cluster_id, name, suggested_name, size, nouns, typical FROM cluster_cards "
+            "SELECT cluster_id, name, is_named, suggested_name, size, nouns, typical, "
+            "count(*) FILTER (NOT is_named AND size > 0) OVER () AS unnamed FROM cluster_cards "
             "WHERE run_id = ? ORDER BY size DESC, cluster_id LIMIT ?",
             [result.run_id, limit],
         ).to_pylist()
@@ -141,17 +143,10 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
         tried = lake.query(sql("report/candidates"), {"run": result.run_id}).to_pylist()
         counts = lake.query(sql("report/counts"), {"run": result.run_id}).to_pylist()
         natural = lake.execute(sql("runs/natural"), {"run": result.run_id}).fetchone()
+        query = "SELECT encoder, n_clusters FROM runs WHERE run_id = ?"
+        [(encoder, n_clusters)] = lake.execute(query, [result.run_id]).fetchall()
     images = n_images_text(result.n_images, n_distinct)
-    title = Text(shown(f"{result.collection}: {images}"))
-    table = Table(title=title, title_justify="left")
-    for column in ("id", "name", "size", "top nouns", "typical image"):
-        table.add_column(column, justify="right" if column in {"id", "size"} else "left")
-    for card in cards:
-        nouns = ", ".join((card["nouns"] or [])[:5])
-        now = f" (kept; now: {card['suggested_name']})" if card["suggested_name"] else ""
-        texts = (f"{card['name']}{now}", nouns, card["typical"] or "")
-        name, described, typical = (Text(shown(text)) for text in texts)
-        table.add_row(str(card["cluster_id"]), name, f"{card['size']:,}", described, typical)
+    table = _cards_table(shown(f"{result.collection}: {images}"), cards)
     console = Console()
     console.print(table)
     if result.n_failed:
@@ -166,7 +161,9 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
             ),
             markup=False,
         )
-    for line in [*count_lines(counts), *hint_lines(natural), *choice_lines(tried)]:
+    unnamed = unnamed_words(cards[0]["unnamed"] if cards else 0, n_clusters)
+    names = [about_names(encoder), *([unnamed] if unnamed else [])]
+    for line in [*names, *count_lines(counts), *hint_lines(natural), *choice_lines(tried)]:
         console.print(line, soft_wrap=True, highlight=False)
     scores = [n for n in ("acc", "nmi", "ari", "purity") if n in result.metrics]
     if scores:
@@ -175,6 +172,20 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
         )
     console.print(f"changed: {result.changed}", soft_wrap=True, highlight=False)
     console.print(shown(f"report: {result.report}"), soft_wrap=True, markup=False)
+
+
+def _cards_table(title: str, cards: list[dict[str, Any]]) -> Table:
+    table = Table(title=Text(title), title_justify="left")
+    for column in ("id", "name", "size", "top nouns", "typical image"):
+        table.add_column(column, justify="right" if column in {"id", "size"} else "left")
+    for card in cards:
+        nouns = ", ".join((card["nouns"] or [])[:5])
+        now = f" (kept; now: {card['suggested_name']})" if card["suggested_name"] else ""
+        called = card["name"] if card["is_named"] else "unnamed"
+        texts = (f"{called}{now}", nouns, card["typical"] or "")
+        name, described, typical = (Text(shown(text)) for text in texts)
+        table.add_row(str(card["cluster_id"]), name, f"{card['size']:,}", described, typical)
+    return table
 
 
 def count_lines(counts: list[dict[str, Any]]) -> list[str]:

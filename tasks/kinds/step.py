@@ -16,9 +16,9 @@ from sortal.tasks.arrays import normalise
 from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES
 from sortal.tasks.corpora import wordnet
 from sortal.tasks.corpora.corpus import read_corpus
-from sortal.tasks.evaluation.names import base
 from sortal.tasks.kinds.gather import gathered
 from sortal.tasks.kinds.names import Part, Words, kind_names
+from sortal.tasks.naming.words import base
 from sortal.tasks.step import optional, step
 
 NODES = "nodes.parquet"  # what the step `tree` writes
@@ -76,12 +76,12 @@ class NameKindsInputs:
     corpus: Artifact | None = optional()
 
 
-@step("kind_names", NameKindsInputs)
+@step("kind_names", NameKindsInputs, version=2)
 def name_kinds(folder: Path, workspace: Workspace, inputs: NameKindsInputs) -> Written:
     """Write `clusters.parquet` (cluster, name, size) of the kinds of a level."""
     of: list[int] = inputs.kinds.facts["of"]
     named = list(_named(workspace, inputs.names, inputs.lineage))
-    synsets = _synsets(workspace, inputs.corpus, [row["name"] for row in named])
+    synsets = _synsets(workspace, inputs.corpus, [row["name"] for row in named if row["name"]])
     parts = [Part(row["name"], synsets.get(row["name"]), row["size"]) for row in named]
     kinds: dict[int, list[Part]] = {kind: [] for kind in range(inputs.kinds.facts["n_kinds"])}
     for place in sorted(range(len(parts)), key=lambda place: -parts[place].size):
@@ -90,7 +90,13 @@ def name_kinds(folder: Path, workspace: Workspace, inputs: NameKindsInputs) -> W
     sizes = [sum(part.size for part in kinds[kind]) for kind in sorted(kinds)]
     numbers = pa.array(range(len(names)), pa.int32())
     pq.write_table(
-        pa.table({"cluster": numbers, "name": names, "size": pa.array(sizes, pa.int64())}),
+        pa.table(
+            {
+                "cluster": numbers,
+                "name": pa.array(names, pa.string()),
+                "size": pa.array(sizes, pa.int64()),
+            }
+        ),
         folder / "clusters.parquet",
     )
     return Written(rows=len(names), facts={"names": names})
@@ -100,11 +106,12 @@ def _synsets(workspace: Workspace, corpus: Artifact | None, names: list[str]) ->
     """The synsets of those names that are nouns of the corpus."""
     if corpus is None:
         return {}
-    nouns = {base(name): name for name in names}
+    nouns = [base(name) for name in names]
     table = read_corpus(workspace, corpus, ["text", "synset"])
-    rows = table.filter(pc.is_in(table["text"], pa.array(list(nouns), pa.string()))).to_pydict()
+    rows = table.filter(pc.is_in(table["text"], pa.array(nouns, pa.string()))).to_pydict()
     pairs = zip(rows["text"], rows["synset"], strict=True)
-    return {nouns[text]: synset for text, synset in pairs if synset}
+    known = {text: synset for text, synset in pairs if synset}
+    return {name: known[noun] for name, noun in zip(names, nouns, strict=True) if noun in known}
 
 
 @dataclass(frozen=True, kw_only=True)

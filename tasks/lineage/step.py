@@ -24,6 +24,7 @@ from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES
 from sortal.tasks.lineage.matching import EVENTS, Before, Change, changes, match
 from sortal.tasks.lineage.previous_run import Pinned
 from sortal.tasks.naming.synonyms import singular
+from sortal.tasks.naming.words import base, told_apart
 from sortal.tasks.step import optional, step
 
 LINEAGE = pa.schema(
@@ -44,30 +45,36 @@ LINEAGE = pa.schema(
 
 
 def keep_names(
-    fresh: Sequence[str],
+    fresh: Sequence[str | None],
     kept: Mapping[int, str],
     terms: Mapping[int, Sequence[str]],
     taken: Sequence[str] = (),
-) -> list[str]:
+) -> list[str | None]:
     """Names of all clusters, no two alike: those `kept`, by cluster, and `fresh` ones.
 
-    A fresh name that is one of the kept or `taken` gives way to the cluster's next term.
+    A fresh name that is one of the kept or `taken` is told apart by the cluster's next term.
+    Who has neither stays unnamed.
     """
     used = {singular(name) for name in (*kept.values(), *taken)}
     names = []
     for cluster, own in enumerate(fresh):
-        name = kept.get(cluster) or _free([own, *terms.get(cluster, ())], used)
-        used.add(singular(name))
-        names.append(name)
+        name = kept.get(cluster) or (own and _free(own, terms.get(cluster, ()), used))
+        names.append(name or None)
+        if name:
+            used.add(singular(name))
     return names
 
 
-def _free(words: Sequence[str], used: set[str]) -> str:
-    counted = (f"{words[0]} ({number})" for number in range(2, len(used) + 3))
-    return next(word for word in (*words, *counted) if singular(word) not in used)
+def _free(name: str, words: Sequence[str], used: set[str]) -> str:
+    noun = base(name)
+    others = [told_apart(noun, word) for word in words if singular(word) != singular(noun)]
+    counted = (f"{noun}: {number}" for number in range(2, len(used) + 3))
+    return next(word for word in (name, *others, *counted) if singular(word) not in used)
 
 
-def table_of(rows: Sequence[Change], names: Sequence[str], past: Mapping[int, str]) -> pa.Table:
+def table_of(
+    rows: Sequence[Change], names: Sequence[str | None], past: Mapping[int, str]
+) -> pa.Table:
     """The rows of `lineage.parquet`; `past` names the clusters that vanished, by stable id."""
     out = [
         {**row._asdict(), "name": past.get(row.stable_id) if row.cluster is None else names[i]}
@@ -91,7 +98,7 @@ class TraceInputs:
     level: int | None = optional()
 
 
-@step("lineage", TraceInputs, version=1)
+@step("lineage", TraceInputs, version=2)
 def trace(folder: Path, workspace: Workspace, inputs: TraceInputs) -> Written:
     """Write `lineage.parquet` (columns: LINEAGE): this run's clusters, then those that vanished.
 
@@ -111,6 +118,7 @@ def trace(folder: Path, workspace: Workspace, inputs: TraceInputs) -> Written:
         for row in rows
         if row.cluster is not None
         and partner[row.cluster] >= 0
+        and row.stable_id in known
         and (row.overlap is None or row.overlap >= inputs.config.keep_name)
     }
     taken = (inputs.pinned or Pinned()).names.values()
@@ -142,7 +150,8 @@ def _past(
     shared = np.zeros((len(past), n_clusters), dtype=np.int64)
     shared[row, cells["cluster"].to_numpy()] = cells["n_images"].to_numpy()
     ids = past["stable_id"].to_numpy()
-    known = dict(zip(ids.tolist(), past["name"].to_pylist(), strict=True))
+    named = zip(ids.tolist(), past["name"].to_pylist(), strict=True)
+    known = {stable_id: name for stable_id, name in named if name}
     return Before(ids, past["size"].to_numpy()), known, shared
 
 

@@ -1,7 +1,11 @@
-"""Names: one term a cluster, the one that tells it best from the others, no two alike."""
+"""Names: the noun that says most of a cluster while its images bear it out, or none.
+
+Clusters of one noun are told apart by a second term: "shirt: polo" and "shirt: flannel".
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -9,101 +13,160 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sortal.storage.rows import FloatArray
-from sortal.tasks.naming.synonyms import Concepts, concepts_of, singular
+from sortal.tasks.naming.evidence import Evidence
+from sortal.tasks.naming.synonyms import Concepts, singular
+from sortal.tasks.naming.words import told_apart
 
-_CANDIDATES = 10  # nouns of each cluster that compete to be its name
-_COMPOSED = 0.5  # [infer] below this share of its best score, a noun is worse than "best (second)"
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+_CANDIDATES = 40  # nouns of each cluster that are looked at closely
+_GENERAL = (
+    0.01  # [infer] share of all concepts below a noun that stands in for a better, unsure one
+)
+_KIND = 2.0  # [infer] a kind of the noun tells two of its clusters apart this much better
 
 
 @dataclass(frozen=True)
-class Scores:
-    """How well each of K terms describes each of C clusters.
+class Term:
+    """A noun for a cluster: its share of the evidence, its score, and how sure it is, in [0, 1]."""
 
-    `share` of shape (C, K) is p(term | cluster); `score` of shape (C, K) is positive where the
-    term says something of the cluster.
+    concept: int
+    word: str
+    share: float
+    score: float
+    confidence: float
+
+
+def scores_of(
+    shares: NDArray[np.floating], overall: NDArray[np.floating], concepts: Concepts
+) -> NDArray[np.float64]:
+    """Scores (C, K) of `shares` (C, K): s log(s / sqrt(o r)) x weights, in nats.
+
+    o is the concept's share in the collection's clusters as a whole (`overall`, (K,)), and r its
+    share of all concepts, which is what random nouns would give it.
     """
-
-    terms: list[str]
-    share: NDArray[np.float64]
-    score: NDArray[np.float64]
-
-    def top(self, cluster: int, count: int) -> list[int]:
-        """At most `count` terms of positive score, best first; ties by the terms' order."""
-        order = np.argsort(-self.score[cluster], kind="stable")[:count]
-        return [int(term) for term in order if self.score[cluster, term] > 0]
+    tiny = np.finfo(np.float32).tiny
+    own = np.maximum(np.asarray(shares, dtype=np.float64), tiny)
+    usual = np.log(np.maximum(overall, tiny)) + np.log(concepts.shares)
+    return own * (np.log(own) - usual / 2) * concepts.weights
 
 
-def relative_scores(
-    mass: NDArray[np.floating], n_images: int, weights: NDArray[np.float64] | float = 1.0
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """p(t|c) and p(t|c) log(p(t|c) / p(t)) x weights, both of shape (C, K), in nats.
+def ranked(
+    evidence: Evidence,
+    centres: FloatArray,
+    sizes: NDArray[np.int64],
+    votes: "csr_matrix",
+) -> list[list[Term]]:
+    """The best nouns of each cluster, best first, from mean vectors `centres` (C, d).
 
-    The score is the term's part of the divergence between the cluster and the collection. One
-    image's worth of the collection's own distribution is added to every cluster, so that a tiny
-    cluster does not get a name by accident [infer]. `mass` of shape (C, K) has any scale.
+    `votes` (C, K) are shares of images by concept; a term is as sure as the lower of both shares.
+    An empty cluster has no terms.
     """
-    mass = np.asarray(mass, dtype=np.float64)
-    one = mass.sum() / max(n_images, 1)
-    overall = mass.sum(axis=0) / max(mass.sum(), np.finfo(float).tiny)
-    held = mass.sum(axis=1, keepdims=True) + one
-    share = (mass + one * overall) / np.where(held > 0, held, 1)
-    used = (share > 0) & (overall > 0)
-    ratio = np.divide(share, overall, out=np.ones_like(share), where=used)
-    return share, share * np.log(ratio) * weights
+    overall = np.zeros(len(evidence.concepts.names))
+    for part, shares in evidence.shares(centres):
+        overall += sizes[part] @ shares
+    overall /= max(sizes.sum(), 1)
+    found: list[list[Term]] = []
+    for part, shares in evidence.shares(centres):
+        scores = scores_of(shares, overall, evidence.concepts)
+        borne = votes[part].toarray()
+        for row, size in enumerate(sizes[part]):
+            own = _terms(evidence.concepts, shares[row], scores[row], borne[row])
+            found.append(own if size else [])
+    return found
 
 
-def score_nouns(nouns: pa.Table, mass: FloatArray, n_images: int) -> Scores:
-    """Scores of the concepts behind nouns (text, synset, depth, frequency) of mass (C, M)."""
-    concepts: Concepts = concepts_of(nouns, mass.sum(axis=0))
-    share, score = relative_scores(concepts.pool(mass), n_images, concepts.weights)
-    return Scores(concepts.names, share, score)
+def _terms(
+    concepts: Concepts,
+    shares: NDArray[np.floating],
+    scores: NDArray[np.float64],
+    votes: NDArray[np.floating],
+) -> list[Term]:
+    order = np.argsort(-scores, kind="stable")[:_CANDIDATES]
+    return [
+        Term(
+            concept=int(place),
+            word=concepts.names[place],
+            share=float(shares[place]),
+            score=float(scores[place]),
+            confidence=float(min(shares[place], votes[place])),
+        )
+        for place in order
+        if scores[place] > 0
+    ]
 
 
-def choose_names(scores: Scores) -> list[str]:
-    """One name a cluster, no two alike; the sum of the names' relative scores is the highest.
-
-    Terms that differ only in number or case count as one name. Where the nouns left are much
-    worse than a cluster's best, it is called "best (second)"; where it has none, "cluster 1".
-    """
-    n_clusters = len(scores.score)
-    tops = [scores.top(cluster, _CANDIDATES) for cluster in range(n_clusters)]
-    words = sorted({singular(scores.terms[term]) for top in tops for term in top})
-    column = {name: i for i, name in enumerate(words)}
-    value = np.full((n_clusters, len(words) + n_clusters), -1.0)
-    term_of: dict[tuple[int, int], int] = {}
-    for cluster, top in enumerate(tops):
-        value[cluster, len(words) + cluster] = _COMPOSED if top else 0.0
-        for term in reversed(top):
-            place = column[singular(scores.terms[term])]
-            value[cluster, place] = scores.score[cluster, term] / scores.score[cluster, top[0]]
-            term_of[cluster, place] = term
-    from scipy.optimize import linear_sum_assignment  # half a second that an unchanged run spares
-
-    places = linear_sum_assignment(value, maximize=True)[1]
-    chosen = [term_of.get((cluster, int(place))) for cluster, place in enumerate(places)]
-    return _written(scores, tops, chosen)
+def noun_of(terms: Sequence[Term], concepts: Concepts, least: float) -> Term | None:
+    """The best noun, where it is sure enough; else the best sure one that still says something."""
+    general = concepts.shares
+    for place, term in enumerate(terms):
+        if term.confidence >= least and (place == 0 or general[term.concept] <= _GENERAL):
+            return term
+    return None
 
 
-def _written(
-    scores: Scores, tops: Sequence[Sequence[int]], chosen: Sequence[int | None]
-) -> list[str]:
-    names = [None if term is None else scores.terms[term] for term in chosen]
-    taken = {name for name in names if name}
-    for cluster, top in enumerate(tops):
-        if names[cluster] is None:
-            name = (
-                _composed([scores.terms[term] for term in top], taken) or f"cluster {cluster + 1}"
-            )
+def names_of(
+    nouns: Sequence[Term | None], terms: Sequence[Sequence[Term]], concepts: Concepts
+) -> list[str | None]:
+    """A name for each cluster that has a noun, no two alike."""
+    groups: dict[str, list[int]] = {}
+    for cluster, noun in enumerate(nouns):
+        if noun:
+            groups.setdefault(singular(noun.word), []).append(cluster)
+    names: list[str | None] = [None] * len(nouns)
+    for clusters in groups.values():
+        first = nouns[clusters[0]]
+        if first and len(clusters) == 1:
+            names[clusters[0]] = first.word
+        elif first:
+            for cluster, name in _apart(first, clusters, terms, concepts).items():
+                names[cluster] = name
+    return names
+
+
+def _apart(
+    noun: Term, clusters: Sequence[int], terms: Sequence[Sequence[Term]], concepts: Concepts
+) -> dict[int, str]:
+    """Names of the clusters of one noun, each with the term that tells it best from the others."""
+    kinds = concepts.kinds_of(noun.concept)
+    above = set(concepts.above[noun.concept].indices.tolist())
+    shares = [{term.concept: term.share for term in terms[cluster]} for cluster in clusters]
+    wanted: list[tuple[float, int, str]] = []
+    for place, cluster in enumerate(clusters):
+        others = [own for other, own in enumerate(shares) if other != place]
+        for term in terms[cluster]:
+            if term.concept in above or singular(term.word) == singular(noun.word):
+                continue
+            usual = max(float(np.mean([own.get(term.concept, 0.0) for own in others])), 1e-3)
+            telling = term.share * np.log(max(term.share, 1e-9) / usual)
+            telling *= _KIND if term.concept in kinds else 1.0
+            if telling > 0:
+                wanted.append((-telling, cluster, told_apart(noun.word, term.word)))
+    names: dict[int, str] = {}
+    used: set[str] = set()
+    for _, cluster, name in sorted(wanted):
+        if cluster not in names and singular(name) not in used:
             names[cluster] = name
-            taken.add(name)
-    return [name or "" for name in names]
+            used.add(singular(name))
+    numbers = (f"{noun.word}: {number}" for number in range(1, len(clusters) + 1))
+    return {cluster: names.get(cluster) or next(numbers) for cluster in clusters}
 
 
-def _composed(words: Sequence[str], taken: set[str]) -> str | None:
-    if not words:
-        return None
-    seconds = [*words[1:], *(str(number) for number in range(2, len(taken) + 3))]
-    return next(n for n in (f"{words[0]} ({second})" for second in seconds) if n not in taken)
+def listed(terms: Sequence[Term], noun: Term | None, concepts: Concepts, count: int) -> list[Term]:
+    """The noun and the best other terms, `count` in all.
+
+    Without those that are above, or read like, a better one.
+    """
+    said: set[int] = set()
+    words: set[str] = set()
+    found: list[Term] = []
+    for term in [*([noun] if noun else []), *terms]:
+        if term.concept not in said and singular(term.word) not in words:
+            found.append(term)
+            words.add(singular(term.word))
+            said |= set(concepts.above[term.concept].indices.tolist())
+    return found[:count]
 
 
 def representatives(assignments: pa.Table, n_clusters: int, count: int) -> pa.Table:
@@ -127,19 +190,3 @@ def representatives(assignments: pa.Table, n_clusters: int, count: int) -> pa.Ta
             "representatives": pa.array(keys, pa.list_(pa.string())),
         }
     )
-
-
-def term_rows(corpus: str, scores: Scores, count: int) -> list[dict]:
-    """Rows of `terms.parquet`: each cluster's best `count` terms with rank, share and score."""
-    return [
-        {
-            "cluster": cluster,
-            "corpus": corpus,
-            "rank": rank,
-            "term": scores.terms[term],
-            "mass": scores.share[cluster, term],
-            "score": scores.score[cluster, term],
-        }
-        for cluster in range(len(scores.score))
-        for rank, term in enumerate(scores.top(cluster, count), start=1)
-    ]

@@ -1,32 +1,33 @@
-"""Naming: what each cluster is called, from the texts that hold its transport mass.
+"""Naming: what each cluster is called, where its images bear a name out.
 
-A name must tell clusters apart, so a text counts by how much more of its mass lies in a cluster
-than the collection as a whole would give it.
+Every noun of the corpus competes for every cluster; a name is as sure as the evidence for it and
+as the share of the cluster's images whose own best noun it is. Below `naming.min_confidence` a
+cluster has no name. docs/methods.md has the measure and its figures.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from sortal.configs.schema import NamingConfig, TransportConfig
+from sortal.configs.schema import NamingConfig
 from sortal.storage.artifacts import Artifact, Written
+from sortal.storage.rows import FloatArray, read_all, take_rows
+from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES, labels_of
-from sortal.tasks.naming.names import (
-    Scores,
-    choose_names,
-    relative_scores,
-    representatives,
-    score_nouns,
-    term_rows,
-)
-from sortal.tasks.selection.space import space_table
+from sortal.tasks.corpora.corpus import read_corpus
+from sortal.tasks.naming.captions import Caption, best_captions, speaking_of
+from sortal.tasks.naming.evidence import Evidence, Fits, middles, sampled
+from sortal.tasks.naming.names import Term, listed, names_of, noun_of, ranked, representatives
+from sortal.tasks.naming.synonyms import Concepts, concepts_of
 from sortal.tasks.step import step
-from sortal.tasks.transport.inputs import transport_inputs
-from sortal.tasks.transport.potential import POTENTIAL, Potential
 
 _TERMS = pa.schema(
     {
@@ -36,64 +37,137 @@ _TERMS = pa.schema(
         "term": pa.string(),
         "mass": pa.float32(),
         "score": pa.float32(),
+        "confidence": pa.float32(),
     }
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class NameClustersInputs:
-    """Inputs of `name_clusters`."""
+    """Inputs of `name_clusters`: corpora and their vectors are "noun" and "caption", or absent."""
 
     images: Artifact
     partition: Artifact
     corpora: dict[str, Artifact]
-    spaces: dict[str, Artifact]
-    transports: dict[str, Artifact]
+    texts: dict[str, Artifact]
     config: NamingConfig
-    transport: TransportConfig
 
 
-@step("names", NameClustersInputs)
+class Named(NamedTuple):
+    """What naming finds, by cluster: names, their terms, the nouns behind them, all nouns."""
+
+    names: list[str | None]
+    terms: list[list[Term]]
+    nouns: list[Term | None]
+    concepts: Concepts
+
+
+class Shown(NamedTuple):
+    """The images of a run as naming sees them: their mean, clusters' means, and a sample."""
+
+    mean: FloatArray
+    centres: FloatArray
+    sizes: NDArray[np.int64]
+    vectors: FloatArray
+    labels: NDArray[np.int64]
+
+
+@step("names", NameClustersInputs, version=2)
 def name_clusters(folder: Path, workspace: Workspace, inputs: NameClustersInputs) -> Written:
-    """Write `clusters.parquet` and `terms.parquet`; spaces are "noun" and "caption", or absent."""
-    from sortal.tasks.transport.counterparts import cluster_mass
-
+    """Write `clusters.parquet` and `terms.parquet`; a cluster without a sure name has none."""
     assignments = pq.read_table(inputs.partition.file(workspace, ASSIGNMENTS))
     n_clusters = len(np.load(inputs.partition.file(workspace, CENTRES), mmap_mode="r"))
-    keys = pq.read_table(inputs.images.file(workspace, "index.parquet"), columns=["key"])["key"]
-    labels = labels_of(keys, assignments)
-    scores: dict[str, Scores] = {}
-    for name, space in inputs.spaces.items():
-        rows, texts, _ = transport_inputs(workspace, inputs.images, space, inputs.transport.centred)
-        potential = Potential.load(inputs.transports[name].file(workspace, POTENTIAL))
-        mass = cluster_mass(rows, texts, potential, labels, n_clusters)
-        table = space_table(workspace, space, inputs.corpora.get(name))
-        if name == "noun":
-            scores[name] = score_nouns(table, mass, len(keys))
-        else:
-            scores[name] = Scores(table["text"].to_pylist(), *relative_scores(mass, len(keys)))
-    clusters, terms = _tables(
-        scores,
-        representatives(assignments, n_clusters, inputs.config.representatives),
-        inputs.config,
+    named = Named([None] * n_clusters, [[]] * n_clusters, [None] * n_clusters, concepts_of(_NONE))
+    captions: list[list[Caption]] = [[]] * n_clusters
+    if inputs.texts:
+        shown = _shown(workspace, inputs, assignments, n_clusters)
+        if "noun" in inputs.texts:
+            named = _names(workspace, inputs, shown)
+        if "caption" in inputs.texts and inputs.config.captions:
+            captions = _captions(workspace, inputs, shown, named)
+    clusters = representatives(assignments, n_clusters, inputs.config.representatives)
+    pq.write_table(_clusters(clusters, named, captions), folder / "clusters.parquet")
+    pq.write_table(_term_rows(named, captions, inputs.config), folder / "terms.parquet")
+    return Written(rows=n_clusters, facts={"names": named.names[:100]})
+
+
+_NONE = pa.table({"text": pa.array([], pa.string())})
+
+
+def _shown(
+    workspace: Workspace, inputs: NameClustersInputs, assignments: pa.Table, n_clusters: int
+) -> Shown:
+    rows = open_vectors(workspace, inputs.images)
+    labels = labels_of(pa.array(rows.keys, pa.string()), assignments)
+    chosen = sampled(labels, n_clusters, inputs.config.sample)
+    return Shown(
+        mean=np.load(inputs.images.file(workspace, "mean.npy")),
+        centres=middles(rows, labels, n_clusters),
+        sizes=np.bincount(labels[labels >= 0], minlength=n_clusters),
+        vectors=take_rows(rows, chosen),
+        labels=labels[chosen],
     )
-    pq.write_table(clusters, folder / "clusters.parquet")
-    pq.write_table(terms, folder / "terms.parquet")
-    return Written(rows=n_clusters, facts={"names": clusters["name"].to_pylist()[:100]})
 
 
-def _tables(
-    scores: dict[str, Scores], clusters: pa.Table, config: NamingConfig
-) -> tuple[pa.Table, pa.Table]:
-    """The tables of `clusters.parquet` and `terms.parquet`."""
-    n_clusters = len(clusters)
-    nothing = Scores([], np.zeros((n_clusters, 0)), np.zeros((n_clusters, 0)))
-    names = choose_names(scores.get("noun", nothing))
-    counts = {"noun": config.terms, "caption": config.captions}
-    rows = [row for name in scores for row in term_rows(name, scores[name], counts[name])]
-    captions = {
-        r["cluster"]: r["term"] for r in rows if r["corpus"] == "caption" and r["rank"] == 1
-    }
-    clusters = clusters.add_column(1, "name", pa.array(names, pa.string()))
-    best = pa.array([captions.get(cluster) for cluster in range(n_clusters)], pa.string())
-    return clusters.add_column(3, "caption", best), pa.Table.from_pylist(rows, schema=_TERMS)
+def _texts(
+    workspace: Workspace, inputs: NameClustersInputs, name: str
+) -> tuple[pa.Table, FloatArray]:
+    """A corpus in the order of its vectors, and these, of shape (M, d)."""
+    vectors = open_vectors(workspace, inputs.texts[name])
+    corpus = read_corpus(workspace, inputs.corpora[name])
+    keys = pa.array(vectors.keys, pa.string())
+    places = pc.index_in(keys, value_set=corpus["key"].combine_chunks())
+    return corpus.take(places), read_all(vectors)
+
+
+def _names(workspace: Workspace, inputs: NameClustersInputs, shown: Shown) -> Named:
+    corpus, texts = _texts(workspace, inputs, "noun")
+    evidence = Evidence(Fits(texts, shown.mean, inputs.config), concepts_of(corpus))
+    votes = evidence.votes(shown.vectors, shown.labels, len(shown.sizes))
+    terms = ranked(evidence, shown.centres, shown.sizes, votes)
+    least = inputs.config.min_confidence
+    nouns = [noun_of(own, evidence.concepts, least) for own in terms]
+    return Named(names_of(nouns, terms, evidence.concepts), terms, nouns, evidence.concepts)
+
+
+def _captions(
+    workspace: Workspace, inputs: NameClustersInputs, shown: Shown, named: Named
+) -> list[list[Caption]]:
+    corpus, texts = _texts(workspace, inputs, "caption")
+    fits = Fits(texts, shown.mean, inputs.config)
+    all_texts = corpus["text"].to_pylist()
+    found = best_captions(fits, all_texts, shown.vectors, shown.labels, len(shown.sizes))
+    least, count = inputs.config.min_caption, inputs.config.captions
+    return [
+        speaking_of(own, noun, named.concepts, least)[:count]
+        for own, noun in zip(found, named.nouns, strict=True)
+    ]
+
+
+def _clusters(clusters: pa.Table, named: Named, captions: Sequence[Sequence[Caption]]) -> pa.Table:
+    """The table of `clusters.parquet`; an unnamed cluster has the confidence of its best noun."""
+    best = [
+        noun or next(iter(terms), None)
+        for noun, terms in zip(named.nouns, named.terms, strict=True)
+    ]
+    sure = pa.array([term.confidence if term else None for term in best], pa.float32())
+    shown = pa.array([own[0].text if own else None for own in captions], pa.string())
+    clusters = clusters.add_column(1, "name", pa.array(named.names, pa.string()))
+    clusters = clusters.add_column(3, "caption", shown)
+    return clusters.append_column("name_confidence", sure)
+
+
+def _term_rows(
+    named: Named, captions: Sequence[Sequence[Caption]], config: NamingConfig
+) -> pa.Table:
+    rows: list[dict[str, Any]] = []
+    for cluster, own in enumerate(captions):
+        terms = listed(named.terms[cluster], named.nouns[cluster], named.concepts, config.terms)
+        nouns = [(term.word, term.share, term.score, term.confidence) for term in terms]
+        said = [(caption.text, caption.fits, caption.more, caption.fits) for caption in own]
+        for corpus, found in (("noun", nouns), ("caption", said)):
+            rows += [
+                dict(zip(_TERMS.names, (cluster, corpus, rank, *values), strict=True))
+                for rank, values in enumerate(found, start=1)
+            ]
+    return pa.Table.from_pylist(rows, schema=_TERMS)

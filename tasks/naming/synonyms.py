@@ -1,20 +1,31 @@
 """Concepts: nouns that mean the same, grouped, with the word people use for them.
 
 WordNet writes one thing in many words (car, auto, motorcar) and many depths (dog, animal, entity);
-a cluster's name needs one common word that is neither too rare nor too general.
+a cluster's name needs one common word, and what speaks for a tree frog speaks for a frog.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sortal.storage.rows import FloatArray
+from sortal.tasks.corpora import wordnet
+from sortal.tasks.naming.words import Spelling, bare
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 _RARE = 0.3  # [infer] a word never seen in SemCor loses 30 % of its score, one seen 9 times 3 %
-_SPECIFIC = 4  # [infer] depth from which a noun is specific enough; person is at 3, entity at 0
+_SPECIFIC = 5  # [infer] depth from which a noun is specific enough; person is at 3, entity at 0
+_BROAD = 0.015  # [infer] share of all concepts above which a noun is a broad one
+_MANY = 50  # [infer] kinds that a broad noun has
+_IN_USE = 20  # [infer] times in SemCor that make a broad noun one that people say: animal, not
+_JARGON = 0.25  # [infer] instrumentation, container or vertebrate, which lose three quarters
+_SHORT = 4  # letters of ties, pies and lies
 _SIBILANT = ("sses", "shes", "ches", "xes", "zzes")
 
 
@@ -24,17 +35,29 @@ class Concepts:
 
     `of` of shape (M,) is each noun's concept; `names` the concepts' words; `weights` of shape
     (K,), in (0, 1], is how well a concept serves as a name: common and specific is best.
+    `above` of shape (K, K) is 1 where column j is concept i or above it.
     """
 
     of: NDArray[np.int64]
     names: list[str]
     weights: NDArray[np.float64]
+    above: "csr_matrix"
+    number: dict[str, int] = field(default_factory=dict)  # of each concept's synset, or its word
 
-    def pool(self, mass: FloatArray) -> NDArray[np.float64]:
-        """Mass of shape (C, M) of nouns as mass of shape (C, K) of concepts."""
-        out = np.zeros((len(self.names), mass.shape[0]))
-        np.add.at(out, self.of, mass.T.astype(np.float64))
-        return out.T
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """Of shape (K,): the share of all concepts that are one of these, or a kind of it."""
+        found: NDArray[np.float64] = np.asarray(self.above.sum(axis=0), dtype=np.float64).ravel()
+        return found / max(len(self.names), 1)
+
+    def pool(self, leaves: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Of shape (C, K): each concept with all kinds of it, of `leaves` (C, K) by concept."""
+        pooled: NDArray[np.floating] = (self.above.T @ leaves.T).T
+        return pooled
+
+    def kinds_of(self, concept: int) -> set[int]:
+        """A concept, and all below it."""
+        return set(self.above.T.tocsr()[concept].indices.tolist())
 
 
 def singular(noun: str) -> str:
@@ -48,48 +71,112 @@ def singular(noun: str) -> str:
     if len(word) < 4 or word.endswith(("ss", "us", "is")) or not word.endswith("s"):
         return word
     if word.endswith("ies"):
-        return word[:-3] + "y"
+        return word[:-3] + "y" if len(word) > _SHORT else word[:-1]
     return word[:-2] if word.endswith(_SIBILANT) else word[:-1]
 
 
-def concepts_of(nouns: pa.Table, mass: NDArray[np.floating]) -> Concepts:
-    """Concepts of nouns (text, and where known synset, depth, frequency) of shape (M,).
+class Known:
+    """What WordNet knows of words: their first sense, how often they are used, their spelling."""
 
-    Nouns of one synset are one concept; a noun without a synset joins one of its singular, so that
-    nothing is assumed of a plural with a meaning of its own (glass, glasses). A concept is
-    written as its noun with the highest mass x (1 + log(1 + frequency)); `mass` of shape (M,)
-    is the nouns' overall transport mass.
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self.depth: dict[str, int] = {}
+        self._first: dict[str, str] = {}
+        self._count: dict[tuple[str, str], int] = {}
+        columns = table.select(["synset", "depth", "lemmas", "senses", "counts"]).to_pydict()
+        for synset, depth, lemmas, senses, counts in zip(*columns.values(), strict=True):
+            self.depth[synset] = depth
+            for lemma, sense, count in zip(lemmas, senses, counts, strict=True):
+                word = lemma.casefold()
+                self._count[word, synset] = count
+                if sense == 1:
+                    self._first.setdefault(word, synset)
+        self.spelling = Spelling(lemma for row in columns["lemmas"] for lemma in row)
+
+    def sense(self, noun: str) -> str | None:
+        """The first sense of a noun, or of its singular."""
+        word = bare(noun).casefold().replace(" ", "_")
+        one = singular(bare(noun)).replace(" ", "_")
+        return self._first.get(word) or self._first.get(one)
+
+    def head(self, noun: str) -> str | None:
+        """The sense of the last words of a noun that is not known: leather shoes are shoes."""
+        words = bare(noun).split()
+        ends = (self.sense(" ".join(words[start:])) for start in range(1, len(words)))
+        return next((sense for sense in ends if sense), None)
+
+    def count(self, noun: str, synset: str) -> int:
+        """How often a noun is used in this sense (SemCor)."""
+        return self._count.get((bare(noun).casefold().replace(" ", "_"), synset), 0)
+
+
+def concepts_of(nouns: pa.Table, known: Known | None = None) -> Concepts:
+    """Concepts of nouns (text, and where known synset) of shape (M,).
+
+    Nouns of one synset are one concept; a noun without a synset is taken in its first sense, and
+    one that WordNet does not know joins those of its singular. A concept is written as its most
+    used noun.
     """
-    texts = [text.replace("_", " ") for text in nouns["text"].to_pylist()]
-    of = _groups(texts, _column(nouns, "synset"))
-    frequency = np.array([f or 0 for f in _column(nouns, "frequency")], dtype=np.float64)
-    fame = np.asarray(mass, dtype=np.float64) * (1 + np.log1p(frequency))
-    first = np.lexsort((np.arange(len(of)), -fame, of))
-    first = first[np.unique(of[first], return_index=True)[1]]
-    depth = np.array([_SPECIFIC if d is None else d for d in _column(nouns, "depth")])
-    weights = _commonness(nouns, frequency) * np.minimum(1, (depth + 1) / (_SPECIFIC + 1))
-    return Concepts(of, [texts[i] for i in first], weights[first])
+    known = known or _wordnet()
+    texts = nouns["text"].to_pylist()
+    given = nouns["synset"].to_pylist() if "synset" in nouns.column_names else [None] * len(texts)
+    keys = [
+        synset or known.sense(text) or f"={singular(bare(text))}"
+        for text, synset in zip(texts, given, strict=True)
+    ]
+    number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    of = np.array([number[key] for key in keys], dtype=np.int64)
+    names, counts = _words(texts, keys, known)
+    depth = np.array([known.depth.get(key, _SPECIFIC) for key in number], dtype=np.float64)
+    used = np.array([counts[key] for key in number], dtype=np.float64)
+    above = _hierarchy(number, known)
+    kinds = np.asarray(above.sum(axis=0)).ravel()
+    broad = (kinds > _BROAD * len(number)) & (kinds > _MANY)
+    jargon = broad & (used < _IN_USE)
+    return Concepts(
+        of=of,
+        names=[names[key] for key in number],
+        weights=_commonness(used)
+        * np.minimum(1, (depth + 1) / (_SPECIFIC + 1))
+        * np.where(jargon & used.any(), _JARGON, 1.0),
+        above=above,
+        number=number,
+    )
 
 
-def _commonness(nouns: pa.Table, frequency: NDArray[np.float64]) -> NDArray[np.float64]:
-    # Nouns brought by the user come without counts; then no word is rarer than another.
-    return 1 - _RARE / (1 + frequency) if frequency.any() else np.ones(len(nouns))
+@cache
+def _wordnet() -> Known:
+    return Known(wordnet.read_embedded())
 
 
-def _column(nouns: pa.Table, name: str) -> list:
-    known = name in nouns.column_names
-    return nouns[name].to_pylist() if known else [None] * len(nouns)
+def _words(
+    texts: Sequence[str], keys: Sequence[str], known: Known
+) -> tuple[dict[str, str], dict[str, int]]:
+    """The word of each concept, and how often it is used."""
+    names: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for text, key in zip(texts, keys, strict=True):
+        count = known.count(text, key)
+        if key not in names or count > counts[key]:
+            names[key], counts[key] = text, count
+    return {key: known.spelling(text) for key, text in names.items()}, counts
 
 
-def _groups(texts: Sequence[str], synsets: Sequence[str | None]) -> NDArray[np.int64]:
-    """Concept number of each text, counted from 0 in the order of first occurrence."""
-    of_singular: dict[str, str] = {}
-    for text, synset in zip(texts, synsets, strict=True):
-        if synset:
-            of_singular.setdefault(singular(text), synset)
-    number: dict[str, int] = {}
-    groups = []
-    for text, synset in zip(texts, synsets, strict=True):
-        name = synset or of_singular.get(singular(text)) or f"={singular(text)}"
-        groups.append(number.setdefault(name, len(number)))
-    return np.array(groups, dtype=np.int64)
+def _hierarchy(number: Mapping[str, int], known: Known) -> "csr_matrix":
+    from scipy.sparse import csr_matrix
+
+    over = {key: key if key in known.depth else known.head(key) for key in number}
+    above = wordnet.ancestors(known.table, {synset for synset in over.values() if synset})
+    pairs = [place * len(number) + place for place in number.values()]
+    for key, synset in over.items():
+        row = number[key] * len(number)
+        pairs += [row + number[each] for each in above.get(synset or "", ()) if each in number]
+        pairs += [row + number[synset]] if synset and synset in number else []
+    rows, columns = np.divmod(np.unique(np.array(pairs, dtype=np.int64)), max(len(number), 1))
+    ones = np.ones(len(rows), dtype=np.float32)
+    return csr_matrix((ones, (rows, columns)), shape=(len(number), len(number)))
+
+
+def _commonness(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Of nouns that WordNet does not know nothing is counted; then no word is rarer than another.
+    return 1 - _RARE / (1 + frequency) if frequency.any() else np.ones(len(frequency))

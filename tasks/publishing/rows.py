@@ -62,6 +62,7 @@ def tables_of(
     run = {"run_id": row["run_id"]}
     joined = {"assignments": files["assignments"], "weights": files["weights"]}
     named = {"clusters": files["clusters"], "named": files["named"], "series": row["series"]}
+    named["terms"] = files["terms"]
     metrics = {
         "run_id": pa.array([row["run_id"]] * len(figures), pa.string()),
         "name": pa.array(list(figures), pa.string()),

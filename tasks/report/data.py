@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from sortal.tasks.naming.about import about_names, unnamed_words
 from sortal.tasks.report.labels import Confusion
 from sortal.tasks.report.thumbnails import LARGE, SMALL, TINY, Place
 
@@ -43,6 +44,12 @@ class Cluster:
     pictures: list[Picture] = field(default_factory=list)
     more: list[Picture] = field(default_factory=list)  # a contact sheet
     suggested: str | None = None  # what it would be called now, where its kept name does not fit
+    named: bool = True
+
+    @property
+    def title(self) -> str:
+        """Its name, or what stands for one."""
+        return self.name if self.named else f"unnamed: {self.size:,} images like these"
 
 
 class Kind(NamedTuple):
@@ -107,6 +114,13 @@ class ReportData:
     tree: list[Kind] = field(default_factory=list)  # the coarsest kinds; empty without any
     confusion: Confusion | None = None  # None without labels
     suspects: list[Suspect] = field(default_factory=list)  # nearest to their kind first
+
+    @property
+    def about_names(self) -> str:
+        """What names mean, given the encoder, and how many kinds have none."""
+        unnamed = sum(not cluster.named for cluster in self.clusters if cluster.size)
+        few = unnamed_words(unnamed, len(self.clusters))
+        return about_names(self.run["encoder"]) + (f" {few}." if few else "")
 
     @property
     def labelled(self) -> bool:

@@ -135,7 +135,8 @@ def _cluster(row: dict[str, Any], pictures: list[Picture], more: list[Picture]) 
     return Cluster(
         cluster=row["cluster"],
         id=row["cluster_id"],
-        name=row["name"] or f"cluster {row['cluster_id']}",
+        name=row["name"],
+        named=row["is_named"],
         size=row["size"],
         share=row["share"],
         caption=row["caption"],

@@ -134,6 +134,7 @@ def render(data: ReportData, pictures: Mapping[str, str], links: Links | None = 
         pictures=pictures,
         links=links or Links(),
         cards=data.clusters[: data.n_cards],
+        named=[cluster for cluster in data.clusters[: data.n_cards] if cluster.named],
         largest=max((cluster.size for cluster in data.clusters), default=0),
     )
 

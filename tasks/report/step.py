@@ -23,7 +23,7 @@ class WriteReportInputs:
     pinned: Mapping[int, str] | None = None
 
 
-@step("report", WriteReportInputs, version=6)
+@step("report", WriteReportInputs, version=7)
 def write_report(folder: Path, workspace: Workspace, inputs: WriteReportInputs) -> Written:
     """Write `report.html` of the committed run whose facts hold `run_id`.
 

@@ -29,7 +29,7 @@ class Collection:
         self._centres[[0, 1, 4], -1] = self._centres[[2, 3], -2] = alike
         self.images: dict[str, np.ndarray] = {}
         (root / "pets").mkdir()
-        for name, forms in {"nouns": ("", " one"), "captions": (" on a mat",)}.items():
+        for name, forms in {"nouns": ("", "s"), "captions": (" on a mat",)}.items():
             texts = [f"{kind}{form}" for kind in KINDS for form in forms]
             rows = np.repeat(self._centres, len(forms), axis=0)
             self._write(name, {"text": texts}, rows + self._noise(len(rows), 0.02))

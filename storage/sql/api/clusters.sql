@@ -1,6 +1,7 @@
 SELECT
     cluster_id,
     name,
+    name_confidence,
     suggested_name,
     size,
     share,

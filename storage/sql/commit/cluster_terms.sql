@@ -5,5 +5,10 @@ SELECT
     rank,
     term,
     mass,
-    score
-FROM read_parquet($terms)
+    score,
+    confidence
+FROM (
+    SELECT * FROM read_parquet($terms)
+    UNION ALL BY NAME
+    SELECT NULL::FLOAT AS confidence WHERE false -- of before terms had one
+)

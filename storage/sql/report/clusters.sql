@@ -21,6 +21,7 @@ SELECT
     cluster.cluster,
     named.cluster_id,
     named.name,
+    named.is_named,
     suggested.suggested_name,
     cluster.size,
     cluster.size / sum(cluster.size) OVER () AS share,

@@ -3,7 +3,7 @@ SELECT
     traced.run_id,
     traced.previous_run_id,
     traced.stable_id AS cluster_id,
-    coalesce(pin.name, traced.name) AS name,
+    coalesce(pin.name, traced.name, 'unnamed ' || traced.stable_id) AS name,
     traced.event,
     traced.related,
     traced.size,

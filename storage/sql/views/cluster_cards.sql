@@ -20,6 +20,8 @@ SELECT
     cluster.run_id,
     named.cluster_id,
     named.name,
+    named.is_named,
+    named.name_confidence,
     suggested.suggested_name IS NULL AS name_fits,
     suggested.suggested_name,
     cluster.size,

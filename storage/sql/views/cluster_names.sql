@@ -2,8 +2,14 @@ SELECT
     run.collection,
     cluster.run_id,
     coalesce(cluster.stable_id, cluster.cluster) AS cluster_id,
-    coalesce(cluster.pinned, cluster.name) AS name,
+    coalesce(
+        cluster.pinned,
+        cluster.name,
+        'unnamed ' || coalesce(cluster.stable_id, cluster.cluster)
+    ) AS name,
     cluster.pinned IS NOT NULL AS pinned,
+    coalesce(cluster.pinned, cluster.name) IS NOT NULL AS is_named,
+    if(cluster.pinned IS NULL, cluster.name_confidence, NULL) AS name_confidence,
     coalesce(cluster.stable_id, cluster.cluster) AS stable_id,
     cluster.cluster
 FROM clusters AS cluster

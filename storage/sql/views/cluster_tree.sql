@@ -24,7 +24,7 @@ WITH node AS (
         placed.node,
         placed.parent,
         placed.node_id AS kind_id,
-        placed.name,
+        coalesce(placed.name, 'unnamed kind ' || placed.node_id) AS name,
         placed.size
     FROM cluster_nodes AS placed
     JOIN runs AS run ON run.run_id = placed.run_id

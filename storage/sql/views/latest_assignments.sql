@@ -9,7 +9,11 @@ SELECT
     image.split,
     image.key,
     coalesce(named.stable_id, named.cluster) AS cluster_id,
-    coalesce(named.pinned, named.name) AS name,
+    coalesce(
+        named.pinned,
+        named.name,
+        'unnamed ' || coalesce(named.stable_id, named.cluster)
+    ) AS name,
     assignment.distance,
     assignment.w_image,
     assignment.w_noun,

@@ -1,15 +1,31 @@
 -- A kept name no longer fits when it is none of the cluster's nouns, and one of these names no other
 -- cluster: the first such is what it would be called now. Words are compared as tasks/naming does,
--- by a rule-of-thumb singular in lower case. A pinned name is the user's, and always fits.
+-- by a rule-of-thumb singular in lower case. A pinned name is the user's, and always fits; a noun
+-- that is less sure than a name must be is no better one.
 WITH said AS (
-    SELECT run_id, cluster, rank, term, term AS word
-    FROM cluster_terms
-    WHERE corpus = 'noun'
+    SELECT
+        term.run_id,
+        term.cluster,
+        term.rank,
+        if(
+            coalesce(term.confidence >= (run.config->>'$.naming.min_confidence')::FLOAT, true),
+            term.term,
+            NULL
+        ) AS term,
+        term.term AS word
+    FROM cluster_terms AS term
+    JOIN runs AS run ON run.run_id = term.run_id
+    WHERE term.corpus = 'noun'
     UNION ALL
     SELECT run_id, cluster, 0, NULL, coalesce(pinned, name)
     FROM clusters
-    UNION ALL -- "cat (kitten)" is a cat
-    SELECT run_id, cluster, 0, NULL, regexp_replace(coalesce(pinned, name), ' \([^()]*\)$', '')
+    UNION ALL -- "cat: kitten" is a cat, as "cat (kitten)" was
+    SELECT
+        run_id,
+        cluster,
+        0,
+        NULL,
+        regexp_replace(coalesce(pinned, name), ' \([^()]*\)$|: .*$', '')
     FROM clusters
 ),
 
@@ -59,18 +75,18 @@ unfit AS (
     SELECT
         run_id,
         cluster,
-        arg_min(term, rank) FILTER (WHERE NOT is_a_name) AS suggested_name
+        arg_min(term, rank) FILTER (WHERE NOT is_a_name AND term IS NOT NULL) AS suggested_name
     FROM noun
     GROUP BY run_id, cluster
-    HAVING NOT bool_or(is_its_name) AND NOT bool_and(is_a_name)
+    HAVING NOT bool_or(is_its_name) AND bool_or(NOT is_a_name AND term IS NOT NULL)
 )
 
 SELECT
     cluster.run_id,
-    coalesce(cluster.stable_id, cluster.cluster) AS cluster_id,
-    coalesce(cluster.pinned, cluster.name) AS name,
-    cluster.pinned IS NOT NULL OR unfit.cluster IS NULL AS name_fits,
-    if(cluster.pinned IS NULL, unfit.suggested_name, NULL) AS suggested_name,
+    cluster.cluster_id,
+    cluster.name,
+    cluster.pinned OR NOT cluster.is_named OR unfit.cluster IS NULL AS name_fits,
+    if(cluster.is_named AND NOT cluster.pinned, unfit.suggested_name, NULL) AS suggested_name,
     cluster.cluster
-FROM clusters AS cluster
+FROM cluster_names AS cluster
 LEFT JOIN unfit ON unfit.run_id = cluster.run_id AND unfit.cluster = cluster.cluster

@@ -96,7 +96,7 @@ def test_a_vector_that_says_nothing_is_refused_with_its_key(folder: Path, value,
 
 def test_images_alone_make_numbered_clusters_and_one_line_says_why(folder: Path, caplog):
     images(folder, kinds(30))
-    assert sizes(run(folder)) == {"cluster 1": 10, "cluster 2": 10, "cluster 3": 10}
+    assert sizes(run(folder)) == {"unnamed 0": 10, "unnamed 1": 10, "unnamed 2": 10}
     (line,) = [record.getMessage() for record in caplog.records]
     assert "no *nouns*.parquet" in line and "numbered" in line
 

@@ -95,7 +95,7 @@ def test_names_are_judged_by_wordnet_and_as_texts(tmp_path):
     pq.write_table(pa.table({"key": ["k"], "vector": [[1.0, 0.0]]}), tmp_path / "images.parquet")
     counts = {"label": ["dog", "cat", "emu"], "cluster": [0, 1, 2], "n_images": [3, 3, 3]}
     metrics = _artifact(workspace, "metrics", confusion=pa.table(counts))
-    clusters = pa.table({"cluster": [0, 1, 2], "name": ["puppy", "cat (dog)", "cluster 3"]})
+    clusters = pa.table({"cluster": [0, 1, 2], "name": ["puppy", "cat: dog", None]})
     names = _artifact(workspace, "names", clusters=clusters)
     corpus = {"key": [hash_text(t) for t in texts], "text": texts, "synset": [None] * 3}
     found = evaluate_names(
@@ -108,9 +108,9 @@ def test_names_are_judged_by_wordnet_and_as_texts(tmp_path):
         templates=("{}",),
     )
     values = figures(workspace, found)
-    third = pytest.approx(1 / 3)
-    assert (values["name_equal"], values["name_synonym"]) == (third, third)
-    assert values["name_hypernym"] == pytest.approx(2 / 3)
+    assert values["name_given"] == pytest.approx(2 / 3)
+    assert (values["name_equal"], values["name_synonym"]) == (0.5, 0.5)
+    assert values["name_hypernym"] == 1.0
     assert values["name_nearest"] == 1.0
     assert values["name_similarity"] == pytest.approx((1 + 1 / np.hypot(1, 0.1)) / 2, abs=1e-3)
 

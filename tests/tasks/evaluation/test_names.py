@@ -3,7 +3,7 @@
 import pytest
 
 from sortal.tasks.corpora import wordnet
-from sortal.tasks.evaluation.names import Senses, base, closeness, level
+from sortal.tasks.evaluation.names import Senses, closeness, level, matches
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def senses():
     [
         ("frog", "frog", "equal"),
         ("Frogs", "frog", "equal"),
-        ("frog (toad)", "frog", "equal"),
+        ("frog: toad", "frog", "equal"),
         ("aquarium fish", "aquarium_fish", "equal"),
         ("car", "automobile", "synonym"),
         ("aeroplane", "airplane", "synonym"),
@@ -47,8 +47,15 @@ def test_a_wordnet_id_is_called_by_its_first_word(senses):
     assert senses.word("n99999999") == "n99999999"
 
 
-def test_base_is_the_first_noun():
-    assert (base("fox (wolf)"), base("fox")) == ("fox", "fox")
+def test_classes_that_are_no_words_count_nowhere():
+    classes = {0: "dog", 1: "Xyzzy 17", 2: "cat"}
+    assert matches({0: "puppy", 1: "frog"}, classes, {}) == {
+        "name_given": pytest.approx(2 / 3),
+        "name_equal": 0.0,
+        "name_synonym": 0.0,
+        "name_hypernym": 1.0,
+    }
+    assert matches({1: "frog"}, {1: "Xyzzy 17"}, {}) == {"name_given": 1.0}
 
 
 def test_nothing_is_said_of_texts_without_vectors():

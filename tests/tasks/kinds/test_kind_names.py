@@ -28,6 +28,13 @@ def test_without_such_a_word_it_is_called_by_its_largest_clusters(words):
     assert kind_names(kinds, words) == ["boat and tree", "thing, other and 1 more", "cat"]
 
 
+def test_clusters_of_one_noun_are_of_it_and_unnamed_ones_name_nothing(words):
+    shirts = [Part("shirt: polo", None, 5), Part("shirt: flannel", None, 4)]
+    unnamed = [Part(None, None, 9), Part("cat", "cat.n.01", 1), Part("dog", "dog.n.01", 1)]
+    kinds = {0: shirts, 1: [Part(None, None, 3)], 2: unnamed}
+    assert kind_names(kinds, words) == ["shirt", None, "cat, dog and 1 more"]
+
+
 def test_the_larger_of_two_kinds_has_the_word(words):
     kinds = {0: parts(deer=4, horse=3), 1: parts(cat=9, dog=5)}
     assert kind_names(kinds, words) == ["deer and horse", "mammal"]

@@ -62,8 +62,8 @@ def test_names_are_kept_and_a_new_cluster_gives_way():
     terms = {1: ["cat", "Cats", "kitten"], 2: ["dog"]}
     assert keep_names(["cat", "cat", "dog"], {0: "cat"}, terms, ["Dog"]) == [
         "cat",
-        "kitten",
-        "dog (2)",
+        "cat: kitten",
+        "dog: 2",
     ]
 
 

@@ -2,13 +2,19 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sortal.tasks.naming.synonyms import concepts_of, singular
+from sortal.tasks.corpora import wordnet
+from sortal.tasks.naming.synonyms import Known, concepts_of, singular
+from sortal.tasks.naming.words import bare, base, told_apart
 
 
-def nouns(*rows):
-    names = ("text", "synset", "depth", "frequency")
+@pytest.fixture(scope="module")
+def known():
+    return Known(wordnet.read_embedded())
+
+
+def nouns(*texts, synsets=None):
     return pa.table(
-        {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+        {"text": list(texts), "synset": pa.array(synsets or [None] * len(texts), pa.string())}
     )
 
 
@@ -19,6 +25,7 @@ def nouns(*rows):
         ("box", "boxes"),
         ("glass", "glasses"),
         ("city", "cities"),
+        ("tie", "ties"),
         ("church", "churches"),
         ("polar bear", "polar_bears"),
     ],
@@ -32,46 +39,59 @@ def test_an_s_that_is_no_plural_stays(noun):
     assert singular(noun) == noun
 
 
-def test_the_words_of_a_synset_are_one_concept_under_its_common_word():
-    table = nouns(
-        ("motorcar", "car.n.01", 10, 1),
-        ("car", "car.n.01", 10, 71),
-        ("truck", "truck.n.01", 10, 20),
-    )
-    concepts = concepts_of(table, np.array([0.4, 0.3, 0.3]))
+def test_the_words_of_a_synset_are_one_concept_under_its_common_word(known):
+    synsets = ["car.n.01", "car.n.01", "truck.n.01"]
+    concepts = concepts_of(nouns("motorcar", "car", "truck", synsets=synsets), known)
     assert concepts.names == ["car", "truck"]
-    pooled = concepts.pool(np.array([[1, 2, 4], [0, 1, 0]], dtype=np.float32))
-    assert pooled.tolist() == [[3, 4], [1, 0]]
+    assert concepts.of.tolist() == [0, 0, 1]
 
 
-def test_an_unused_word_does_not_stand_for_its_concept():
-    table = nouns(("individual", "person.n.01", 3, 51), ("person", "person.n.01", 3, 6833))
-    assert concepts_of(table, np.array([0.9, 0.0])).names == ["individual"]
-
-
-def test_a_plural_with_its_own_meaning_is_kept_apart_and_one_without_is_not():
-    table = nouns(
-        ("glass", "glass.n.01", 5, 9),
-        ("glasses", "spectacles.n.01", 8, 3),
-        ("cups", None, None, None),
-        ("cup", "cup.n.01", 7, 10),
+def test_nouns_without_synsets_are_taken_in_their_first_sense(known):
+    concepts = concepts_of(
+        nouns("sandal (type of shoe)", "Sandals", "sandal", "Bluebot", "bluebots"), known
     )
-    concepts = concepts_of(table, np.ones(4))
-    assert concepts.names == ["glass", "glasses", "cup"]
+    assert concepts.names == ["sandal", "bluebot"]
 
 
-def test_rare_and_general_nouns_weigh_less():
-    table = nouns(
-        ("entity", "entity.n.01", 0, 11),
-        ("person", "person.n.01", 3, 6833),
-        ("dog", "dog.n.01", 8, 42),
-        ("anuran", "anuran.n.01", 10, 0),
-    )
-    entity, person, dog, anuran = concepts_of(table, np.ones(4)).weights
+def test_what_is_of_a_kind_counts_for_the_kind(known):
+    concepts = concepts_of(nouns("puppy", "dog", "Leather Shoes", "shoe", "animal"), known)
+    pooled = concepts.pool(np.array([[1.0, 2.0, 4.0, 8.0, 0.0]]))
+    assert pooled.tolist() == [[1, 3, 4, 12, 3]]
+    assert concepts.shares.tolist() == [0.2, 0.4, 0.2, 0.4, 0.6]
+    assert concepts.kinds_of(1) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("listed", "written"),
+    [
+        ("Car", "car"),
+        ("Fire Truck", "fire truck"),
+        ("bat_(animal)", "bat"),
+        ("SUV", "SUV"),
+        ("labrador_retriever", "Labrador retriever"),
+        ("Handbag/Satchel", "handbag/satchel"),
+        ("Saint Bernard", "Saint Bernard"),
+    ],
+)
+def test_names_have_one_form_whatever_their_list_has(known, listed, written):
+    assert known.spelling(listed) == written
+    assert known.spelling(written) == written
+
+
+def test_a_second_term_tells_apart_what_is_of_one_noun():
+    assert told_apart("shirt", "polo shirt") == "shirt: polo"
+    assert told_apart("shirt", "nightshirt") == "shirt: nightshirt"
+    assert {base(name) for name in ("shirt: polo", "shirt (tie)", "shirt")} == {"shirt"}
+    assert bare("(odd)") == "(odd)"
+
+
+def test_rare_and_general_nouns_weigh_less(known):
+    entity, person, dog, anuran = concepts_of(
+        nouns("entity", "person", "dog", "anuran"), known
+    ).weights
     assert entity < person < dog
     assert 0.5 < anuran < dog <= 1
 
 
-def test_words_without_any_counts_weigh_the_same():
-    concepts = concepts_of(pa.table({"text": ["cat", "tayra"]}), np.ones(2))
-    assert concepts.weights.tolist() == [1, 1]
+def test_words_that_nobody_has_counted_weigh_the_same(known):
+    assert concepts_of(nouns("zzq", "qqz"), known).weights.tolist() == [1, 1]

@@ -132,6 +132,14 @@ def test_images_that_moved_are_found_where_the_caller_says(tmp_path):
     assert Page(build(workspace, RUN, str(tmp_path / "images"))).all("img")
 
 
+def test_an_unnamed_kind_says_so_and_the_page_says_what_names_mean(tmp_path):
+    page = Page(build(make_run(tmp_path, name=None), RUN))
+    assert "unnamed: 3 images like these" in page.text
+    assert "1 of 3 kinds is unnamed" in page.text
+    assert "learnt 1,000 kinds of things from photos" in page.text
+    assert "the largest are kind 1 and kind 2" in " ".join(page.text.split())
+
+
 def test_empty_clusters_and_single_images_have_a_page(tmp_path):
     workspace = make_run(tmp_path, n_images=2, n_clusters=3)
     data = gathered(workspace)

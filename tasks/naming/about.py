@@ -1,0 +1,25 @@
+"""What names are worth, in words, for the report and the terminal."""
+
+
+def about_names(encoder: str) -> str:
+    """One sentence or two on what an encoder's names mean."""
+    if encoder == "conse":
+        return (
+            "Encoder conse, which comes with Sortal, is a small network that learnt 1,000 kinds of "
+            "things from photos (ImageNet): it names these and what is like them, and knows little "
+            "of people, scenes, drawings and tiny images."
+        )
+    if encoder.startswith("vectors:"):
+        return "Encoder vectors: names are nouns of those that came with the vectors."
+    return f"Encoder {encoder}: names are the nouns whose text vectors fit the images best."
+
+
+def unnamed_words(n_unnamed: int, n_clusters: int) -> str | None:
+    """That some clusters have no name, and why; None where all have one."""
+    if not n_unnamed:
+        return None
+    are = "are" if n_unnamed > 1 else "is"
+    return (
+        f"{n_unnamed:,} of {n_clusters:,} kinds {are} unnamed: no noun is sure enough "
+        "(naming.min_confidence)"
+    )

@@ -1,0 +1,105 @@
+"""Evidence: how much of what a cluster's images are like speaks for each text of a corpus.
+
+Every text of the corpus competes, so that a text counts by how much better it fits than random
+ones; a part of the collection's mean image is taken away, so that it counts by how much better it
+fits than it does other clusters' images.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.configs.schema import NamingConfig
+from sortal.storage.rows import FloatArray, Rows, as_rows
+from sortal.tasks.arrays import centre, mean_of
+from sortal.tasks.naming.synonyms import Concepts
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+_BLOCK = 256  # rows compared with all texts at a time
+
+
+class Fits:
+    """How well vectors fit the texts of a corpus, of shape (M, d).
+
+    A fit is (x - contrast m) . t, where m is the mean of the collection's images, and texts are
+    centred: without the mean of all, to which common and odd texts lie unequally near.
+    """
+
+    def __init__(self, texts: FloatArray, mean: FloatArray, config: NamingConfig) -> None:
+        self.texts, self.config = centre(texts, mean_of(texts)), config
+        self._away = config.contrast * (self.texts @ mean)
+
+    def blocks(self, vectors: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
+        """Rows of `vectors` (n, d), block by block, with their fits (rows, M)."""
+        for start in range(0, len(vectors), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            yield part, vectors[part] @ self.texts.T - self._away
+
+
+class Evidence:
+    """Fits of nouns as evidence for concepts: softmax(sharpness z), z their fits standardised.
+
+    A concept fits as well as its best noun; `shares` adds up the evidence for all kinds of it.
+    """
+
+    def __init__(self, fits: Fits, concepts: Concepts) -> None:
+        self.fits, self.concepts = fits, concepts
+        self._order = np.argsort(concepts.of, kind="stable")
+        ordered = concepts.of[self._order]
+        self._starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+
+    def shares(self, vectors: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
+        """Shares (rows, K), in [0, 1], of the evidence that is for each concept or a kind of it."""
+        for part, fits in self._blocks(vectors):
+            spread = np.maximum(fits.std(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+            best = fits.max(axis=1, keepdims=True)
+            powers = np.exp(self.fits.config.sharpness * (fits - best) / spread)
+            powers /= powers.sum(axis=1, keepdims=True)
+            yield part, self.concepts.pool(powers)
+
+    def votes(
+        self, vectors: FloatArray, labels: NDArray[np.int64], n_clusters: int
+    ) -> "csr_matrix":
+        """Shares (C, K) of a cluster's images whose best noun is each concept or a kind of it."""
+        from scipy.sparse import csr_matrix
+
+        best = np.empty(len(vectors), dtype=np.int64)
+        for part, fits in self._blocks(vectors):
+            best[part] = fits.argmax(axis=1)
+        ones = 1.0 / np.maximum(np.bincount(labels, minlength=n_clusters), 1)[labels]
+        shape = (n_clusters, len(self.concepts.names))
+        return csr_matrix((ones, (labels, best)), shape=shape) @ self.concepts.above
+
+    def _blocks(self, vectors: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
+        for part, fits in self.fits.blocks(vectors):
+            yield part, np.maximum.reduceat(fits[:, self._order], self._starts, axis=1)
+
+
+def middles(rows: Rows | FloatArray, labels: NDArray[np.int64], n_clusters: int) -> FloatArray:
+    """Mean vectors (C, d) of the images of each cluster; zero for an empty one."""
+    rows, start = as_rows(rows), 0
+    totals = np.zeros((n_clusters, rows.shape[1]))
+    for block in rows.blocks(16384):
+        own = labels[start : start + len(block)]
+        np.add.at(totals, own[own >= 0], block[own >= 0])
+        start += len(block)
+    counts = np.bincount(labels[labels >= 0], minlength=n_clusters)
+    return (totals / np.maximum(counts, 1)[:, None]).astype(np.float32)
+
+
+def sampled(labels: NDArray[np.int64], n_clusters: int, most: int) -> NDArray[np.int64]:
+    """Rows of at most about `most` images, ascending: as many of each cluster, evenly spread."""
+    each = max(most // max(n_clusters, 1), 8)
+    order = np.argsort(labels, kind="stable")
+    edges = np.searchsorted(labels[order], np.arange(n_clusters + 1))
+    taken = [
+        order[a:b][np.linspace(0, b - a - 1, min(each, b - a)).round().astype(np.int64)]
+        for a, b in pairwise(edges)
+        if b > a
+    ]
+    return np.sort(np.concatenate(taken)) if taken else np.empty(0, dtype=np.int64)
