@@ -47,6 +47,11 @@ class Cluster:
     named: bool = True
 
     @property
+    def short(self) -> str:
+        """Its name, where its size stands beside."""
+        return self.name if self.named else "unnamed"
+
+    @property
     def title(self) -> str:
         """Its name, or what stands for one."""
         return self.name if self.named else f"unnamed: {self.size:,} images like these"
