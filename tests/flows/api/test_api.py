@@ -63,7 +63,9 @@ def test_a_run_gives_its_clusters_images_and_changes_as_arrow_tables(growing):
 def test_a_notebook_shows_the_kinds_with_pictures_and_no_script(growing):
     run = growing[0][-1]
     shown = run._repr_html_()
-    assert all(name in shown for name in run.clusters()["name"].to_pylist())
+    names = run.clusters()["name"].to_pylist()
+    assert all(name.partition("unnamed ")[0] in shown for name in names)
+    assert shown.count("images like these</b>") == sum(n.startswith("unnamed ") for n in names)
     assert shown.count("data:image/webp;base64,") >= 4
     assert "<script" not in shown and "<style" not in shown
     assert repr(run) == f"<sortal.Run {run.run_id} of photos in {run.workspace}>"
