@@ -7,8 +7,7 @@ with nouns and captions; `--photos` also sorts 10,000 CIFAR-10 images with the p
 (about eight minutes). A name is right when it is the cluster's majority class, a synonym of it, or
 at most two WordNet levels above or below, as tasks/evaluation/names.py decides. Classes of a shop's
 catalogue are read as WORDS says; of a class or name that WordNet does not know, "casual shoes", its
-last words are read. A caption is shown only where it fits its cluster; how often a random one would
-fit as well is printed beside it.
+last words are read.
 """
 
 import argparse
