@@ -57,6 +57,11 @@ class AskedRun:
         """The run, open for looking."""
         return self.library.shelf(self.run_id)
 
+    @property
+    def tree(self) -> list[dict[str, Any]]:
+        """The rows of its tree of kinds, the coarsest first; none without one."""
+        return self.library.rows("report/tree", run=self.run_id)
+
     def rows(self, name: str, **values: Any) -> list[dict[str, Any]]:
         """The rows that `storage/sql/browse/<name>.sql` finds of this run."""
         return self.library.rows(f"browse/{name}", run=self.run_id, **values)

@@ -85,7 +85,7 @@ def _shown(request: Request, run: AskedRun, kind: int, view: View, problem: str 
     card = run.card(kind)
     images, why_not = _images(run, card, view)
     here = f"/run/{part(run.run_id)}/kind/{kind}"
-    tree = run.rows("tree")
+    tree = run.tree
     return page(
         request,
         "kind",

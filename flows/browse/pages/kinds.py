@@ -33,7 +33,7 @@ def kinds(
     after: After = 0,
 ) -> Response:
     """The kinds in whose texts `q` is found; of the coarse kind `within` alone, if given."""
-    cards, tree = run.cards, tree_of(run.rows("tree"))
+    cards, tree = run.cards, tree_of(run.tree)
     wanted = [card for card in cards if _fits(card, q)]
     coarse = next((kind for kind in _all(tree) if kind.level and kind.id == within), None)
     if coarse:
