@@ -9,6 +9,7 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,9 @@ SCHEMA = pa.schema(
 )
 
 
+@cache
 def read_embedded() -> pa.Table:
-    """The packaged table of 82,115 noun synsets (`SCHEMA`), in WordNet's order."""
+    """The packaged table of 82,115 noun synsets (`SCHEMA`), in WordNet's order; read once."""
     return pq.read_table(EMBEDDED)
 
 
@@ -161,12 +163,7 @@ def ancestors(table: pa.Table, synsets: set[str]) -> dict[str, frozenset[str]]:
 
     A synset that `table` does not hold has none above it.
     """
-    rows = table.select(["offset", "synset", "hypernyms", "instance_of"]).to_pylist()
-    names = {row["offset"]: row["synset"] for row in rows}
-    parents = {
-        row["synset"]: [names[offset] for offset in row["hypernyms"] + row["instance_of"]]
-        for row in rows
-    }
+    parents = _embedded_parents() if table is read_embedded() else _parents(table)
     above: dict[str, frozenset[str]] = {}
 
     def climb(synset: str) -> frozenset[str]:
@@ -176,6 +173,21 @@ def ancestors(table: pa.Table, synsets: set[str]) -> dict[str, frozenset[str]]:
         return above[synset]
 
     return {synset: climb(synset) for synset in synsets}
+
+
+@cache
+def _embedded_parents() -> dict[str, list[str]]:
+    return _parents(read_embedded())
+
+
+def _parents(table: pa.Table) -> dict[str, list[str]]:
+    """The synsets directly above each."""
+    rows = table.select(["offset", "synset", "hypernyms", "instance_of"]).to_pylist()
+    names = {row["offset"]: row["synset"] for row in rows}
+    return {
+        row["synset"]: [names[offset] for offset in row["hypernyms"] + row["instance_of"]]
+        for row in rows
+    }
 
 
 def write_embedded(path: Path) -> None:

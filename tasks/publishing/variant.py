@@ -28,10 +28,17 @@ def variant_of(config: RunConfig) -> str | None:
         chosen = config.choose.candidates and key.startswith(_CHOSEN)
         if key in _GIVEN or chosen:
             del found[key]
-    said = [f"{key}={value}" for key, value in sorted(found.items())]
+    said = [f"{key}={_typed(value)}" for key, value in sorted(found.items())]
     if len(said) > _MOST:
         said = [*said[: _MOST - 1], f"{len(said) - _MOST + 1} more ({fingerprint(said)[:6]})"]
     return ", ".join(said) or None
+
+
+def _typed(value: Any) -> str:
+    """A value as a person types it."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_typed, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -95,8 +95,8 @@ def test_centres_are_unit_means_of_the_fused_vectors(run):
 def test_the_lake_has_names_probabilities_and_curves_and_the_report_shows_them(run):
     run_id = run.result.run_id
     with Lake(run.workspace, read_only=True) as lake:
-        names = lake.execute("SELECT name FROM clusters WHERE run_id = ?", [run_id]).fetchall()
-        assert len({name for (name,) in names}) == KINDS
+        names = lake.execute("SELECT name FROM cluster_names WHERE run_id = ?", [run_id])
+        assert len({name for (name,) in names.fetchall()}) == KINDS
         query = "SELECT count(probability) FROM assignments WHERE run_id = ?"
         assert lake.execute(query, [run_id]).fetchall() == [(N_IMAGES,)]
         query = "SELECT count(*) FROM training WHERE run_id = ? AND name = 'loss'"
