@@ -1,5 +1,6 @@
 """Search: the images of a run nearest to words, to a picture, or to one of its own images."""
 
+import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
@@ -97,7 +98,8 @@ class Shelf:
             if seen.thumbnail:
                 made[seen.key] = seen.thumbnail
         if made:
-            kept.add(list(made.items()))
+            with suppress(sqlite3.Error, OSError):  # a full or locked disk: shown, not kept
+                kept.add(list(made.items()))
         return found | made
 
     def kept_thumbnail(self, key: str) -> bytes | None:

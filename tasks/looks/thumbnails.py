@@ -5,6 +5,7 @@ A file of its own, and not Parquet: pages ask for a few dozen of them at a time,
 
 import io
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from sortal.storage.workspace import Workspace
 
 _TABLE = "CREATE TABLE IF NOT EXISTS thumbnails (key TEXT PRIMARY KEY, picture BLOB NOT NULL)"
 _PATIENCE = 30.0  # seconds that a writer waits for another
+_PAUSE = 0.02  # seconds
 _LEFT = 0.9  # of the bytes allowed, after the oldest have gone
 _ASKED = 500  # keys a statement
 
@@ -42,9 +44,7 @@ class Thumbnails:
     def _opened(self) -> Iterator[sqlite3.Connection]:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self._file, timeout=_PATIENCE)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(_TABLE)
+            _prepare(connection)
             yield connection
 
     def get(self, keys: Sequence[str]) -> dict[str, bytes]:
@@ -95,3 +95,21 @@ class Thumbnails:
         names = ("page_count", "freelist_count", "page_size")
         count, free, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
         return int((count - free) * size)
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Write ahead, and have the table; of several that begin a new file at once each has its turn.
+
+    Who sets the journal's mode while another does is told at once that the file is locked.
+    """
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(_TABLE)
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_PAUSE)
