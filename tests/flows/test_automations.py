@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import urllib.request
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -58,8 +57,7 @@ def told(service: Service):
     receiver.close()
     for each in service.post("/automations/filter", {}):  # other tests' runs may take longer
         if each["name"].startswith("sortal"):
-            place = f"{service.url}/automations/{each['id']}"
-            urllib.request.urlopen(urllib.request.Request(place, method="DELETE"), timeout=30)
+            service.delete(f"/automations/{each['id']}")
 
 
 def flow_run(service: Service, tags: tuple[str, ...] = ("sortal",)) -> tuple[str, str]:

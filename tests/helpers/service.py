@@ -82,6 +82,9 @@ class Service:
         headers = {"Content-Type": "application/json"}
         return self._answer(urllib.request.Request(self.url + path, data, headers))
 
+    def delete(self, path: str) -> None:
+        self._answer(urllib.request.Request(self.url + path, method="DELETE"))
+
     def _answer(self, request: urllib.request.Request) -> Any:
         """Ask again while the server's database is busy, as Prefect's own client does."""
         end = time.monotonic() + START_UP
