@@ -16,7 +16,7 @@ from sortal.configs.errors import UsageError
 from sortal.flows.browse.app import make_app
 from sortal.flows.browse.base.library import Library
 from sortal.flows.browse.safety import Guard
-from sortal.flows.service.ports import HOST, choose
+from sortal.flows.service.ports import HOST, choose, is_free
 from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.workspace import Workspace
 
@@ -56,15 +56,21 @@ def place_of(host: str | None, port: int | None, token: str | None) -> Place:
     Raises UsageError for a host that is not this machine's, RunError for a port that is taken.
     """
     host = host or HOST
-    try:
-        socket.getaddrinfo(host, None)
-    except OSError as error:
-        raise UsageError(f"--host must be an address of this machine, got {host!r}") from error
+    if not _is_here(host):
+        raise UsageError(f"--host must be an address of this machine, got {host!r}")
     if token is not None and len(token) < 16:
         raise UsageError(f"--token must have 16 characters or more, got {len(token)}")
     if not _is_loopback(host):
         token = token or secrets.token_urlsafe(24)
     return Place(host, choose(port, PORT, host), token)
+
+
+def _is_here(host: str) -> bool:
+    """Whether this machine can listen at `host`, at a port that it chooses."""
+    with suppress(OSError):
+        socket.getaddrinfo(host, None)
+        return is_free(0, host)
+    return False
 
 
 def _is_loopback(host: str) -> bool:

@@ -71,8 +71,9 @@ def test_another_host_has_a_token_and_this_machine_has_none():
 
 
 def test_mistakes_are_one_line():
-    with pytest.raises(UsageError, match="--host must be an address of this machine"):
-        place_of("no.such.host.invalid", None, None)
+    for host in ("no.such.host.invalid", "198.51.100.7"):  # of no machine
+        with pytest.raises(UsageError, match="--host must be an address of this machine"):
+            place_of(host, None, None)
     with pytest.raises(UsageError, match="16 characters or more, got 3"):
         place_of(None, None, "abc")
     taken = place_of(None, None, None)

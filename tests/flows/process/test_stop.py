@@ -47,6 +47,14 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def interrupted(code: str, folder: Path) -> Terminal:
+    """A program that has said "begun", after Ctrl-C."""
+    terminal = Terminal([sys.executable, "-c", code], folder)
+    terminal.until(lambda: "begun" in terminal.text)
+    terminal.press_ctrl_c()
+    return terminal
+
+
 def test_ctrl_c_while_it_is_being_imported(tmp_path: Path):
     code = (
         "from sortal.flows.process.begin import begin\n"
@@ -54,9 +62,7 @@ def test_ctrl_c_while_it_is_being_imported(tmp_path: Path):
         "print('begun', flush=True)\n"
         "while True: sum(range(10**6))\n"
     )
-    terminal = Terminal([sys.executable, "-c", code], tmp_path)
-    terminal.until(lambda: "begun" in terminal.text)
-    terminal.press_ctrl_c()
+    terminal = interrupted(code, tmp_path)
     stopped(terminal, 130)
     assert terminal.text.startswith("begun")
 
@@ -72,10 +78,9 @@ def test_it_ends_even_while_a_library_keeps_pythons_lock(tmp_path: Path):
         "    print('begun', flush=True)\n"
         "    time.sleep(1000)\n"
     )
-    terminal = Terminal([sys.executable, "-c", code], tmp_path)
-    terminal.until(lambda: "begun" in terminal.text)
-    terminal.press_ctrl_c()
+    terminal = interrupted(code, tmp_path)
     stopped(terminal, 1)
+    assert terminal.text.startswith("begun")
 
 
 @pytest.mark.parametrize(("number", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
