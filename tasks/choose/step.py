@@ -9,18 +9,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sortal.configs.evaluation import ChooseConfig
-from sortal.configs.schema import TransportConfig
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.rows import ArrayRows, FloatArray, take_rows
 from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.choose.candidates import WORDS, Candidate
 from sortal.tasks.choose.decide import CANDIDATES, Decision, decide
+from sortal.tasks.choose.inputs import Comparable
 from sortal.tasks.choose.score import CrossFit, Score, fits, score, side_by_side
 from sortal.tasks.clustering.kmeans import count_distinct
 from sortal.tasks.evaluation.label_free import draw
 from sortal.tasks.fusion.evening import fit_evening
-from sortal.tasks.fusion.fuser import FuseInputs, Fuser, open_fuser
+from sortal.tasks.fusion.fuser import Fuser
 from sortal.tasks.step import optional, step
 
 log = logging.getLogger("sortal")
@@ -29,17 +29,12 @@ _ROWS_PER_CLUSTER = 20  # of the sample, at the least
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChooseInputs:
-    """Inputs of `choose`; `spaces` and `transports` are named "noun" and "caption"."""
+class ChooseInputs(Comparable):
+    """Inputs of `choose`."""
 
-    images: Artifact
-    spaces: dict[str, Artifact]
-    transports: dict[str, Artifact]
-    transport: TransportConfig
     candidates: dict[str, Candidate]
     config: ChooseConfig
     n_clusters: int
-    random_state: int
     earlier: Artifact | None = optional()
     drafted: str | None = optional()
 
@@ -86,16 +81,7 @@ def measured(
 ) -> dict[str, Score | None]:
     """The score of every candidate on the images `sample` (n, d), by name, in their order."""
     any_rule = next(iter(inputs.candidates.values())).fusion
-    fuser = open_fuser(
-        workspace,
-        FuseInputs(
-            images=inputs.images,
-            spaces=inputs.spaces,
-            transports=inputs.transports,
-            transport=inputs.transport,
-            config=any_rule,
-        ),
-    )
+    fuser = inputs.fuser(workspace, any_rule)
     modalities = fuser.modalities(sample)
     images = CrossFit(modalities["image"], inputs.config.folds, inputs.config.ridge, rng)
     found: dict[str, Score | None] = {}

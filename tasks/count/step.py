@@ -9,32 +9,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sortal.configs.evaluation import CountConfig
-from sortal.configs.schema import FusionConfig, TransportConfig
+from sortal.configs.schema import FusionConfig
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.rows import take_rows
 from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
+from sortal.tasks.choose.inputs import Comparable
 from sortal.tasks.choose.score import CrossFit
 from sortal.tasks.count.curve import CURVE, Point, measured
 from sortal.tasks.count.peaks import Picked, pick
 from sortal.tasks.evaluation.label_free import draw
-from sortal.tasks.fusion.fuser import FuseInputs, open_fuser
 from sortal.tasks.step import optional, step
 
 log = logging.getLogger("sortal")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CountInputs:
+class CountInputs(Comparable):
     """Inputs of `count_clusters`; `spaces` and `transports` are those that are fused."""
 
-    images: Artifact
-    spaces: dict[str, Artifact]
-    transports: dict[str, Artifact]
-    transport: TransportConfig
     fusion: FusionConfig
     config: CountConfig
-    random_state: int
     earlier: Artifact | None = optional()
 
 
@@ -53,16 +48,7 @@ def count_clusters(folder: Path, workspace: Workspace, inputs: CountInputs) -> W
     tried = config.tried(rows.shape[0])
     if earlier and tried[0] <= earlier <= tried[-1]:
         tried = sorted({*tried, earlier})
-    fuser = open_fuser(
-        workspace,
-        FuseInputs(
-            images=inputs.images,
-            spaces=inputs.spaces,
-            transports=inputs.transports,
-            transport=inputs.transport,
-            config=inputs.fusion,
-        ),
-    )
+    fuser = inputs.fuser(workspace, inputs.fusion)
     modalities = fuser.modalities(sample)
     known = CrossFit(modalities["image"], config.folds, config.ridge, rng)
     vectors, _ = fuser.fuse(modalities)
