@@ -24,6 +24,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from PIL import Image
 
+from sortal.configs import METHOD
 from sortal.configs.load import make_config
 from sortal.configs.schema import ImagesConfig
 from sortal.flows.operations.query import reading
@@ -45,12 +46,12 @@ KINDS = "## Two questions about kinds of kinds"
 LINES = 12  # of an answer, its two header lines included
 
 SEEDS = 5
-METHODS = ("kmeans", "tac-free", "cae-no-nouns", "cae-no-captions", "cae")  # none is trained
+METHODS = ("kmeans", "tac-free", "cae-no-nouns", "cae-no-captions", "cae", METHOD)
 BEST = """
 SELECT card.name
 FROM cluster_cards AS card
 JOIN runs AS run ON run.run_id = card.run_id
-WHERE run.method = 'cae' AND run.random_state = 0 AND card.is_named
+WHERE run.method = ? AND run.random_state = 0 AND card.is_named
 ORDER BY card.size DESC, card.name"""
 ACCURACY = """
 SELECT max(acc) FROM scores WHERE method = ? AND random_state = 0"""
@@ -123,8 +124,8 @@ def make_photos(folder: Path) -> Path:
 
 def kinds_found(lake: Lake) -> str:
     """README's sentence about these images: names and accuracies of seed 0."""
-    *most, last = [name for (name,) in lake.execute(BEST).fetchall()]
-    rows = [lake.execute(ACCURACY, [method]).fetchone() for method in ("cae", "kmeans")]
+    *most, last = [name for (name,) in lake.execute(BEST, [METHOD]).fetchall()]
+    rows = [lake.execute(ACCURACY, [method]).fetchone() for method in (METHOD, "kmeans")]
     ours, kmeans = (f"{row[0]:.0%}" for row in rows if row)
     text = (
         "On 500 CIFAR-10 images in a real CLIP space, the default method finds all ten kinds with "

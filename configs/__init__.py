@@ -6,7 +6,8 @@ Here are the defaults that the command line shows before anything heavy is impor
 from pathlib import Path
 from typing import Literal
 
-METHOD = "cae"  # a preset's name
+METHOD = "auto"  # a preset's name
+FORMER_METHOD = "cae"  # the default until 0.2: a collection that knows it alone goes on with it
 AUTO = "auto"  # a number of clusters that is chosen
 WORKSPACE = Path("sortal-workspace")
 WORKSPACE_VARIABLE = "SORTAL_WORKSPACE"  # of the environment, for the command line and Python

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from sortal.configs import AUTO
 from sortal.configs.errors import UsageError
-from sortal.configs.section import Section
+from sortal.configs.section import Runtime, Section
 
 _NUMBER = re.compile(r"[+-]?\d+")
 _RANGE = re.compile(r"(\d*)\.\.(\d*)")
@@ -30,6 +30,7 @@ class EvaluationConfig(Section):
     """How much is looked at. All values are ours [infer]: they bound a figure's cost."""
 
     recall_classes: int = Field(1000, ge=0)  # up to so many classes get a row of recall each
+    resamples: int = Runtime(200, ge=0)  # of the images, for `significance`; 0 = none
     silhouette_sample: int = Field(2000, ge=0)  # images drawn for the silhouettes; 0 = none
     stability_sample: int = Field(20_000, ge=0)  # images drawn to refit k-means; 0 = none
     stability_n_init: int = Field(3, ge=1)  # restarts of each refit

@@ -1,10 +1,11 @@
-"""Remote sources: their settings, and addresses as people, logs and the lake may see them.
+"""Sources: the settings of remote ones, and names and addresses as people and the lake see them.
 
 A password or a signature inside a URL is part of no identity. `without_secrets` takes it out and
 keeps it in this process, where `with_secrets` finds it for whoever opens the URL.
 """
 
 import re
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from sortal.configs.section import Runtime, Section
@@ -21,6 +22,11 @@ _BESIDE = re.compile(  # parts of a signature, where there is one
     re.IGNORECASE,
 )
 _URL = re.compile(r"""[A-Za-z][A-Za-z0-9+.-]*://[^\s'"<>]+""")
+_CONTAINER = re.compile(  # what the name of a file ends with that holds images or lists them
+    r"(?<=.)\.(tar|tgz|tbz2?|txz|tzst|zip|parquet|arrow|feather|ipc|csv|tsv|jsonl?|ndjson|txt)"
+    r"(\.(gz|bz2|xz|zst|lz4))?$",
+    re.IGNORECASE,
+)
 _known: dict[str, str] = {}
 
 
@@ -94,3 +100,15 @@ def keys_in(url: str) -> tuple[str, str] | None:
 def hide(text: str) -> str:
     """`text` with every URL in it as `public_url` gives it."""
     return _URL.sub(lambda found: public_url(found[0]), text)
+
+
+def name_of(source: str) -> str:
+    """What people call a source: a folder's whole name, a file's or a URL's without `.tar.gz`."""
+    source = source.removeprefix(URLS)
+    remote = "://" in source
+    url = urlsplit(source if remote else "")
+    place = Path(f"{url.hostname}{url.path}" if remote else source).expanduser()
+    name = place.resolve().name if place.name in ("", "..") and not remote else place.name
+    shown = "".join(letter if letter.isprintable() else "?" for letter in name)
+    folder = not remote and place.is_dir()
+    return (shown if folder else _CONTAINER.sub("", shown)) or "collection"

@@ -4,12 +4,16 @@ Defaults stand next to what they mean. [infer] marks a constant the papers do no
 our choice, documented in docs/methods.md.
 """
 
-import re
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
 
 from sortal.configs import CAPTIONS, LEASE_SECONDS, METHOD, PATIENCE_SECONDS, WORKSPACE
 from sortal.configs.captioning import CaptionerConfig
@@ -21,14 +25,9 @@ from sortal.configs.lineage import LineageConfig
 from sortal.configs.looks import LooksConfig
 from sortal.configs.modalities import ModalityConfig, check_names
 from sortal.configs.presets import load_preset, merge, with_present_names
-from sortal.configs.remote import URLS, RemoteConfig, without_secrets
+from sortal.configs.remote import RemoteConfig, name_of, without_secrets
 from sortal.configs.section import SHARPEST, Renamed, Runtime, Section
 
-_CONTAINER = re.compile(  # what the name of a file ends with that holds images or lists them
-    r"(?<=.)\.(tar|tgz|tbz2?|txz|tzst|zip|parquet|arrow|feather|ipc|csv|tsv|jsonl?|ndjson|txt)"
-    r"(\.(gz|bz2|xz|zst|lz4))?$",
-    re.IGNORECASE,
-)
 Selection = Literal["nearest", "reverse_softmax"]
 Weighting = Literal["plan", "plan_times_similarity"]
 
@@ -197,13 +196,28 @@ class RunConfig(Section):
     lineage: LineageConfig = LineageConfig()
     looks: LooksConfig = Runtime(LooksConfig())  # what people look at; never part of a result
 
-    @model_validator(mode="before")
+    _given: dict[str, Any] = PrivateAttr(default_factory=dict)  # without what the preset adds
+
+    @model_validator(mode="wrap")
     @classmethod
-    def _over_preset(cls, values: Any) -> Any:
+    def _over_preset(cls, values: Any, make: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(values, dict):
-            return values
+            return make(values)
         method = str(values.get("method", METHOD))
-        return with_count(_from_vectors(merge(load_preset(method), with_present_names(values))))
+        given = with_present_names(values)
+        config = make(with_count(_from_vectors(merge(load_preset(method), given))))
+        config._given = given
+        return config
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all settings are equal, however they came to be given."""
+        return isinstance(other, RunConfig) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment] # some settings are dictionaries
+
+    def by_method(self, method: str) -> Self:
+        """What was given, over the preset of another method; raises ValidationError."""
+        return type(self)(**{**self._given, "method": method})
 
     @field_validator("source", "train")
     @classmethod
@@ -251,18 +265,6 @@ class RunConfig(Section):
     def collection_name(self) -> str:
         """The collection's name: given, or that of the source, if the lake knows no other of it."""
         return self.collection or name_of(self.source)
-
-
-def name_of(source: str) -> str:
-    """What people call a source: a folder's whole name, a file's or a URL's without `.tar.gz`."""
-    source = source.removeprefix(URLS)
-    remote = "://" in source
-    url = urlsplit(source if remote else "")
-    place = Path(f"{url.hostname}{url.path}" if remote else source).expanduser()
-    name = place.resolve().name if place.name in ("", "..") and not remote else place.name
-    shown = "".join(letter if letter.isprintable() else "?" for letter in name)
-    folder = not remote and place.is_dir()
-    return (shown if folder else _CONTAINER.sub("", shown)) or "collection"
 
 
 def _from_vectors(values: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
-from sortal.configs import GRACE_DAYS, METHOD, SHARD_ROWS, SNAPSHOT_DAYS, WORKSPACE
+from sortal.configs import GRACE_DAYS, SHARD_ROWS, SNAPSHOT_DAYS, WORKSPACE
 from sortal.configs.commands.deployed import SEED, run_config
 from sortal.configs.commands.maintenance import MaintenanceConfig
 from sortal.configs.load import checked
@@ -33,7 +33,7 @@ log_under_worker()
 def recluster(
     source: str,
     n_clusters: Annotated[int, Field(ge=2)] | None = None,
-    method: str = METHOD,
+    method: str | None = None,
     encoder: str | None = None,
     captions: str | None = None,
     workspace: str = str(WORKSPACE),
@@ -47,7 +47,8 @@ def recluster(
     Args:
         source: A folder of images, a tar file, Parquet, or vectors:DIR, as the worker sees it.
         n_clusters: Number of clusters, at least 2. None: chosen without labels.
-        method: A preset, as `sortal methods` lists them, or a YAML file.
+        method: A preset, as `sortal methods` lists them, or a YAML file. None: auto, or cae where
+            the collection was sorted by that alone.
         encoder: conse, open_clip:MODEL/PRETRAINED or vectors:DIR. None: the method's, or conse.
         captions: starter, a captions file, or none. None: the method's, or starter.
         workspace: Folder of vectors, runs and reports.

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from sortal.configs import METHOD, WORKSPACE
+from sortal.configs import WORKSPACE
 from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config, nested
 from sortal.configs.presets import merge
@@ -20,7 +20,7 @@ SEED = 0
 _PLACES: dict[str, tuple[str, Any]] = {
     "source": ("source", None),
     "n_clusters": ("n_clusters", None),
-    "method": ("method", METHOD),
+    "method": ("method", None),
     "encoder": ("encoder.spec", None),
     "captions": ("captions.source", None),
     "workspace": ("workspace", None),

@@ -36,7 +36,8 @@ def cluster(
         source: a folder of images, a tar file, Parquet, or `vectors:DIR`.
         n_clusters: number of clusters, at least 2, or a range such as "10..60" in which it is
             chosen without labels. Default: chosen, whatever it is.
-        method: a preset (`sortal methods`) or a YAML file. Default: cae.
+        method: a preset (`sortal methods`) or a YAML file. Default: auto, or cae where the
+            collection was sorted by that alone.
         encoder: `conse`, `open_clip:MODEL/PRETRAINED` or `vectors:DIR`; or settings of an encoder,
             such as `{"spec": "conse", "num_workers": 8}`. Default: conse.
         workspace: folder of vectors, runs and reports. Default: the environment variable

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sortal.configs import METHOD, WORKSPACE
+from sortal.configs import WORKSPACE
 from sortal.flows.cli.options import (
     CaptionsOption,
     ClustersOption,
@@ -13,6 +13,7 @@ from sortal.flows.cli.options import (
     IncludeOption,
     JsonOption,
     LabelColumnOption,
+    MethodOption,
     SettingsOption,
     ShowConfigOption,
     WorkspaceOption,
@@ -27,9 +28,7 @@ def cluster(
         ),
     ],
     clusters: ClustersOption = None,
-    method: Annotated[
-        str, typer.Option(help="Preset (see `sortal methods`) or YAML file.")
-    ] = METHOD,
+    method: MethodOption = None,
     encoder: Annotated[
         str | None,
         typer.Option(
@@ -64,7 +63,8 @@ def cluster(
     from sortal.configs.load import make_config
     from sortal.flows.terminal import run
 
-    values: dict[str, Any] = {"source": source, "method": method, "workspace": workspace}
+    values: dict[str, Any] = {"source": source, "workspace": workspace}
+    values |= {"method": method} if method is not None else {}
     values |= {"n_clusters": clusters} if clusters is not None else {}
     values |= {"collection": collection} if collection is not None else {}
     values |= {"random_state": seed} if seed is not None else {}

@@ -73,4 +73,11 @@ ClustersOption = Annotated[
         help="Number of clusters, a range such as 10..60, or auto. Default: auto.",
     ),
 ]
+MethodOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Preset (see `sortal methods`) or YAML file. Default: auto, or cae where a collection "
+        "was sorted by that alone."
+    ),
+]
 TABLE = "table"  # the default of FormatOption

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from sortal.configs import METHOD, WORKSPACE
-from sortal.flows.cli.options import CaptionsOption, SettingsOption, WorkspaceOption
+from sortal.configs import WORKSPACE
+from sortal.flows.cli.options import CaptionsOption, MethodOption, SettingsOption, WorkspaceOption
 
 
 def up(
@@ -17,9 +17,7 @@ def up(
         int | None,
         typer.Option("--clusters", "-k", metavar="K", help="Number of clusters. Default: chosen."),
     ] = None,
-    method: Annotated[
-        str, typer.Option(help="Preset (see `sortal methods`) or YAML file.")
-    ] = METHOD,
+    method: MethodOption = None,
     encoder: Annotated[str | None, typer.Option(help="As for `sortal cluster`.")] = None,
     captions: CaptionsOption = None,
     schedule: Annotated[

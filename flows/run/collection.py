@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sortal.configs import FORMER_METHOD, METHOD
 from sortal.configs.encoder import EncoderSpec
 from sortal.configs.errors import EmptyLakeError
 from sortal.configs.schema import RunConfig
@@ -15,12 +16,16 @@ from sortal.storage.workspace import Workspace
 def of_its_collection(config: RunConfig) -> RunConfig:
     """The settings with name and source as the lake knows the collection: other spellings go.
 
+    Where no method is given, a collection that was only ever sorted by the former default goes on
+    with it: another method would be another series, with ids and pinned names of its own.
     Writes nothing. Raises UsageError where the name is that of a collection with another source.
     """
     workspace, given = Workspace(config.workspace), config.collection is not None
     known = known_at(workspace, config.source, config.collection_name, given=given)
     if known is None:
         return config
+    if "method" not in config.model_fields_set and _knows_the_former_alone(known):
+        config = config.by_method(FORMER_METHOD)
     changes: dict[str, object] = {}
     if known.collection != config.collection_name:
         changes["collection"] = known.collection
@@ -38,6 +43,10 @@ def known_at(workspace: Workspace, source: str, name: str, *, given: bool) -> Kn
             return collection_at(lake, workspace, source, name, given)
     except EmptyLakeError:
         return None
+
+
+def _knows_the_former_alone(known: Known) -> bool:
+    return FORMER_METHOD in known.methods and METHOD not in known.methods
 
 
 def _is_the_same(known: str, source: str, workspace: Workspace) -> bool:

@@ -1,6 +1,7 @@
 """What guards a run: the lease of its collection, a clean workspace, clear errors of the disk."""
 
 import errno
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ from sortal.storage.lake.retry import patience
 from sortal.storage.maintenance.abandoned import remove_abandoned
 from sortal.storage.stopping import when_stopped
 from sortal.storage.workspace import Workspace
+
+log = logging.getLogger("sortal")
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
 _WORDS = ("no space left", "requested and", "read-only file system")  # numpy gives no number
@@ -40,10 +43,16 @@ def alone(config: RunConfig) -> Iterator[tuple[RunConfig, Workspace, str]]:
         crashed_when_stopped(),
     ):
         workspace = Workspace(config.workspace).create()
-        config = of_its_collection(config)
-        with hold(workspace, config.collection_name, config.lease_seconds, name) as lease:
+        settled = of_its_collection(config)
+        if settled.method != config.method:
+            log.info(
+                "%s goes on with %s, by which alone it was sorted so far; give --method %s once, "
+                "and it goes on with that",
+                settled.collection_name, settled.method, config.method,
+            )  # fmt: skip
+        with hold(workspace, settled.collection_name, settled.lease_seconds, name) as lease:
             remove_abandoned(workspace)
-            yield config, workspace, lease
+            yield settled, workspace, lease
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from sortal.flows.run.context import Images, Run, Space
 from sortal.storage.artifacts import Artifact
 from sortal.tasks.encoders.base import templates_of
-from sortal.tasks.evaluation.step import evaluate, evaluate_names, look_at_clusters
+from sortal.tasks.evaluation.step import evaluate, evaluate_names, look_at_clusters, resample
 
 
 def measure(
@@ -33,6 +33,8 @@ def measure(
     agreement = run.do(
         evaluate, "metrics", scan=images.scan, partition=clusters, config=config.evaluation
     )
+    if times := config.evaluation.resamples:
+        run.do(resample, "resampled", scan=images.scan, partition=clusters, resamples=times)
     if "noun" not in spaces:
         return [label_free, agreement]
     naming = run.do(

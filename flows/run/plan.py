@@ -10,6 +10,7 @@ from sortal.configs.schema import RunConfig
 from sortal.flows.run.check import check, check_size
 from sortal.flows.run.collection import of_its_collection
 from sortal.flows.run.context import Run, Steps
+from sortal.flows.run.modalities import contents
 from sortal.flows.run.spaces import corpora
 from sortal.storage.workspace import Workspace
 from sortal.tasks.corpora.corpus import read_corpus
@@ -34,6 +35,7 @@ def plan_of(config: RunConfig) -> dict[str, Any]:
     exists = place.is_there()
     encoder = check(config)
     config = of_its_collection(config)
+    contents(config)  # a column or a file of vectors that is not there is said here
     with tempfile.TemporaryDirectory(prefix="sortal-plan-") as name:
         aside = Workspace(Path(name))
         known = place.root / "scans"

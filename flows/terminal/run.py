@@ -115,6 +115,10 @@ def _to_embed(n: int) -> str:
 
 def show_config(config: RunConfig, *, as_json: bool = False) -> None:
     """Every setting that a run would have, as YAML or as one JSON object."""
+    from sortal.flows.run.collection import of_its_collection
+
+    check_reachable(Workspace(config.workspace))
+    config = of_its_collection(config)
     values = config.model_dump(mode="json")
     text = json.dumps(values) if as_json else yaml.safe_dump(values, sort_keys=False)
     print(text.rstrip())

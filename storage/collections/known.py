@@ -15,12 +15,13 @@ class Known(NamedTuple):
     """A collection of the lake.
 
     `place` is None where no run has grown it since places are recorded; `source` is what its
-    newest run was given.
+    newest run was given; `methods` are those of its runs, but for cells of benchmarks.
     """
 
     collection: str
     place: str | None
     source: str | None
+    methods: list[str]
 
     def is_at(self, place: str, workspace: Workspace) -> bool:
         """Whether its source is at `place`."""

@@ -36,6 +36,7 @@ RUN_TABLES = (
     "candidate_scores",
     "count_scores",
     "cluster_nodes",
+    "resampled",
 )
 VIEWS = (
     "latest_runs",

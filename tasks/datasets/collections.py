@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sortal.configs.encoder import EncoderSpec
 from sortal.configs.errors import UsageError
-from sortal.configs.schema import name_of
+from sortal.configs.remote import name_of
 from sortal.storage.atomic import atomic_file, temporary
 from sortal.storage.hashing import hash_bytes
 from sortal.storage.workspace import Workspace

@@ -27,15 +27,17 @@ from sortal.tasks.encoders import vectors
 from sortal.tasks.evaluation.agreement import Counts, confusion, recalls, score, size_entropy
 from sortal.tasks.evaluation.label_free import column_entropy, geometry, without_missing
 from sortal.tasks.evaluation.names import Senses, closeness, matches
+from sortal.tasks.evaluation.resampling import resampled
 from sortal.tasks.naming.words import base
 from sortal.tasks.step import step
 
 METRICS = "metrics.parquet"
 CONFUSION = "confusion.parquet"
+RESAMPLED = "resampled.parquet"
 
 
 def join_labels(images: pa.Table, assignments: pa.Table) -> tuple[pa.Table, dict[str, int]]:
-    """Labelled and assigned rows (label, cluster), and what was left out.
+    """Labelled and assigned rows (key, label, cluster), and what was left out.
 
     Each file counts once, so two files of the same bytes are two images, as in the benchmarks'
     protocols. Counts: n_labelled (compared), n_unlabelled (assigned, no label) and n_unassigned
@@ -45,7 +47,7 @@ def join_labels(images: pa.Table, assignments: pa.Table) -> tuple[pa.Table, dict
     joined = left.join(assignments.select(["key", "cluster"]), "key", join_type="left outer")
     labelled, assigned = pc.is_valid(joined["label"]), pc.is_valid(joined["cluster"])
     both = pc.and_(labelled, assigned)
-    rows = joined.filter(both).select(["label", "cluster"])
+    rows = joined.filter(both).select(["key", "label", "cluster"])
     counts = {
         "n_labelled": rows.num_rows,
         "n_unlabelled": pc.sum(pc.and_not(assigned, labelled)).as_py() or 0,
@@ -91,6 +93,33 @@ def evaluate(folder: Path, workspace: Workspace, inputs: EvaluateInputs) -> Writ
     table = rows.group_by(["label", "cluster"]).aggregate([([], "count_all")])
     pq.write_table(table.rename_columns(["label", "cluster", "n_images"]), folder / CONFUSION)
     return _written(folder, figures | values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResampleInputs:
+    """Inputs of `resample`."""
+
+    scan: Artifact
+    partition: Artifact
+    resamples: int
+
+
+@step("resampled", ResampleInputs)
+def resample(folder: Path, workspace: Workspace, inputs: ResampleInputs) -> Written:
+    """Write `resampled.parquet` (resample, name, value): figures against labels on resamples."""
+    images = pq.read_table(inputs.scan.file(workspace, "images.parquet"), columns=["key", "label"])
+    rows, _ = join_labels(images, pq.read_table(inputs.partition.file(workspace, ASSIGNMENTS)))
+    labels = rows["label"].combine_chunks().dictionary_encode().indices.to_numpy()
+    clusters = rows["cluster"].to_numpy()
+    found = list(resampled(rows["key"].to_pylist(), labels, clusters, inputs.resamples))
+    numbers, names, values = zip(*found, strict=True) if found else ((), (), ())
+    table = {
+        "resample": pa.array(numbers, pa.int32()),
+        "name": pa.array(names, pa.string()),
+        "value": pa.array(values, pa.float64()),
+    }
+    pq.write_table(pa.table(table), folder / RESAMPLED)
+    return Written(rows=len(found))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from sortal.tasks.clustering.assignments import ASSIGNMENTS
 from sortal.tasks.publishing.rows import (
     RunParts,
     caption_files,
+    caption_role,
     captions_of,
     files_of,
     lineage_of,
@@ -110,8 +111,8 @@ def _captions(
 ) -> dict[str, Artifact | None]:
     """By role, what the rows of a run's captions come from; nothing for a run without them."""
     roles = {role: (kind, key) for role, kind, key in places}
-    parts = ("image_captions", "train.partition", "partition")
-    wanted = parts if "image_captions" in roles else ()
+    captions = caption_role(roles)
+    wanted = (captions, "train.partition", "partition") if captions else ()
     return {role: find(workspace, *roles[role]) for role in wanted if role in roles}
 
 

@@ -1,7 +1,7 @@
 """The rows of a run by table of the lake, from the files of its artifacts."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,13 +15,15 @@ from sortal.tasks.captioning.caption import TEXTS_FILE
 from sortal.tasks.choose.decide import CANDIDATES
 from sortal.tasks.clustering.assignments import ASSIGNMENTS
 from sortal.tasks.count.curve import CURVE
+from sortal.tasks.evaluation.step import RESAMPLED
 from sortal.tasks.heads.outputs import PER_IMAGE
 from sortal.tasks.kinds.step import NODES
 
-_OF_CHOICES = {  # tables that hold the file of a step as it is
+_AS_THEY_ARE = {  # tables that hold the file of a step as it is
     "candidate_scores": ("choice", CANDIDATES),
     "count_scores": ("count", CURVE),
     "cluster_nodes": ("tree", NODES),
+    "resampled": ("resampled", RESAMPLED),
 }
 COSTS = ("seconds", "cpu_seconds", "peak_mb")
 
@@ -88,14 +90,21 @@ def lineage_of(row: RunRow, files: dict[str, str], lineage: Artifact | None) -> 
     return {"lineage": Select(sql("commit/lineage"), {"run_id": row["run_id"], **values})}
 
 
+def caption_role(roles: Iterable[str]) -> str | None:
+    """The role of the images' captions: those a captioner wrote, or the one column that is read."""
+    every = sorted(roles)
+    columns = [role for role in every if role.startswith("view.") and role.endswith(".texts")]
+    if "image_captions" in every:
+        return "image_captions"
+    return columns[0] if len(columns) == 1 else None
+
+
 def caption_files(workspace: Workspace, steps: dict[str, Artifact]) -> dict[str, str]:
     """The files of the images' captions and of their weights, by name; nothing without captions."""
-    captions, trained = (
-        steps.get("image_captions"),
-        steps.get("train.partition", steps.get("partition")),
-    )
-    if captions is None:
+    role = caption_role(steps)
+    if role is None:
         return {}
+    captions, trained = steps[role], steps.get("train.partition", steps.get("partition"))
     texts = captions.file(workspace, TEXTS_FILE)
     weights = trained.file(workspace, PER_IMAGE) if trained else texts
     return {"captions": str(texts), "per_image": str(weights if weights.exists() else texts)}
@@ -111,14 +120,14 @@ def captions_of(row: RunRow, files: dict[str, str]) -> dict[str, Select]:
     }
 
 
-def choices_of(workspace: Workspace, row: RunRow, steps: dict[str, Artifact]) -> dict[str, Select]:
-    """The rows of what was tried before choices, and of the tree, for a run that has them."""
+def others_of(workspace: Workspace, row: RunRow, steps: dict[str, Artifact]) -> dict[str, Select]:
+    """The rows that a file of a step holds as they are, for a run that has them."""
     return {
         table: Select(
             sql("commit/of_run"),
             {"run_id": row["run_id"], "file": str(steps[role].file(workspace, name))},
         )
-        for table, (role, name) in _OF_CHOICES.items()
+        for table, (role, name) in _AS_THEY_ARE.items()
         if role in steps
     }
 

@@ -29,10 +29,10 @@ from sortal.tasks.publishing.rows import (
     RunParts,
     caption_files,
     captions_of,
-    choices_of,
     cost_of,
     files_of,
     lineage_of,
+    others_of,
     places_of,
     step_metrics,
     tables_of,
@@ -109,7 +109,7 @@ def commit(folder: Path, workspace: Workspace, inputs: CommitInputs) -> Written:
         row = row_of(inputs, *_count(lake, files))
         tables = {**tables_of(row, files, figures), "artifacts": places_of(row, inputs.steps)}
         tables |= lineage_of(row, files, inputs.lineage) | captions_of(row, files)
-        tables |= choices_of(workspace, row, inputs.steps)
+        tables |= others_of(workspace, row, inputs.steps)
         row["run_id"] = lake.publish(
             row,
             tables,

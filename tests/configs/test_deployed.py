@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sortal.configs import FORMER_METHOD
 from sortal.configs.commands.deployed import run_config
 from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config
@@ -12,7 +13,7 @@ from sortal.configs.schema import RunConfig
 
 BASE = {"source": "photos", "n_clusters": 10}
 FORM = {
-    **BASE, "method": "cae", "encoder": None, "captions": None, "workspace": "sortal-workspace",
+    **BASE, "method": None, "encoder": None, "captions": None, "workspace": "sortal-workspace",
     "collection": None, "seed": 0,
 }  # fmt: skip
 
@@ -93,7 +94,8 @@ def test_the_former_parameter_is_understood_as_it_was_written():
 
 @pytest.mark.parametrize("method", preset_names())
 def test_of_the_former_filled_form_only_what_was_changed_counts(method):
-    filled = RunConfig(**BASE).model_dump(mode="json") | {"method": method}
+    then = RunConfig(**BASE, method=FORMER_METHOD)
+    filled = then.model_dump(mode="json") | {"method": method}
     filled["transport"] = {**filled["transport"], "max_iter": 77}
     want = make_config({**BASE, "method": method}, ["transport.max_iter=77"])
     assert run_config(FORM, {}, filled) == want

@@ -2,13 +2,15 @@
 -- least as far from 0 (Fisher's exact test; at best 2 / 2^n, and NULL beyond 12 seeds).
 -- p_t: two-sided paired t-test, by the finite sums for whole degrees of freedom
 -- (Abramowitz and Stegun 26.7.3 and 26.7.4).
+-- low, high: what lies in the middle 95 of 100 differences on resampled images (`resampled`), each
+-- a mean over the seeds.
 WITH figure AS (
     UNPIVOT scores
     ON acc, nmi, ari
     INTO NAME metric VALUE value
 ),
 
-pair AS (
+match AS (
     SELECT
         one.collection,
         one.protocol,
@@ -17,11 +19,12 @@ pair AS (
         one.metric,
         one.method,
         other.method AS versus,
-        one.labels_used OR other.labels_used AS labels_used,
-        count(*) AS seeds,
-        avg(one.value) AS mean,
-        avg(other.value) AS versus_mean,
-        list(one.value - other.value) AS differences
+        one.labels_used AS one_used,
+        other.labels_used AS other_used,
+        one.run_id,
+        other.run_id AS versus_run,
+        one.value,
+        other.value AS versus_value
     FROM figure AS one
     JOIN figure AS other
         ON other.collection = one.collection
@@ -31,9 +34,41 @@ pair AS (
         AND other.metric = one.metric
         AND other.random_state = one.random_state
         AND (other.method != one.method OR other.labels_used != one.labels_used)
-    GROUP BY
-        one.collection, one.protocol, one.encoder, one.n_clusters, one.metric, one.method,
-        other.method, one.labels_used, other.labels_used
+),
+
+pair AS (
+    SELECT
+        * EXCLUDE (run_id, versus_run, value, versus_value),
+        count(*) AS seeds,
+        avg(value) AS mean,
+        avg(versus_value) AS versus_mean,
+        list(value - versus_value) AS differences
+    FROM match
+    GROUP BY ALL
+),
+
+resample AS (
+    SELECT
+        match.* EXCLUDE (run_id, versus_run, value, versus_value),
+        one.resample,
+        count(*) AS seeds,
+        avg(one.value - other.value) AS difference
+    FROM match
+    JOIN resampled AS one ON one.run_id = match.run_id AND one.name = match.metric
+    JOIN resampled AS other
+        ON other.run_id = match.versus_run
+        AND other.name = match.metric
+        AND other.resample = one.resample
+    GROUP BY ALL
+),
+
+spread AS (
+    SELECT
+        * EXCLUDE (resample, difference),
+        quantile_cont(difference, 0.025) AS low,
+        quantile_cont(difference, 0.975) AS high
+    FROM resample
+    GROUP BY ALL
 ),
 
 moment AS (
@@ -106,6 +141,13 @@ SELECT
             )
         )
     END AS p_t,
-    labels_used
+    spread.low,
+    spread.high,
+    tested.one_used OR tested.other_used AS labels_used
 FROM tested
+LEFT JOIN spread
+    USING (
+        collection, protocol, encoder, n_clusters, metric, method, versus, one_used, other_used,
+        seeds
+    )
 ORDER BY collection, protocol, encoder, n_clusters, metric, method, p, versus

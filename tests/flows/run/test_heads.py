@@ -1,5 +1,7 @@
 """Trained heads through the flow's own steps: clusters with names, probabilities and a history."""
 
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -8,6 +10,7 @@ import pytest
 from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config
 from sortal.flows.recluster import recluster
+from sortal.flows.run.plan import plan_of
 from sortal.storage.artifacts import find
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
@@ -125,6 +128,34 @@ def test_sac_says_of_each_caption_how_far_it_trusts_it(tmp_path, folder):
         assert "image_captions lacks" in finding.what
         finding.repair()
         assert lake.query("FROM image_captions ORDER BY weight").to_pylist() == rows
+
+
+def test_sac_keeps_the_captions_of_a_column_and_those_that_are_not_there(tmp_path, folder):
+    source = shutil.copytree(folder, tmp_path / "vectors")
+    table = pq.read_table(source / "images.parquet")
+    said = [text if i % 10 else None for i, text in enumerate(table["description"].to_pylist())]
+    table = table.set_column(table.column_names.index("description"), "description", [said])
+    pq.write_table(table, source / "images.parquet")
+    column = ["modalities.description.kind=column", "head.sac.modality=description"]
+    run = Run(tmp_path / "w", source, "sac", *column)
+    with Lake(run.workspace, read_only=True) as lake:
+        rows = lake.query("FROM image_captions ORDER BY key").to_pylist()
+        stored = lake.query("FROM runs").to_pylist()[0]
+        assert not list(check_run(lake, run.workspace, stored))
+    assert [row["caption"] for row in rows] == said
+    assert {row["captioner"] for row in rows} == {"column"}
+    for row in rows:
+        assert (row["error_code"], row["weight"] is None) == (
+            (None, False) if row["caption"] else ("no_caption", True)
+        )
+    assert "Captions it trusts least" in build(run.workspace, run.result.run_id, str(source))
+
+
+def test_a_dry_run_says_that_a_column_is_not_there(tmp_path, folder):
+    config = {"source": str(folder), "n_clusters": 3, "method": "sac", "workspace": tmp_path / "w"}
+    config |= {"encoder": {"spec": f"vectors:{folder}"}, "modalities": {"lost": {"kind": "column"}}}
+    with pytest.raises(UsageError, match="lost"):
+        plan_of(make_config(config, ["head.sac.modality=lost"]))
 
 
 def test_methods_without_captions_have_none_in_the_lake(run):

@@ -6,7 +6,7 @@ import pytest
 
 from lakes import run_row, tables
 from sortal.configs.errors import UsageError
-from sortal.configs.schema import name_of
+from sortal.configs.remote import name_of
 from sortal.flows.operations.collections import rebind
 from sortal.storage.collections.known import bind, collection_at, known_collections
 from sortal.storage.collections.place import place_of

@@ -14,6 +14,7 @@ SEEDS = 7
 PATHS = [f"{i}.png" for i in range(30)]
 SCORES = np.random.default_rng(0).uniform(0.3, 0.9, (4, 3, SEEDS))  # seeds, method, seed
 SCORES[3, 1] = SCORES[3, 0]  # two methods that never differ
+RESAMPLES = SCORES[..., None] + np.random.default_rng(1).normal(0, 0.1, (*SCORES.shape, 40))
 
 
 def groups(method: int, seed: int) -> list[int]:
@@ -62,9 +63,16 @@ def publish(lake: Lake, place: int, n_seeds: int, method: int, seed: int) -> Non
             "images": images(row, PATHS, [None] * 30),
             "assignments": assignments(row, PATHS, groups(method, seed)),
             "metrics": metrics(row, **figures),
+            "resampled": resamples_of(row, RESAMPLES[place, method, seed]),
             "artifacts": parts(row),
         },
     )
+
+
+def resamples_of(row: dict, values: np.ndarray) -> pa.Table:
+    n = len(values)
+    columns = {"run_id": [row["run_id"]] * n, "resample": pa.array(range(n), pa.int32())}
+    return pa.table({**columns, "name": ["nmi"] * n, "value": values})
 
 
 def ask(lake: Lake, query: str) -> list[dict]:
@@ -93,6 +101,17 @@ def test_significance_equals_scipys_paired_tests(lake, place, n_seeds):
             (one, other), lambda a, b, axis: (a - b).mean(axis=axis), permutation_type="samples"
         )
         assert line["p"] == pytest.approx(exact.pvalue)
+
+
+def test_intervals_are_quantiles_of_paired_differences_on_resampled_images(lake):
+    question = "FROM significance WHERE collection = 'c5' AND NOT labels_used"
+    for line in ask(lake, question):
+        if line["metric"] != "nmi":
+            assert (line["low"], line["high"]) == (None, None)
+            continue
+        one, other = (RESAMPLES[2, int(line[name][1]), :5] for name in ("method", "versus"))
+        expected = np.quantile((one - other).mean(axis=0), [0.025, 0.975])
+        assert (line["low"], line["high"]) == pytest.approx(tuple(expected))
 
 
 def power(metric: str, values: np.ndarray) -> np.ndarray:
