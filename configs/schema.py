@@ -20,6 +20,7 @@ from sortal.configs.captioning import CaptionerConfig
 from sortal.configs.encoder import EncoderConfig, EncoderSpec
 from sortal.configs.errors import UsageError
 from sortal.configs.evaluation import ChooseConfig, CountConfig, EvaluationConfig, with_count
+from sortal.configs.executor import LOCAL, ExecutorName, RayConfig
 from sortal.configs.heads import HeadConfig
 from sortal.configs.lineage import LineageConfig
 from sortal.configs.looks import LooksConfig
@@ -176,6 +177,8 @@ class RunConfig(Section):
     workspace: Path = Runtime(WORKSPACE)
     lease_seconds: float = Runtime(LEASE_SECONDS, ge=2, le=86400)
     patience_seconds: float = Runtime(PATIENCE_SECONDS, ge=0, le=86400)
+    executor: ExecutorName = Runtime(LOCAL)  # local, ray, ray://HOST:10001 or HOST:6379
+    ray: RayConfig = Runtime(RayConfig())
     method: str = METHOD  # a preset's name, or the path of a YAML file like one
     random_state: int = Field(0, ge=0, le=2**32 - 1)
     images: ImagesConfig = ImagesConfig()

@@ -5,16 +5,19 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sortal.configs.errors import TransientError
 from sortal.storage.faults import point
 from sortal.storage.processes import Process, is_gone, this_process
 
 TEMPORARY = ".tmp-"
 _WEEK = 7 * 24 * 3600
+_SEEN_WITHIN = 60.0  # seconds: a share's cache of names lasts 30 to 60
+_LOOK = 0.2
 
 
 def _sync(path: Path) -> None:
@@ -55,6 +58,23 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def wait_for(paths: Iterable[Path]) -> None:
+    """Return once files that others have written are seen here: a share may show them later.
+
+    Raises TransientError for one that is not within a minute.
+    """
+    end = time.monotonic() + _SEEN_WITHIN
+    for path in paths:
+        while not path.exists():
+            if time.monotonic() > end:
+                raise TransientError(
+                    f"what a worker writes must be seen by the run, {path} is not after "
+                    f"{_SEEN_WITHIN:g} s; is the workspace one folder on all machines?"
+                )
+            os.listdir(path.parent)  # noqa: PTH208 - makes a share look again
+            time.sleep(_LOOK)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Rows: a matrix of vectors read by blocks, so that N x d never has to be in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -42,6 +42,17 @@ class ArrayRows:
 def as_rows(vectors: "Rows | NDArray[np.floating]") -> Rows:
     """`vectors` itself if it already streams, else an `ArrayRows` over it."""
     return ArrayRows(vectors) if isinstance(vectors, np.ndarray) else vectors
+
+
+def is_stored(rows: Rows) -> bool:
+    """Whether another process can read `rows`: small when pickled, and a part of it readable."""
+    return bool(getattr(rows, "is_stored", hasattr(rows, "between")))
+
+
+def rows_between(rows: Rows, start: int, stop: int) -> Rows:
+    """The rows `start` to `stop` of stored ones."""
+    between: Callable[[int, int], Rows] = rows.between  # type: ignore[attr-defined]
+    return between(start, stop)
 
 
 def take_rows(rows: Rows | FloatArray, numbers: NDArray[np.int64]) -> FloatArray:

@@ -5,6 +5,7 @@ Adding images adds shards; no shard is ever rewritten, but small ones may be rep
 place in the order) is there, so a killed run loses at most the shard it was writing.
 """
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,18 +57,32 @@ class VectorStore:
         """The store of `modality` ("images" or "texts") under an encoder's fingerprint."""
         return cls(workspace.vectors / encoder_fingerprint / modality)
 
-    def add(self, keys: Sequence[str], vectors: np.ndarray) -> Path:
-        """Publish one shard of vectors of shape (len(keys), dim); returns its path."""
-        return self.add_table(vector_table(keys, vectors))
+    def add(self, keys: Sequence[str], vectors: np.ndarray, order: int | None = None) -> Path:
+        """Publish one shard of vectors of shape (len(keys), dim); returns its path.
 
-    def add_table(self, table: pa.Table) -> Path:
+        `order`: its place among the shards, one of `free_orders`; None: after all others.
+        """
+        return self.add_table(vector_table(keys, vectors), order)
+
+    def add_table(self, table: pa.Table, order: int | None = None) -> Path:
         """Publish one shard of rows with a column `key`; returns its path."""
         self.folder.mkdir(parents=True, exist_ok=True)
         facts = self.sidecars()
-        last = max((each["order"] for each in facts.values()), default=-1)
+        if order is None:
+            order = max((each["order"] for each in facts.values()), default=-1) + 1
         name = hash_strings(table.column("key").to_pylist())[:16]
         rebuilt = facts.get(name, {})  # a damaged shard's order stays its own
-        return self._publish(table, rebuilt.get("order", last + 1), [])
+        return self._publish(table, rebuilt.get("order", order), [])
+
+    def free_orders(self, count: int) -> list[int]:
+        """The first `count` places in the order that no shard has.
+
+        Where shards are written at the same time and some are lost, the next run so puts theirs
+        where they would have been.
+        """
+        taken = {each["order"] for each in self.sidecars().values()}
+        free = (number for number in itertools.count() if number not in taken)
+        return list(itertools.islice(free, count))
 
     def merge(self, shards: Sequence[Path]) -> Path:
         """Publish one shard in place of `shards`, neighbours in the order; returns its path.

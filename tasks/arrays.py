@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sortal.storage.rows import FloatArray, Rows, as_rows
+from sortal.storage.rows import FloatArray, Rows, as_rows, is_stored, rows_between
 
 _BLOCK = 16384
 
@@ -52,6 +52,15 @@ class Centred:
     def shape(self) -> tuple[int, int]:
         """(n_rows, dim)."""
         return self._rows.shape
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether another process can read the rows by itself."""
+        return is_stored(self._rows)
+
+    def between(self, start: int, stop: int) -> "Centred":
+        """The rows `start` to `stop`."""
+        return Centred(rows_between(self._rows, start, stop), self._mean)
 
     def blocks(self, size: int) -> Iterator[FloatArray]:
         """Consecutive centred blocks of at most `size` rows."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from statistics import fmean
 
-from sortal.configs.shown import shown
+from sortal.tasks.shown import shown
 
 log = logging.getLogger("sortal")
 

@@ -6,7 +6,6 @@ from typing import Annotated, NoReturn
 import typer
 
 from sortal.configs.errors import RunError, UsageError
-from sortal.configs.shown import shown
 from sortal.flows.cli.assign import assign
 from sortal.flows.cli.benchmark import benchmark
 from sortal.flows.cli.cluster import cluster
@@ -21,6 +20,7 @@ from sortal.flows.cli.runs import collections, runs
 from sortal.flows.cli.up import up
 from sortal.flows.process.begin import begin
 from sortal.flows.process.stop import hold_still_if_stopped
+from sortal.tasks.shown import shown
 
 COMMANDS = (
     cluster, assign, browse, report, find, export, sql, runs, collections, diff, rename, benchmark,

@@ -10,6 +10,7 @@ from sortal.flows.cli.options import (
     ClustersOption,
     ColumnOption,
     ExcludeOption,
+    ExecutorOption,
     IncludeOption,
     JsonOption,
     LabelColumnOption,
@@ -56,6 +57,7 @@ def cluster(
         bool,
         typer.Option(help="Make nothing; print what would be read and embedded, and how long."),
     ] = False,
+    executor: ExecutorOption = None,
     show_config: ShowConfigOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,6 +71,7 @@ def cluster(
     values |= {"collection": collection} if collection is not None else {}
     values |= {"random_state": seed} if seed is not None else {}
     values |= {"encoder": {"spec": encoder}} if encoder else {}
+    values |= {"executor": executor} if executor is not None else {}
     values |= {"captions": {"source": captions}} if captions else {}
     globs = {"exclude": exclude or None, "include": include or None}
     images = {"column": column, "label_column": label_column, "verify": verify or None, **globs}

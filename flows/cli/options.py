@@ -80,4 +80,11 @@ MethodOption = Annotated[
         "was sorted by that alone."
     ),
 ]
+ExecutorOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHERE",
+        help="local, ray (a cluster on this machine), ray://HOST:10001 or HOST:6379.",
+    ),
+]
 TABLE = "table"  # the default of FormatOption

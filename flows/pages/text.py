@@ -2,7 +2,7 @@
 
 import re
 
-from sortal.configs.shown import shown
+from sortal.tasks.shown import shown
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|~]|^[#+-]|(?<=^\d)[.)]|(?<=^\d\d)[.)]")
 

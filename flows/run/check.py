@@ -9,6 +9,7 @@ from sortal.flows.run.modalities import check_modalities
 from sortal.storage.artifacts import Artifact
 from sortal.tasks.encoders.base import EncoderInfo
 from sortal.tasks.encoders.registry import describe
+from sortal.tasks.executor.opening import check_executor
 from sortal.tasks.scan.seen import plural
 from sortal.tasks.sources.registry import open_source
 
@@ -19,6 +20,7 @@ _ALIKE = 1e-5  # mean squared distance of unit vectors to their mean; float16 al
 
 def check(config: RunConfig) -> EncoderInfo:
     """Describe the run's encoder; raises UsageError for what cannot work."""
+    check_executor(config.executor)
     opened = open_source(config.source, config.workspace, config.images)
     if opened.vectors and not config.encoder.vectors:
         raise UsageError(

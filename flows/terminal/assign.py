@@ -14,11 +14,11 @@ from rich.text import Text
 from sortal.configs import QUANTILE
 from sortal.configs.commands.assign import AssignConfig
 from sortal.configs.errors import UsageError
-from sortal.configs.shown import shown
 from sortal.flows.operations.assign import StoredRun, assign
 from sortal.flows.terminal.formats import check_format, write
 from sortal.flows.terminal.logs import log_to_terminal
 from sortal.storage.workspace import Workspace
+from sortal.tasks.shown import shown
 
 _SHOWN = 40  # clusters in the summary
 _IDS = {

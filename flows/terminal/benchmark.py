@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from sortal.configs.commands.benchmark import BenchmarkConfig
-from sortal.configs.shown import shown
 from sortal.flows.process.home import settle_home
 from sortal.flows.terminal.logs import log_to_terminal, quiet_prefect
 from sortal.storage.lake.lease import check_reachable
 from sortal.storage.workspace import Workspace
+from sortal.tasks.shown import shown
 
 if TYPE_CHECKING:  # importing it for real would start Prefect before its log is silenced
     from sortal.flows.benchmark.flow import BenchmarkResult

@@ -5,8 +5,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from sortal.configs.shown import shown
 from sortal.flows.operations import doctor
+from sortal.tasks.shown import shown
 
 
 def examine(workspace: Path) -> bool:

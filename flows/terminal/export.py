@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from sortal.configs.errors import RunError, UsageError
-from sortal.configs.shown import shown
 from sortal.flows.operations.export.run import FILES, Exported, Request, export
 from sortal.flows.operations.query import reading
 from sortal.flows.terminal.formats import check_format, write
@@ -13,6 +12,7 @@ from sortal.flows.terminal.logs import log_to_terminal
 from sortal.storage.lake.runs import run_of
 from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
+from sortal.tasks.shown import shown
 
 _SHOWN = 5  # files that could not be exported
 

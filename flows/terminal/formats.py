@@ -14,8 +14,8 @@ from typing import IO, Any
 import duckdb
 
 from sortal.configs.errors import UsageError
-from sortal.configs.shown import shown
 from sortal.flows.process.streams import reader_is_gone
+from sortal.tasks.shown import shown
 
 FORMATS = ("table", "csv", "json", "parquet")
 ROWS_SHOWN = 100

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from sortal.configs.errors import UsageError
-from sortal.configs.shown import shown
 from sortal.flows.operations.collections import listing, rebind
 from sortal.flows.operations.lineage import diff, diff_images, rename
 from sortal.flows.operations.query import reading
 from sortal.flows.terminal.formats import write
+from sortal.tasks.shown import shown
 
 
 def run_rename(

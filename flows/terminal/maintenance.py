@@ -10,13 +10,13 @@ import typer
 
 from sortal.configs.commands.maintenance import MaintenanceConfig
 from sortal.configs.load import checked
-from sortal.configs.shown import shown
 from sortal.flows.operations import prune
 from sortal.flows.operations.delete import Deletion, delete, planned
 from sortal.flows.operations.maintenance import Item, backup, maintain
 from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.maintenance.prune import PruneRules
 from sortal.storage.workspace import Workspace
+from sortal.tasks.shown import shown
 
 _SHOWN = 20  # runs
 

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from sortal.configs.shown import shown
 from sortal.flows.operations import verify as operations
 from sortal.flows.operations.verify import Problem, Verification
+from sortal.tasks.shown import shown
 
 _NEXT = "run the same `sortal cluster` again: only what was removed is made again"
 

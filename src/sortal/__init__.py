@@ -6,7 +6,7 @@ docs/python.md has more. Names are imported when they are first used.
 
 from typing import TYPE_CHECKING, Any
 
-from sortal.configs import shown as _shown  # noqa: F401 - from here on logs show names escaped
+from sortal.tasks import shown as _shown  # noqa: F401 - from here on logs show names escaped
 
 if TYPE_CHECKING:
     from sortal.configs.errors import RunError, UsageError

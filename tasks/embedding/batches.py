@@ -4,7 +4,9 @@ A file that cannot be used becomes a `Failure` in its batch and never stops the 
 """
 
 import multiprocessing
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ from sortal.tasks.pictures.decode import middle, read_image
 from sortal.tasks.processes import without_main
 from sortal.tasks.sources.base import Source
 
+_AHEAD = 2  # batches read ahead by each thread
 _FEW = 256  # images: fewer are read sooner than worker processes start
 
 
@@ -113,6 +116,18 @@ def read_batches(dataset: Batches, n_images: int, num_workers: int) -> Iterator[
             f"processes that read images must stay alive, one of {num_workers} ended (most likely"
             " out of memory); set encoder.num_workers to 0, which reads without them, or to fewer"
         ) from error
+
+
+def read_ahead(dataset: Batches, count: int) -> Iterator[Batch]:
+    """The batches in order, read by `count` threads of this process."""
+    waiting: deque[Future[Batch]] = deque()
+    with ThreadPoolExecutor(count, "decoder") as pool:
+        for number in range(len(dataset)):
+            waiting.append(pool.submit(dataset.__getitem__, number))
+            if len(waiting) > _AHEAD * count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _as_is(batch: Any) -> Any:

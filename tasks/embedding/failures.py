@@ -53,7 +53,8 @@ class KnownFailures:
         return {key: self._found[key] for key in keys if key in self._found}
 
     def add(self, failures: Sequence[Failure]) -> None:
-        """Note failures, and write the lasting ones down."""
+        """Note failures, and write the lasting ones down; those that are noted already are not."""
+        failures = [each for each in failures if self._found.get(each.key) != each]
         if not failures:
             return
         self._found.update({failure.key: failure for failure in failures})

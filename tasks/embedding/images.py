@@ -37,7 +37,7 @@ def embed_missing(
         if todo.num_rows:
             from sortal.tasks.embedding.encode import embed_rows
 
-            embed_rows(store, replace(images, table=todo), encoder, known)
+            embed_rows(store, replace(images, table=todo), encoder, known, workspace)
     return known.among([key for key in keys if key in missing])
 
 

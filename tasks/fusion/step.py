@@ -5,8 +5,9 @@ Images are streamed once; all counterparts are made in the same pass, and only s
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,17 +15,30 @@ import pyarrow.parquet as pq
 
 from sortal.configs.errors import RunError
 from sortal.storage.artifacts import Written
+from sortal.storage.atomic import wait_for
 from sortal.storage.rows import FloatArray, Rows
-from sortal.storage.vector_sets import open_vectors, write_shards
+from sortal.storage.vector_sets import VectorSet, open_vectors, shard_name, write_shard
 from sortal.storage.vectors import ROW_GROUP
 from sortal.storage.workspace import Workspace
+from sortal.tasks.executor.base import How
+from sortal.tasks.executor.current import executor
 from sortal.tasks.fusion.evening import EVENING, Evening, fit_evening
 from sortal.tasks.fusion.fuser import MODALITIES, FuseInputs, Fuser, open_fuser
 from sortal.tasks.step import step
 
 log = logging.getLogger("sortal")
 
+_SHARD_ROWS = 16 * ROW_GROUP
+_SHARDS = 4  # of each worker, at least
 _LOST = 0.05  # mean weight under which the image no longer matters
+
+
+class Shard(NamedTuple):
+    """Rows that become one file: its number, the first row, and the one after the last."""
+
+    number: int
+    start: int
+    stop: int
 
 
 class Fused:
@@ -68,18 +82,47 @@ def fuse(folder: Path, workspace: Workspace, inputs: FuseInputs) -> Written:
         evening = _evening(workspace, inputs, fuser, rows)
         evening.save(folder / EVENING)
         fuser = replace(fuser, evening=evening)
-    shares: list[FloatArray] = []
-
-    def fused() -> Iterator[FloatArray]:
-        for block in rows.blocks(ROW_GROUP):
-            out, share = fuser(block)
-            shares.append(share)
-            yield out
-
-    write_shards(folder, rows.keys, fused())
-    columns = dict(zip(["image", *fuser.spaces], np.concatenate(shares).T, strict=True))
+    shares = _write_fused(folder, rows, fuser)
+    columns = dict(zip(["image", *fuser.spaces], shares.T, strict=True))
     pq.write_table(weights_table(rows.keys, columns), folder / "weights.parquet")
     return Written(rows=rows.shape[0], facts={"mean_weights": _mean_weights(columns)})
+
+
+@dataclass(frozen=True)
+class FuseShards:
+    """Fuses rows of `images` and writes them into `folder`; the work of an executor."""
+
+    folder: Path
+    images: VectorSet
+    fuser: Fuser
+
+    def __call__(self, shard: Shard) -> FloatArray:
+        """Write a shard, and give the weights (b, m) of its rows."""
+        rows = self.images.between(shard.start, shard.stop)
+        shares: list[FloatArray] = []
+
+        def fused() -> Iterator[FloatArray]:
+            for block in rows.blocks(ROW_GROUP):
+                out, share = self.fuser(block)
+                shares.append(share)
+                yield out
+
+        write_shard(self.folder, shard.number, rows.keys, fused())
+        return np.concatenate(shares)
+
+
+def _write_fused(folder: Path, rows: VectorSet, fuser: Fuser) -> FloatArray:
+    """Write the fused vectors of all rows in shards; their weights (n, m)."""
+    parts, total = executor().parts(rows), rows.shape[0]
+    size = _SHARD_ROWS
+    if parts:  # some for each worker
+        size = min(size, -(-total // (_SHARDS * len(parts) * ROW_GROUP)) * ROW_GROUP)
+    starts = range(0, total, size)
+    shards = [Shard(n, start, min(start + size, total)) for n, start in enumerate(starts)]
+    work = FuseShards(folder, rows, fuser)
+    shares = list(executor().map(work, shards, How(spread=parts is not None)))
+    wait_for(folder / shard_name(shard.number) for shard in shards)
+    return np.concatenate(shares)
 
 
 def _evening(workspace: Workspace, inputs: FuseInputs, fuser: Fuser, rows: Rows) -> Evening:

@@ -12,7 +12,6 @@ import yaml
 from markupsafe import Markup
 
 from sortal.configs.schema import ImagesConfig
-from sortal.configs.shown import shown
 from sortal.storage.artifacts import Artifact
 from sortal.storage.atomic import atomic_file
 from sortal.storage.collections.known import source_now
@@ -21,6 +20,7 @@ from sortal.storage.workspace import Workspace
 from sortal.tasks.report.data import ReportData
 from sortal.tasks.report.gather import gather
 from sortal.tasks.report.thumbnails import Place, thumbnails
+from sortal.tasks.shown import shown
 
 PAGE = "report.html"
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sortal.configs.schema import ImagesConfig
-from sortal.configs.shown import shown
 from sortal.storage.artifacts import Artifact, Written, publish
 from sortal.storage.hashing import fingerprint, hash_strings, hash_text
 from sortal.storage.workspace import Workspace
@@ -26,6 +25,7 @@ from sortal.tasks.scan.cache import PICTURE, ScanCache
 from sortal.tasks.scan.headers import refresh
 from sortal.tasks.scan.listing import labelled, list_source, rules_of
 from sortal.tasks.scan.seen import seen_of
+from sortal.tasks.shown import shown
 from sortal.tasks.sources.base import Source
 from sortal.tasks.sources.registry import open_source
 from sortal.tasks.step import step

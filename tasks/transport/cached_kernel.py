@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 
 from sortal.tasks.transport.acceleration import Evaluation
-from sortal.tasks.transport.exact_pass import TINY, Problem, Sums
+from sortal.tasks.transport.exact_pass import TINY, Columns, Problem, Sums
 
 
 class CachedKernel(Protocol):
@@ -76,7 +76,7 @@ class ColumnSumModel:
     def __init__(
         self,
         kernel: CachedKernel,
-        problem: Problem,
+        problem: Columns,
         cached_at: torch.Tensor,
         u: torch.Tensor,
         exact: Sums,

@@ -6,12 +6,13 @@ Works on torch tensors. `solve.py` checks the input first; docs/transport.md has
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from sortal.configs.errors import UsageError
-from sortal.storage.rows import FloatArray, Rows
+from sortal.storage.rows import ArrayRows, FloatArray, Rows
 from sortal.tasks.progress import progress
 from sortal.tasks.threads import ThreadPool
 
@@ -19,6 +20,7 @@ TINY = 1e-30  # float32 column sums below this count as 0
 SHIFT = 15 * 0.6931471805599453  # log 2^15: a row's largest entry is near the top of float16
 _BLOCK_ELEMENTS = 1 << 20  # images x texts of a block that stays in a core's share of cache ...
 _DEVICE_ELEMENTS = 1 << 27  # ... or that fills an accelerator
+_BLOCK = 16384  # rows read at a time
 _PROGRESS_ELEMENTS = 1_000_000_000  # images x texts from which a pass shows its progress
 
 
@@ -49,6 +51,13 @@ class Columns:
         return u - self.masses @ u
 
 
+class Storing(Protocol):
+    """What stores something of each block of a pass."""
+
+    def store(self, start: int, scaled: torch.Tensor, inverse: torch.Tensor) -> None:
+        """The block from row `start` on: the plan is `scaled` (b, M) times `inverse` (b,)."""
+
+
 @dataclass(frozen=True)
 class Problem(Columns):
     """max <P, S> + epsilon H(P) over plans of N images onto M texts.
@@ -61,6 +70,15 @@ class Problem(Columns):
     epsilon: float
     block_size: int
     threads: ThreadPool
+
+    @property
+    def n_rows(self) -> int:
+        """N."""
+        return self.rows.shape[0]
+
+    def sums(self, u: torch.Tensor, kernel: "Storing | None" = None) -> "Sums":
+        """Exact column sums at u, by one pass of which `kernel` stores what it needs."""
+        return column_sums(self, u, kernel.store if kernel else None)
 
 
 @torch.no_grad()
@@ -131,11 +149,23 @@ def column_sums(
 
     `store(first row, kernel, inverse)` is given each block's exp(z - max z + SHIFT), of shape
     (b, M), and one over its rows' sums, (b,).
+    """
+    with _pass_progress(problem.n_rows, len(problem.texts)) as advance:
+        sums, top = added_rows(problem, u, store, advance)
+    return sums_of(sums, top, problem.n_rows)
+
+
+def added_rows(
+    problem: Problem,
+    u: torch.Tensor,
+    store: Callable[[int, torch.Tensor, torch.Tensor], None] | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sums over rows that each sum to 1, and the largest entry's logarithm, of every column.
 
     Sums are float32 inside a block and float64 across blocks, added in the blocks' order.
     """
-    texts, n_rows, threads = problem.texts, problem.rows.shape[0], problem.threads
-    u32 = u.float()
+    texts, threads, u32 = problem.texts, problem.threads, u.float()
 
     def part(item: tuple[int, FloatArray]) -> tuple[torch.Tensor, torch.Tensor, int]:
         start, block = item
@@ -151,12 +181,34 @@ def column_sums(
 
     sums = torch.zeros_like(u)
     top = torch.full_like(u, -torch.inf)
-    with _pass_progress(n_rows, len(texts)) as advance:
-        for sum_, top_, size in threads.map(part, finite_blocks(problem.rows, problem.block_size)):
-            sums += sum_
-            top = torch.maximum(top, top_)
-            advance(size)
-    sums /= n_rows
-    # A sum too small for float32 is replaced by the column's largest entry: finite at any epsilon.
+    for sum_, top_, size in threads.map(part, finite_blocks(problem.rows, problem.block_size)):
+        sums += sum_
+        top = torch.maximum(top, top_)
+        advance(size)
+    return sums, top
+
+
+def sums_of(sums: torch.Tensor, top: torch.Tensor, n_rows: int) -> Sums:
+    """Column sums of the plan, whose rows sum to 1/N, from what all rows add up to.
+
+    A sum too small for float32 is replaced by the column's largest entry: finite at any epsilon.
+    """
+    sums = sums / n_rows
     logs = torch.where(sums > TINY, sums.clamp_min(TINY).log(), top - np.log(n_rows))
     return Sums(sums, logs)
+
+
+def evenly_spaced(rows: Rows, n: int) -> ArrayRows:
+    """About `n` rows (at least 1) at even distances in `rows`, in memory, float32."""
+    return share_of(rows, min(1.0, n / rows.shape[0]))
+
+
+def share_of(rows: Rows, share: float, first: int = 0) -> ArrayRows:
+    """A share of `rows` at even distances, in memory; they are rows `first`... of a larger set."""
+    pieces: list[FloatArray] = [np.empty((0, rows.shape[1]), np.float32)]
+    start = first
+    for block in rows.blocks(_BLOCK):
+        edges = np.floor(np.arange(start, start + len(block) + 1) * share + 1e-9)
+        pieces.append(block[np.diff(edges) > 0])
+        start += len(block)
+    return ArrayRows(np.concatenate(pieces))

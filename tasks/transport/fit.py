@@ -2,12 +2,10 @@
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 
-from sortal.storage.rows import ArrayRows, FloatArray, Rows
 from sortal.tasks.transport.cached_kernel import CachedKernel, FullKernel
-from sortal.tasks.transport.exact_pass import Problem
+from sortal.tasks.transport.exact_pass import evenly_spaced
 from sortal.tasks.transport.iterate import (
     LOOSE_TOL,
     Fitted,
@@ -18,6 +16,7 @@ from sortal.tasks.transport.iterate import (
     unjudged,
 )
 from sortal.tasks.transport.sampled_kernel import ENTRY_BYTES, SampledKernel
+from sortal.tasks.transport.spread import AnyProblem, SpreadKernel, SpreadProblem
 
 # A cold solve begins with one row in 20, no more than 4 rows a text; fewer than half a row a text,
 # or than 256 rows in all, are not worth it.
@@ -27,10 +26,9 @@ _MIN_ROWS_PER_TEXT = 0.5
 _MIN_ROWS = 256
 _ENTRIES_PER_ROW = 128
 _MIN_ENTRIES_PER_ROW = 16
-_BLOCK = 16384
 
 
-def fit(problem: Problem, start: torch.Tensor, limits: Limits) -> Fitted:
+def fit(problem: AnyProblem, start: torch.Tensor, limits: Limits) -> Fitted:
     """Potential whose exact column sums are within `tol` (L1) of their target.
 
     Alternates one exact float32 pass over all rows with an inner solve on what is cached of it.
@@ -47,33 +45,35 @@ def fit(problem: Problem, start: torch.Tensor, limits: Limits) -> Fitted:
     return solve_with_kernel(problem, guess, kernel, limits)
 
 
-def _initial_guess(problem: Problem, start: torch.Tensor, limits: Limits) -> Fitted:
+def _initial_guess(problem: AnyProblem, start: torch.Tensor, limits: Limits) -> Fitted:
     """`start`, or in place of zeros the solution of a few rows to a loose tolerance."""
-    n_rows, n_texts = problem.rows.shape[0], len(start)
+    n_rows, n_texts = problem.n_rows, len(start)
     n_sampled = min(n_rows // _ROWS_PER_SAMPLED_ROW, _MAX_ROWS_PER_TEXT * n_texts)
     if bool(start.any()) or n_sampled < max(_MIN_ROWS, _MIN_ROWS_PER_TEXT * n_texts):
         return unjudged(start)
-    sampled = replace(problem, rows=evenly_spaced(problem.rows, n_sampled))
-    found = fit(sampled, start, replace(limits, tol=max(LOOSE_TOL, limits.tol)))
+    found = fit(
+        _sampled(problem, n_sampled), start, replace(limits, tol=max(LOOSE_TOL, limits.tol))
+    )
     return unjudged(found.u, found.n_iter)
 
 
-def _kernel_within(problem: Problem, memory_budget: int) -> CachedKernel | None:
+def _sampled(problem: AnyProblem, n: int) -> AnyProblem:
+    if isinstance(problem, SpreadProblem):
+        return problem.sampled(n)
+    return replace(problem, rows=evenly_spaced(problem.rows, n))
+
+
+def _kernel_within(problem: AnyProblem, memory_budget: int) -> CachedKernel | None:
     """The full kernel if it fits into the budget (bytes), else a sample of it, else None."""
-    n_rows, n_texts = problem.rows.shape[0], len(problem.texts)
+    n_rows, n_texts = problem.n_rows, len(problem.masses)
     if 2 * n_rows * n_texts <= memory_budget:
-        return FullKernel(problem)
+        return _kernel(problem, None)
     per_row = min(_ENTRIES_PER_ROW, memory_budget // (ENTRY_BYTES * n_rows))
-    return SampledKernel(problem, per_row) if per_row >= _MIN_ENTRIES_PER_ROW else None
+    return _kernel(problem, per_row) if per_row >= _MIN_ENTRIES_PER_ROW else None
 
 
-def evenly_spaced(rows: Rows, n: int) -> ArrayRows:
-    """About `n` rows (at least 1) at even distances in `rows`, in memory, float32."""
-    fraction = min(1.0, n / rows.shape[0])
-    pieces: list[FloatArray] = []
-    start = 0
-    for block in rows.blocks(_BLOCK):
-        edges = np.floor(np.arange(start, start + len(block) + 1) * fraction + 1e-9)
-        pieces.append(block[np.diff(edges) > 0])
-        start += len(block)
-    return ArrayRows(np.concatenate(pieces))
+def _kernel(problem: AnyProblem, per_row: int | None) -> CachedKernel:
+    """The full kernel, or a sample of `per_row` entries a row."""
+    if isinstance(problem, SpreadProblem):
+        return SpreadKernel(problem, per_row)
+    return FullKernel(problem) if per_row is None else SampledKernel(problem, per_row)

@@ -10,7 +10,8 @@ import torch
 
 from sortal.tasks.transport.acceleration import Evaluation, accelerate
 from sortal.tasks.transport.cached_kernel import CachedKernel, ColumnSumModel
-from sortal.tasks.transport.exact_pass import Problem, Sums, column_sums
+from sortal.tasks.transport.exact_pass import Sums
+from sortal.tasks.transport.spread import AnyProblem
 
 _INNER_TOL = 0.3  # of `tol`: an inner solve goes a little further than it must
 _FAILED_REDUCTION = 0.5  # an inner solve that leaves more of the error than this has failed
@@ -43,9 +44,9 @@ def unjudged(u: torch.Tensor, n_iter: int = 0) -> Fitted:
     return Fitted(u, u, float("inf"), n_iter=n_iter, n_passes=0)
 
 
-def judge(problem: Problem, u: torch.Tensor) -> Fitted:
+def judge(problem: AnyProblem, u: torch.Tensor) -> Fitted:
     """The potential u as it is, with the exact column sums and error of one pass."""
-    sums = column_sums(problem, u).values
+    sums = problem.sums(u).values
     return Fitted(u, sums, problem.error(u, sums), n_iter=0, n_passes=1)
 
 
@@ -90,7 +91,7 @@ class _Proposal:
 
 
 def solve_with_kernel(
-    problem: Problem, start: Fitted, kernel: CachedKernel, limits: Limits
+    problem: AnyProblem, start: Fitted, kernel: CachedKernel, limits: Limits
 ) -> Fitted:
     """Alternate exact passes and inner solves on `kernel`, a cache that the passes refresh.
 
@@ -110,13 +111,13 @@ def solve_with_kernel(
             state = _with_scaled_epsilon(problem, kernel, state, limits)
 
 
-def _judged(problem: Problem, kernel: CachedKernel, state: _State) -> _Judged:
+def _judged(problem: AnyProblem, kernel: CachedKernel, state: _State) -> _Judged:
     """An exact pass at the state's potential; the kernel is cached again where that is due."""
     u, cached_at = state.u, state.cached_at
     if cached_at is None or _distance(u, cached_at) > kernel.reuse_radius:
-        sums, cached_at = column_sums(problem, u, kernel.store), u
+        sums, cached_at = problem.sums(u, kernel), u
     else:
-        sums = column_sums(problem, u)
+        sums = problem.sums(u)
     return _Judged(u, sums, problem.error(u, sums.values), cached_at)
 
 
@@ -128,7 +129,11 @@ def _better(best: Fitted, judged: _Judged) -> Fitted:
 
 
 def _proposal(
-    problem: Problem, kernel: CachedKernel, judged: _Judged, limits: Limits, n_left: int
+    problem: AnyProblem,
+    kernel: CachedKernel,
+    judged: _Judged,
+    limits: Limits,
+    n_left: int,
 ) -> _Proposal:
     """The end of an inner solve; the plain Sinkhorn step where that is beyond the trust radius."""
     step = problem.step(judged.u, judged.sums.logs)
@@ -158,7 +163,7 @@ def _advanced(state: _State, best: Fitted, judged: _Judged, proposal: _Proposal)
 
 
 def _with_scaled_epsilon(
-    problem: Problem, kernel: CachedKernel, state: _State, limits: Limits
+    problem: AnyProblem, kernel: CachedKernel, state: _State, limits: Limits
 ) -> _State:
     """A start nearer to the solution, from a loose solve at 4 epsilon (epsilon scaling).
 
@@ -182,12 +187,12 @@ def _distance(u: torch.Tensor, other: torch.Tensor) -> float:
     return float((u - other).abs().max())
 
 
-def solve_exactly(problem: Problem, start: Fitted, limits: Limits) -> Fitted:
+def solve_exactly(problem: AnyProblem, start: Fitted, limits: Limits) -> Fitted:
     """Accelerated Sinkhorn on exact passes alone, from where `start` ended."""
     best: list[tuple[float, Sums]] = []
 
     def evaluate(u: torch.Tensor) -> Evaluation:
-        sums = column_sums(problem, u)
+        sums = problem.sums(u)
         error = problem.error(u, sums.values)
         if not best or error <= best[0][0]:
             best[:] = [(error, sums)]

@@ -1,6 +1,7 @@
 """Solving a transport: the column potential of images on texts, from checked input to figures."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +11,15 @@ from numpy.typing import NDArray
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.schema import TransportConfig
 from sortal.storage.rows import FloatArray, Rows, as_rows, read_all
+from sortal.tasks.executor.base import Part
+from sortal.tasks.executor.current import executor
 from sortal.tasks.memory import free_memory
 from sortal.tasks.threads import ThreadPool
 from sortal.tasks.transport.exact_pass import Problem, block_rows
 from sortal.tasks.transport.fit import fit
 from sortal.tasks.transport.iterate import Fitted, Limits, judge
 from sortal.tasks.transport.potential import Potential
+from sortal.tasks.transport.spread import AnyProblem, HoldRows, RowsHeld, SpreadProblem
 
 log = logging.getLogger("sortal")
 
@@ -46,11 +50,15 @@ def solve(
     """
     rows = as_rows(images)
     texts = _checked_texts(texts, rows)
+    columns = _checked_masses(masses, len(texts))
+    parts = executor().parts(rows) if config.solver == "sinkhorn" else None
+    if parts is not None:
+        return _solve_spread(parts, texts, config, columns, start)
     with ThreadPool(device) as threads:
         problem = Problem(
             rows=rows,
             texts=torch.from_numpy(texts).to(device),
-            masses=torch.from_numpy(_checked_masses(masses, len(texts))).to(device),
+            masses=torch.from_numpy(columns).to(device),
             epsilon=config.epsilon,
             balance=config.balance,
             block_size=block_size or block_rows(len(texts), device),
@@ -65,11 +73,37 @@ def solve(
     return potential
 
 
-def _start(problem: Problem, g: NDArray[np.floating] | None) -> torch.Tensor:
+def _solve_spread(
+    parts: Sequence[Part],
+    texts: FloatArray,
+    config: TransportConfig,
+    masses: NDArray[np.float64],
+    start: NDArray[np.floating] | None,
+) -> Potential:
+    """The same, with the rows held by the workers of the executor, each a part."""
+    with executor().hold(HoldRows(texts), parts) as held:
+        problem = SpreadProblem(
+            masses=torch.from_numpy(masses),
+            balance=config.balance,
+            held=held,
+            n_held=parts[-1].stop,
+            epsilon=config.epsilon,
+        )
+        budget = config.memory_budget
+        if budget is None:
+            budget = min(held.reduce(RowsHeld.free_memory)) * len(parts)
+        limits = Limits(tol=config.tol, max_iter=config.max_iter, memory_budget=budget)
+        fitted = fit(problem, _start(problem, start), limits)
+    potential = _potential(problem, fitted, config.tol)
+    _check_convergence(potential, config)
+    return potential
+
+
+def _start(problem: AnyProblem, g: NDArray[np.floating] | None) -> torch.Tensor:
     """u = g / epsilon to start from; zero where there is none, or no need of one."""
     if g is None or problem.balance == 0:
         return torch.zeros_like(problem.masses)
-    start = _checked_start(g, len(problem.texts)) / problem.epsilon
+    start = _checked_start(g, len(problem.masses)) / problem.epsilon
     return torch.from_numpy(start).to(problem.masses)
 
 
@@ -79,7 +113,7 @@ def _limits(config: TransportConfig, device: str) -> Limits:
     return Limits(tol=config.tol, max_iter=config.max_iter, memory_budget=budget)
 
 
-def _potential(problem: Problem, fitted: Fitted, tol: float) -> Potential:
+def _potential(problem: AnyProblem, fitted: Fitted, tol: float) -> Potential:
     return Potential(
         g=problem.epsilon * fitted.u.cpu().numpy(),
         epsilon=problem.epsilon,

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakes import clusters, failures, run_row, tables
-from sortal.configs.shown import shown
 from sortal.flows.cli import app
 from sortal.flows.pages.text import markdown
 from sortal.flows.run.result import RunResult
@@ -17,6 +16,7 @@ from sortal.flows.terminal.run import show_result
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
 from sortal.tasks.report.page import environment
+from sortal.tasks.shown import shown
 
 NASTY = "a\x1b[2Jb\nc\u202egpj.d<script>[red]|\x00\x9b\u2066"
 RAW = ("\x1b", "\n", "\u202e", "\x00", "\x9b", "\u2066")

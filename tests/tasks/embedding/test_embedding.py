@@ -85,11 +85,11 @@ def test_a_killed_run_goes_on_from_its_last_shard(
     """The shard that was not finished is embedded again; the others are not."""
     add, done = VectorStore.add, []
 
-    def dying(self, keys, vectors):
+    def dying(self, keys, vectors, *order):
         if len(done) == dies_at:
             raise KeyboardInterrupt
         done.append(keys)
-        return add(self, keys, vectors)
+        return add(self, keys, vectors, *order)
 
     with monkeypatch.context() as changed, pytest.raises(KeyboardInterrupt):
         changed.setattr(VectorStore, "add", dying)

@@ -1,0 +1,62 @@
+"""A real Ray cluster of nodes on this machine, and work that lets a test end one of them."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HELPERS = str(Path(__file__).parent)
+_STORE = 80 << 20  # bytes, about the least that Ray takes
+
+
+@contextmanager
+def two_nodes() -> Iterator[Any]:
+    """`ray.cluster_utils.Cluster` with a CPU on its head and one on a second node."""
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = HELPERS  # of the nodes, so that workers know this module
+    from ray.cluster_utils import Cluster
+
+    first = {"num_cpus": 1, "object_store_memory": _STORE, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=first)
+    try:
+        add_node(cluster)
+        yield cluster
+    finally:
+        cluster.shutdown()
+        os.environ.pop("PYTHONPATH")
+        os.environ |= {"PYTHONPATH": before} if before else {}
+
+
+def add_node(cluster: Any) -> Any:
+    return cluster.add_node(num_cpus=1, object_store_memory=_STORE)
+
+
+class Stalling:
+    """Work that writes down who begins a shard; the third one begun off node `spared` stalls."""
+
+    def __init__(self, folder: Path, spared: str) -> None:
+        self.folder, self.spared = folder, spared
+
+    def __call__(self, shard: int) -> int:
+        import ray
+
+        node = ray.get_runtime_context().get_node_id()
+        (self.folder / f"{shard}-{node}").touch()
+        stalled = self.folder / "stalled"
+        if node != self.spared and shard >= 3 and not stalled.exists():
+            stalled.write_text(f"{shard} {node}")
+            time.sleep(600)
+        return shard * shard
+
+
+def end_node_of_stalled(cluster: Any, folder: Path) -> None:
+    """Kill the node on which a shard stalls, as a machine that is switched off."""
+    stalled = folder / "stalled"
+    while not stalled.exists() or not stalled.read_text():
+        time.sleep(0.05)
+    victim = stalled.read_text().split()[1]
+    [node] = [node for node in cluster.list_all_nodes() if node.node_id == victim]
+    cluster.remove_node(node, allow_graceful=False)

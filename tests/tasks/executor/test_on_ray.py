@@ -1,0 +1,150 @@
+"""A real cluster of two nodes: the same answers as one machine, whatever is lost meanwhile."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from image_files import CONFIG, run, write
+from ray_nodes import HELPERS, Stalling, add_node, end_node_of_stalled, two_nodes
+from sortal.configs.encoder import EncoderConfig
+from sortal.configs.errors import RunError, UsageError
+from sortal.configs.executor import ExecutorSpec, RayConfig
+from sortal.storage.rows import read_all
+from sortal.storage.vector_sets import open_vectors
+from sortal.storage.vectors import VectorStore
+from sortal.storage.workspace import Workspace
+from sortal.tasks.embedding.step import embed_images
+from sortal.tasks.encoders.registry import describe
+from sortal.tasks.executor.base import How
+from sortal.tasks.executor.current import using
+from sortal.tasks.executor.opening import check_executor
+from sortal.tasks.executor.ray_executor import RayExecutor
+
+N_IMAGES = 240
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    pytest.importorskip("ray")
+    with two_nodes() as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A collection of images, and an encoder of random weights whose batches are small."""
+    from tiny_clip import tiny
+
+    folder = tmp_path_factory.mktemp("on-ray")
+    for seed in range(N_IMAGES):
+        write(folder / "in" / f"{seed:03}.png", seed=seed)
+    spec = tiny(folder / "tiny")
+    return folder, EncoderConfig(spec=spec, device="cpu", batch_size=5, num_workers=0)
+
+
+@pytest.fixture(scope="module")
+def alone(place):
+    """What this machine makes of the collection by itself."""
+    folder, encoder = place
+    workspace = Workspace(folder / "alone").create()
+    return workspace, embed(workspace, folder, encoder)
+
+
+def embed(workspace, folder, encoder):
+    source = folder / "in"
+    return embed_images(
+        workspace,
+        scan=run(workspace, source),
+        source=str(source),
+        images=CONFIG,
+        encoder=encoder,
+        encoder_fingerprint=describe(encoder.spec).fingerprint,
+    )
+
+
+def on(cluster, workspace: Workspace, **settings) -> RayExecutor:
+    spec = ExecutorSpec.parse(cluster.address)
+    return RayExecutor(spec, RayConfig(**settings), workspace.root)
+
+
+def shards(workspace, encoder):
+    store = VectorStore.of(workspace, describe(encoder.spec).fingerprint, "images")
+    return {path: path.stat().st_mtime_ns for path in store.shards()}
+
+
+def test_vectors_are_the_same_and_an_artifact_of_one_is_a_hit_for_the_other(
+    cluster, place, alone, tmp_path
+):
+    (folder, encoder), (here, local) = place, alone
+    workspace = Workspace(tmp_path).create()
+    with on(cluster, workspace) as executor, using(executor):
+        there = embed(workspace, folder, encoder)
+    assert len(shards(workspace, encoder)) > len(shards(here, encoder))  # both workers had some
+    assert there.identity == local.identity
+    assert there.fingerprint == local.fingerprint
+    vectors = [read_all(open_vectors(*each)) for each in ((workspace, there), (here, local))]
+    assert (vectors[0] == vectors[1]).all()
+    assert embed(workspace, folder, encoder) == there
+
+
+def test_shards_of_a_lost_node_are_done_again_and_no_others(cluster, workspace):
+    work = Stalling(workspace.root, cluster.head_node.node_id)
+    ending = threading.Thread(target=end_node_of_stalled, args=(cluster, workspace.root))
+    with on(cluster, workspace) as executor:
+        ending.start()
+        results = list(executor.map(work, range(12), How()))
+        ending.join()
+        lost = (workspace.root / "stalled").read_text().split()[:1]
+        begun = [path.name.partition("-")[0] for path in workspace.root.glob("*-*")]
+        assert results == [shard * shard for shard in range(12)]
+        assert sorted(name for name in set(begun) if begun.count(name) > 1) == lost
+    add_node(cluster)
+    cluster.wait_for_nodes()
+
+
+def test_an_error_of_the_work_is_the_error_of_the_run(cluster, workspace):
+    with on(cluster, workspace) as executor, pytest.raises(UsageError, match="got 'nowhere'"):
+        list(executor.map(check_executor, ["local", "nowhere"], How()))
+
+
+def test_a_killed_run_goes_on_from_the_shards_that_are_there(cluster, place, alone, tmp_path):
+    (folder, encoder), (_, local) = place, alone
+    workspace = Workspace(tmp_path).create()
+    words = [sys.executable, __file__, cluster.address, *map(str, (tmp_path, folder))]
+    path = os.pathsep.join([HELPERS, str(Path(__file__).parents[2])])
+    killed = subprocess.Popen([*words, encoder.spec], env=os.environ | {"PYTHONPATH": path})
+    while not (before := shards(workspace, encoder)):
+        time.sleep(0.02)
+        assert killed.poll() is None
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    with on(cluster, workspace) as executor, using(executor):
+        artifact = embed(workspace, folder, encoder)
+    assert before.items() <= shards(workspace, encoder).items()
+    assert artifact.rows == N_IMAGES
+    assert sorted(open_vectors(workspace, artifact).keys) == sorted(
+        open_vectors(alone[0], local).keys
+    )
+
+
+def test_a_workspace_that_a_node_does_not_see_is_said_in_a_line(cluster, tmp_path):
+    workspace = Workspace(tmp_path).create()
+    executor = RayExecutor(
+        ExecutorSpec.parse(cluster.address), RayConfig(), workspace.root, ["/nowhere/at/all"]
+    )
+    with executor, pytest.raises(RunError, match="a source must be on a filesystem that all nodes"):
+        list(executor.map(abs, [1], How()))
+
+
+if __name__ == "__main__":
+    address, into, images, name = sys.argv[1:]
+    settings = EncoderConfig(spec=name, device="cpu", batch_size=5, num_workers=0)
+    at = Workspace(Path(into))
+    with RayExecutor(ExecutorSpec.parse(address), RayConfig(), at.root) as chosen, using(chosen):
+        embed(at, Path(images), settings)
