@@ -1,0 +1,65 @@
+"""What is summed over parts is what is summed over the whole, and no call needs an earlier one."""
+
+from contextlib import contextmanager
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from sortal.configs.schema import TransportConfig
+from sortal.storage.rows import ArrayRows
+from sortal.storage.vector_sets import FileVectors, write_shards
+from sortal.tasks.executor.base import Part
+from sortal.tasks.executor.current import using
+from sortal.tasks.executor.local import LocalExecutor
+from sortal.tasks.transport.solve import solve
+from transports import clustered
+
+
+class InParts(LocalExecutor):
+    """This machine, with rows in three parts; each call finds what it holds made anew."""
+
+    def parts(self, rows):
+        edges = [rows.shape[0] * share // 3 for share in range(4)]
+        return [Part(rows, *edge) for edge in pairwise(edges)]
+
+    @contextmanager
+    def hold(self, make, parts):
+        yield MadeAnew(make, parts)
+
+
+class MadeAnew:
+    def __init__(self, make, parts):
+        self.make, self.parts = make, parts
+
+    def reduce(self, function, *arguments):
+        return [function(self.make(part), *arguments) for part in self.parts]
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    images, texts = clustered(1500, 40)
+    folder = tmp_path_factory.mktemp("rows")
+    keys = [str(row) for row in range(len(images))]
+    write_shards(folder, keys, ArrayRows(images).blocks(256), shard_blocks=2)
+    return FileVectors.in_folder(folder), texts
+
+
+@pytest.mark.parametrize("budget", [10**9, 1500 * 30 * 9, 0])
+def test_a_transport_over_parts_is_that_over_the_whole(places, budget):
+    rows, texts = places
+    config = TransportConfig(balance=1.0, tol=1e-6, memory_budget=budget)
+    whole = solve(rows, texts, config)
+    with using(InParts()):
+        spread = solve(rows, texts, config)
+    assert whole.converged and spread.converged
+    np.testing.assert_allclose(spread.g, whole.g, atol=1e-5)
+
+
+def test_a_part_of_stored_vectors_is_those_rows(places):
+    rows, _ = places
+    part = rows.between(300, 1100).between(10, 700)
+    every = np.concatenate(list(rows.blocks(1000)))
+    assert part.shape == (690, 32)
+    assert part.keys == [str(row) for row in range(310, 1000)]
+    np.testing.assert_array_equal(np.concatenate(list(part.blocks(77))), every[310:1000])
