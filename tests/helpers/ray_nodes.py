@@ -35,7 +35,10 @@ def add_node(cluster: Any) -> Any:
 
 
 class Stalling:
-    """Work that writes down who begins a shard; the third one begun off node `spared` stalls."""
+    """Work that writes down who begins a shard; the first one begun off node `spared` stalls.
+
+    Until then node `spared` ends none.
+    """
 
     def __init__(self, folder: Path, spared: str) -> None:
         self.folder, self.spared = folder, spared
@@ -46,17 +49,24 @@ class Stalling:
         node = ray.get_runtime_context().get_node_id()
         (self.folder / f"{shard}-{node}").touch()
         stalled = self.folder / "stalled"
-        if node != self.spared and shard >= 3 and not stalled.exists():
+        if node != self.spared and not stalled.exists():
             stalled.write_text(f"{shard} {node}")
             time.sleep(600)
+        wait_for_text(stalled)
         return shard * shard
 
 
 def end_node_of_stalled(cluster: Any, folder: Path) -> None:
     """Kill the node on which a shard stalls, as a machine that is switched off."""
-    stalled = folder / "stalled"
-    while not stalled.exists() or not stalled.read_text():
-        time.sleep(0.05)
-    victim = stalled.read_text().split()[1]
+    victim = wait_for_text(folder / "stalled").split()[1]
     [node] = [node for node in cluster.list_all_nodes() if node.node_id == victim]
     cluster.remove_node(node, allow_graceful=False)
+
+
+def wait_for_text(file: Path) -> str:
+    """What a file holds, once there is something in it."""
+    for _ in range(1200):
+        if file.exists() and (text := file.read_text()):
+            return text
+        time.sleep(0.05)
+    raise AssertionError(f"nothing in {file}")

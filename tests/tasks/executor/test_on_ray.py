@@ -28,6 +28,8 @@ from sortal.tasks.executor.ray_executor import RayExecutor
 
 N_IMAGES = 240
 
+pytestmark = pytest.mark.timeout(180)
+
 
 @pytest.fixture(scope="module")
 def cluster():
