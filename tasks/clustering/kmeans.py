@@ -5,7 +5,7 @@ streamed pass with the final centres, so nothing of size n_rows x n_clusters exi
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +22,9 @@ from sortal.storage.rows import FloatArray, Rows, as_rows
 from sortal.tasks.arrays import normalise
 from sortal.tasks.clustering.lloyd import TOL, Lloyd, nearest
 from sortal.tasks.clustering.seeding import best_seeding
+from sortal.tasks.clustering.spread import HeldData, HoldRows, SpreadLloyd
+from sortal.tasks.executor.base import How, Part
+from sortal.tasks.executor.current import executor
 
 log = logging.getLogger("sortal")
 
@@ -73,14 +76,19 @@ def kmeans(
     _check(rows, n_clusters, centres)
     rng = np.random.default_rng(random_state)
     limit = max_rows or max(FIT_BYTES // (4 * rows.shape[1]), 1)
-    with _few_threads(min(limit, rows.shape[0]) * n_clusters * rows.shape[1]):
-        data = _fit_rows(rows, config.spherical, limit, rng)
-        fit = _fit(data, n_clusters, config, rng, centres)
+    wanted = _wanted(rows.shape[0], limit, rng)
+    parts = executor().parts(rows) if config.engine == "faiss" else None
+    with _few_threads(len(wanted) * n_clusters * rows.shape[1]):
+        if parts is not None:
+            fit = _fit_spread(parts, wanted, n_clusters, config, rng, centres)
+        else:
+            data = _fit_rows(rows, config.spherical, wanted)
+            fit = _fit(data, n_clusters, config, rng, centres)
     found = normalise(fit.centres) if config.spherical else fit.centres
     labels, distances, inertia = label_rows(rows, found, spherical=config.spherical)
     if centres is None:
         found, labels = _by_size(found, labels)
-    return KMeansResult(found, labels, distances, inertia, fit.n_iter, fit.n_empty, len(data))
+    return KMeansResult(found, labels, distances, inertia, fit.n_iter, fit.n_empty, len(wanted))
 
 
 def label_rows(
@@ -88,6 +96,29 @@ def label_rows(
 ) -> tuple[NDArray[np.int32], FloatArray, float]:
     """Labels (n,), cosine distances to the own centre (n,) and inertia, in one streamed pass."""
     rows = as_rows(vectors)
+    parts = executor().parts(rows)
+    if parts is None:
+        return _label(rows, centres, spherical)
+    found = list(executor().map(LabelRows(centres, spherical), parts, How()))
+    labels, distances, inertia = zip(*found, strict=True)
+    return np.concatenate(labels), np.concatenate(distances), float(sum(inertia))
+
+
+@dataclass(frozen=True)
+class LabelRows:
+    """Gives parts of the rows their labels; the work of an executor."""
+
+    centres: FloatArray
+    spherical: bool
+
+    def __call__(self, part: Part) -> tuple[NDArray[np.int32], FloatArray, float]:
+        """Labels, distances and inertia of a part."""
+        return _label(part.open(), self.centres, self.spherical)
+
+
+def _label(
+    rows: Rows, centres: FloatArray, spherical: bool
+) -> tuple[NDArray[np.int32], FloatArray, float]:
     labels = np.empty(rows.shape[0], dtype=np.int32)
     distances = np.empty(rows.shape[0], dtype=np.float32)
     unit, start, inertia = normalise(centres), 0, 0.0
@@ -140,14 +171,17 @@ def _blocks(rows: Rows, spherical: bool) -> Iterator[FloatArray]:
         yield normalise(block) if spherical else block
 
 
-def _fit_rows(rows: Rows, spherical: bool, max_rows: int, rng: np.random.Generator) -> FloatArray:
-    """All rows, or a uniform sample of `max_rows` in their order, in memory."""
-    total, dim = rows.shape
+def _wanted(total: int, max_rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The rows of a fit, ascending: all, or a uniform sample of `max_rows`."""
     if total <= max_rows:
-        wanted = np.arange(total)
-    else:
-        wanted = np.sort(rng.choice(total, max_rows, replace=False))
-        log.info("k-means: fitted on a sample of %s of %s rows", f"{max_rows:,}", f"{total:,}")
+        return np.arange(total)
+    log.info("k-means: fitted on a sample of %s of %s rows", f"{max_rows:,}", f"{total:,}")
+    return np.sort(rng.choice(total, max_rows, replace=False))
+
+
+def _fit_rows(rows: Rows, spherical: bool, wanted: NDArray[np.int64]) -> FloatArray:
+    """The rows `wanted`, in memory."""
+    dim = rows.shape[1]
     out = np.empty((len(wanted), dim), dtype=np.float32)
     start = filled = 0
     for block in _blocks(rows, spherical):
@@ -200,6 +234,24 @@ def _fit(
     start = best_seeding(data, n_clusters, config.n_init, rng) if centres is None else centres
     run = Lloyd(data, start.astype(np.float32), config.spherical)
     run.run(config.max_iter, TOL)
+    return _Fit(run.centres, run.n_iter, run.n_empty)
+
+
+def _fit_spread(
+    parts: Sequence[Part],
+    wanted: NDArray[np.int64],
+    n_clusters: int,
+    config: PartitionConfig,
+    rng: np.random.Generator,
+    centres: FloatArray | None,
+) -> _Fit:
+    """The same on rows that the workers of the executor hold; seedings are tried here."""
+    with executor().hold(HoldRows(wanted, config.spherical), parts) as held:
+        data = HeldData(held, len(wanted))
+        if centres is None:
+            centres = best_seeding(data, n_clusters, config.n_init, rng)
+        run = SpreadLloyd(held, centres.astype(np.float32), config.spherical)
+        run.run(config.max_iter, TOL)
     return _Fit(run.centres, run.n_iter, run.n_empty)
 
 

@@ -11,7 +11,7 @@ from sortal.storage.rows import FloatArray
 from sortal.tasks.arrays import normalise
 
 TOL = 1e-5  # share of the inertia; an iteration that lowers it by less is the last
-_CHUNK = 16384
+CHUNK = 16384
 
 
 def nearest(data: FloatArray, centres: FloatArray) -> tuple[NDArray[np.int32], FloatArray]:
@@ -24,11 +24,11 @@ def means_of(data: FloatArray, labels: NDArray[np.int32], n_clusters: int) -> Fl
     """Mean row of each cluster, shape (n_clusters, dim); zero for an empty one."""
     counts = np.bincount(labels, minlength=n_clusters)
     sizes = np.maximum(counts, 1).astype(np.float32)
-    means: FloatArray = np.divide(_sums(data, labels, n_clusters), sizes[:, None])
+    means: FloatArray = np.divide(sums_of(data, labels, n_clusters), sizes[:, None])
     return means
 
 
-def _sums(data: FloatArray, labels: NDArray[np.int32], n_clusters: int) -> FloatArray:
+def sums_of(data: FloatArray, labels: NDArray[np.int32], n_clusters: int) -> FloatArray:
     """Sum of the rows of each cluster, shape (n_clusters, dim)."""
     from scipy.sparse import csr_matrix  # a run in which nothing changed spares its import
 
@@ -74,8 +74,8 @@ class Lloyd:
         labels, squared = nearest(self._data, self.centres)
         self._reseed(labels, squared)
         changed = np.flatnonzero(labels != self.labels)
-        for start in range(0, len(changed), _CHUNK):
-            self._move(changed[start : start + _CHUNK], labels)
+        for start in range(0, len(changed), CHUNK):
+            self._move(changed[start : start + CHUNK], labels)
         self.labels = labels
         self.inertia = float(squared.sum(dtype=np.float64))
         return len(changed) > 0
@@ -102,7 +102,7 @@ class Lloyd:
         for clusters, sign in ((labels[rows], 1), (self.labels[rows], -1)):
             old = clusters >= 0
             moved = data if old.all() else data[old]
-            self._sums += sign * _sums(moved, clusters[old], len(self.centres))
+            self._sums += sign * sums_of(moved, clusters[old], len(self.centres))
             self._counts += sign * np.bincount(clusters[old], minlength=len(self.centres))
 
     def _update(self) -> None:

@@ -4,6 +4,8 @@ A projection on the leading directions keeps what separates clusters at a fracti
 so that many seedings can be tried; the fit then continues in all dimensions.
 """
 
+from typing import Protocol
+
 import faiss
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +20,18 @@ _MAX_ITER = 100  # iterations in the projection; the fit continues from there
 _SWAP_TRIALS = 8  # rows drawn for each attempt at a swap
 
 
+class Picked(Protocol):
+    """Rows of which some can be had by their numbers, ascending; an array is one."""
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+
+    def __getitem__(self, numbers: NDArray[np.int64], /) -> FloatArray:
+        """Some of the rows."""
+
+
 def best_seeding(
-    data: FloatArray, n_clusters: int, n_init: int, rng: np.random.Generator
+    data: Picked, n_clusters: int, n_init: int, rng: np.random.Generator
 ) -> FloatArray:
     """Centres of shape (n_clusters, dim) to start from: the best of `n_init` seedings of `data`.
 
@@ -27,9 +39,10 @@ def best_seeding(
     and the one of the lowest inertia wins.
     """
     size = min(len(data), max(ROWS, ROWS_PER_CENTRE * n_clusters))
-    sample = data
+    numbers = np.arange(size)
     if size < len(data):
-        sample = data[np.sort(rng.choice(len(data), size, replace=False))]
+        numbers = np.sort(rng.choice(len(data), size, replace=False))
+    sample = data[numbers]
     small = project(sample, DIM, rng)
     seeded = [seed_centres(small, n_clusters, child) for child in rng.spawn(n_init)]
     seeded.sort(key=lambda centres: float(faiss.knn(small, centres, 1)[0].sum(dtype=np.float64)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
 from sortal.tasks.embedding.readable import ImageFiles
 from sortal.tasks.errors import Failure
+from sortal.tasks.executor.base import How
+from sortal.tasks.executor.current import executor
 from sortal.tasks.looks.figures import FIGURES, figures_of
 from sortal.tasks.looks.thumbnails import Thumbnails, shrink
 from sortal.tasks.pictures.decode import read_image
@@ -100,15 +103,31 @@ def tables_of(store: VectorStore, columns: list[str]) -> Iterator[pa.Table]:
         yield pq.read_table(shard, columns=columns)
 
 
+@dataclass(frozen=True)
+class LookAt:
+    """Reads blocks of pictures (key, path, offset, bytes); the work of an executor."""
+
+    workspace: Workspace
+    source: str
+    reading: ImagesConfig
+    config: ThumbnailConfig
+    threads: int
+
+    def __call__(self, block: list[dict[str, Any]]) -> list[Seen]:
+        """Read a block of pictures."""
+        source = open_source(self.source, self.workspace.root, self.reading)
+        source.prefetch([row["path"] for row in block if row["offset"] is None])
+        look = partial(look_at, source, self.reading, self.config)
+        with ThreadPoolExecutor(self.threads, "looks") as pool:
+            return list(pool.map(look, block))
+
+
 def _looked_at(
     workspace: Workspace, images: ImageFiles, config: ThumbnailConfig, todo: pa.Table
 ) -> Iterator[list[Seen]]:
-    source = open_source(images.source, workspace.root, images.reading)
-    look = partial(look_at, source, images.reading, config)
     order = todo.to_pylist()
     order.sort(key=lambda row: reading_order(row["path"], row["offset"]))
-    with ThreadPoolExecutor(max(1, images.reading.num_workers), "looks") as pool:
-        for start in range(0, len(order), _BLOCK):
-            block = order[start : start + _BLOCK]
-            source.prefetch([row["path"] for row in block if row["offset"] is None])
-            yield list(pool.map(look, block))
+    blocks = [order[start : start + _BLOCK] for start in range(0, len(order), _BLOCK)]
+    threads = max(1, sum(executor().decoders(images.reading.num_workers)))
+    work = LookAt(workspace, images.source, images.reading, config, threads)
+    yield from executor().map(work, blocks, How(spread=len(blocks) > 1))

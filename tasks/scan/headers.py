@@ -1,14 +1,10 @@
 """Reading the headers and hashing the bytes of many files, of new or changed ones alone."""
 
 import io
-import os
 import time
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterator
 from functools import partial
-from multiprocessing import get_context
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -17,10 +13,11 @@ import pyarrow.compute as pc
 import xxhash
 
 from sortal.configs.schema import ImagesConfig
-from sortal.storage.processes import end_with
 from sortal.tasks.errors import Code, ImageError
+from sortal.tasks.executor.base import How
+from sortal.tasks.executor.current import executor
+from sortal.tasks.executor.slices import Slices
 from sortal.tasks.pictures.header import Header, read_header
-from sortal.tasks.processes import without_main
 from sortal.tasks.progress import progress
 from sortal.tasks.scan.cache import FACTS, PICTURE, ScanCache, numbers
 from sortal.tasks.sources.base import Source
@@ -28,7 +25,6 @@ from sortal.tasks.sources.base import Source
 _BLOCK = 1 << 20
 _BATCH = 512  # files a worker takes at a time
 _NEAR = 64  # files fetched ahead of being read, where they are far away
-_AHEAD = 8  # batches that wait for each worker
 _MANY = 16_384  # fewer files are probed sooner than processes start
 _NO_PICTURE = (None,) * len(PICTURE)
 _SAVE_EVERY = 60.0  # seconds between saves, so that a killed scan loses no more than that
@@ -162,35 +158,17 @@ def _may_pass(facts: pa.Table) -> bool:
 
 def _probe_all(source: Source, config: ImagesConfig, listing: pa.Table) -> Iterator[pa.Table]:
     """Facts of each row in order, a table a batch; many files are shared among processes."""
-    columns = listing.select(Input._fields)
-    batches = columns.to_batches(_BATCH)
+    batches = Slices(listing.select(Input._fields), _BATCH)
     work = partial(probe_batch, source, config)
+    many = listing.num_rows > _MANY
+    how = How(spread=many, processes=config.num_workers if many else 0)
     with progress("scanning", listing.num_rows, unit="files") as advance:
-        for table in _spread(work, batches, config.num_workers if listing.num_rows > _MANY else 0):
+        for table in executor().map(work, batches, how):
             advance(table.num_rows)
             yield table
 
 
-def _spread(
-    work: Callable[[pa.RecordBatch], pa.Table], batches: list[pa.RecordBatch], num_workers: int
-) -> Iterator[pa.Table]:
-    if num_workers < 2:
-        yield from map(work, batches)
-        return
-    # Spawned, not forked: the caller may hold threads (Prefect's, BLAS's) that a fork would freeze.
-    context, parent = get_context("spawn"), (os.getpid(),)
-    with ProcessPoolExecutor(num_workers, context, initializer=end_with, initargs=parent) as pool:
-        waiting: deque[Future[pa.Table]] = deque()
-        for batch in batches:
-            with without_main():
-                waiting.append(pool.submit(work, batch))  # starts the processes
-            if len(waiting) > _AHEAD * num_workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def probe_batch(source: Source, config: ImagesConfig, batch: pa.RecordBatch) -> pa.Table:
+def probe_batch(source: Source, config: ImagesConfig, batch: pa.Table) -> pa.Table:
     """Facts of a batch of rows (columns: FACTS)."""
     columns = (batch.column(name).to_pylist() for name in Input._fields)
     items = [Input(*row) for row in zip(*columns, strict=True)]

@@ -13,8 +13,9 @@ from sortal.storage.processes import descendants
 
 READERS = """
 import time
-from sortal.tasks.scan.headers import _spread
-list(_spread(time.sleep, [300, 300], 2))
+from sortal.tasks.executor.base import How
+from sortal.tasks.executor.local import LocalExecutor
+list(LocalExecutor().map(time.sleep, [300, 300], How(processes=2)))
 """
 SERVER = """
 import os, time

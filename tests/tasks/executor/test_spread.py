@@ -5,10 +5,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
-from sortal.configs.schema import TransportConfig
+from sortal.configs.schema import PartitionConfig, TransportConfig
 from sortal.storage.rows import ArrayRows
 from sortal.storage.vector_sets import FileVectors, write_shards
+from sortal.tasks.clustering.kmeans import kmeans
 from sortal.tasks.executor.base import Part
 from sortal.tasks.executor.current import using
 from sortal.tasks.executor.local import LocalExecutor
@@ -63,3 +65,26 @@ def test_a_part_of_stored_vectors_is_those_rows(places):
     assert part.shape == (690, 32)
     assert part.keys == [str(row) for row in range(310, 1000)]
     np.testing.assert_array_equal(np.concatenate(list(part.blocks(77))), every[310:1000])
+
+
+@pytest.mark.parametrize("max_rows", [None, 900])
+def test_clusters_over_parts_are_those_over_the_whole(places, max_rows):
+    rows, _ = places
+    settings = {"random_state": 3, "max_rows": max_rows}
+    whole = kmeans(rows, 8, PartitionConfig(), **settings)
+    with using(InParts()):
+        spread = kmeans(rows, 8, PartitionConfig(), **settings)
+    assert adjusted_rand_score(whole.labels, spread.labels) >= 0.999
+    assert spread.inertia == pytest.approx(whole.inertia, rel=1e-5)
+    assert spread.n_fit == whole.n_fit
+
+
+def test_empty_clusters_get_the_farthest_rows_of_all_parts(places):
+    rows, _ = places
+    centres = np.concatenate([next(rows.blocks(3)), np.full((2, 32), 9.0, np.float32)])
+    config = PartitionConfig(spherical=False)
+    whole = kmeans(rows, 5, config, random_state=0, centres=centres)
+    with using(InParts()):
+        spread = kmeans(rows, 5, config, random_state=0, centres=centres)
+    assert whole.n_empty == spread.n_empty > 0
+    np.testing.assert_allclose(spread.centres, whole.centres, atol=1e-5)

@@ -9,7 +9,10 @@ from image_files import CONFIG, codes, rows, run, write
 from sortal.configs.schema import ImagesConfig
 from sortal.storage.hashing import hash_file
 from sortal.storage.workspace import Workspace
-from sortal.tasks.scan.headers import Input, _spread, probe_batch
+from sortal.tasks.executor.base import How
+from sortal.tasks.executor.local import LocalExecutor
+from sortal.tasks.executor.slices import Slices
+from sortal.tasks.scan.headers import Input, probe_batch
 from sortal.tasks.sources.registry import open_source
 
 
@@ -114,9 +117,11 @@ def test_processes_find_what_one_finds(folder: Path) -> None:
     columns = {name: [None] * 3 for name in Input._fields} | {
         "path": ["cat/0.png", "dog/1.png", "cat/gone.png"], "bytes": [1, 1, 1]
     }  # fmt: skip
-    batches = pa.table(columns).to_batches(1)
+    batches = Slices(pa.table(columns), 1)
     work = partial(probe_batch, open_source(str(folder)), CONFIG)
-    alone, together = (pa.concat_tables(_spread(work, batches, n)) for n in (0, 2))
+    alone, together = (
+        pa.concat_tables(LocalExecutor().map(work, batches, How(processes=n))) for n in (0, 2)
+    )
     assert alone.equals(together)
     assert alone["error_code"].to_pylist() == [None, None, "missing"]
 
