@@ -27,6 +27,36 @@ from sortal.tasks.selection.rank import count_centres, fit_rows, image_centres, 
 from sortal.tasks.selection.space import COMPARED
 from sortal.tasks.step import optional, step
 
+CENTRES = "centres.npy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindCentresInputs:
+    """Inputs of `find_centres`."""
+
+    images: Artifact
+    centred: bool
+    n_centres: int
+    n_init: int
+    random_state: int
+
+
+@step("image_centres", FindCentresInputs)
+def find_centres(folder: Path, workspace: Workspace, inputs: FindCentresInputs) -> Written:
+    """Write `centres.npy`, unit centres (k, d) of the images: see `image_centres`.
+
+    Every corpus is compared with them, so `select` makes them when first it needs them.
+    """
+    images = open_vectors(workspace, inputs.images)
+    centres = image_centres(
+        _centred(images, workspace, inputs.images, inputs.centred),
+        inputs.n_centres,
+        n_init=inputs.n_init,
+        random_state=inputs.random_state,
+    )
+    np.save(folder / CENTRES, centres)
+    return Written(rows=len(centres))
+
 
 @dataclass(frozen=True, kw_only=True)
 class SelectInputs:
@@ -54,14 +84,17 @@ def select(folder: Path, workspace: Workspace, inputs: SelectInputs) -> Written:
     Raises `RunError` when no text is left.
     """
     config = inputs.config
-    images, texts = open_vectors(workspace, inputs.images), open_vectors(workspace, inputs.texts)
-    centres = image_centres(
-        _centred(images, workspace, inputs.images, config),
-        count_centres(images.shape[0], inputs.n_clusters, config),
+    texts, n_images = open_vectors(workspace, inputs.texts), inputs.images.rows
+    found = find_centres(
+        workspace,
+        images=inputs.images,
+        centred=config.centred,
+        n_centres=count_centres(n_images, inputs.n_clusters, config),
         n_init=config.n_init,
         random_state=inputs.random_state,
     )
-    text_rows = _centred(texts, workspace, inputs.texts, config)
+    centres = np.load(found.file(workspace, CENTRES))
+    text_rows = _centred(texts, workspace, inputs.texts, config.centred)
     numbers = select_texts(centres, text_rows, method=config.method, top_k=config.top_k)
     if not len(numbers):
         raise RunError(
@@ -77,9 +110,9 @@ def select(folder: Path, workspace: Workspace, inputs: SelectInputs) -> Written:
     pq.write_table(space, folder / "space.parquet", compression="none")
     np.save(folder / "mean.npy", np.load(inputs.images.file(workspace, "mean.npy")))
     facts = {
-        "n_images": images.shape[0],
+        "n_images": n_images,
         "n_centres": len(centres),
-        "n_fit": min(images.shape[0], fit_rows(len(centres))),
+        "n_fit": min(n_images, fit_rows(len(centres))),
         "n_texts": texts.shape[0],
         "n_selected": len(numbers),
         "prompted": prompted is not None,
@@ -87,9 +120,9 @@ def select(folder: Path, workspace: Workspace, inputs: SelectInputs) -> Written:
     return Written(rows=len(numbers), facts=facts)
 
 
-def _centred(rows: Rows, workspace: Workspace, artifact: Artifact, config: SelectionConfig) -> Rows:
-    """`rows` without the mean of their artifact, where centring is configured."""
-    return Centred(rows, np.load(artifact.file(workspace, "mean.npy"))) if config.centred else rows
+def _centred(rows: Rows, workspace: Workspace, artifact: Artifact, centred: bool) -> Rows:
+    """`rows` without the mean of their artifact, where `centred`."""
+    return Centred(rows, np.load(artifact.file(workspace, "mean.npy"))) if centred else rows
 
 
 def _words(workspace: Workspace, corpus: Artifact, keys: list[str]) -> dict[str, str]:

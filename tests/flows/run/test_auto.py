@@ -125,3 +125,8 @@ def test_another_choice_starts_clusters_anew_and_keeps_their_ids(tmp_path):
         pets.add(cat=10)
     before, after = map(pets.ids, runs)
     assert np.mean([before[key] == after[key] for key in before]) == 1.0
+
+
+def test_nouns_and_captions_are_compared_with_the_same_centres(result):
+    made = list((Path(result.workspace) / "artifacts" / "image_centres").iterdir())
+    assert len(made) == 1
