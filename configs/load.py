@@ -14,7 +14,8 @@ from sortal.configs.schema import RunConfig
 
 _OPTIONS = {  # what a person types for a setting
     "n_clusters": "-k", "random_state": "--seed", "encoder.spec": "--encoder",
-    "captions.source": "--captions",
+    "captions.source": "--captions", "nouns.vocabulary": "--vocabulary", "by": "--by",
+    "nouns.vocabulary_mode": "--vocabulary-mode",
 }  # fmt: skip
 M = TypeVar("M", bound=BaseModel)
 

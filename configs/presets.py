@@ -1,4 +1,8 @@
-"""Presets: one small YAML file a method; `extends` names the one it differs from."""
+"""Presets: one small YAML file a method; `extends` names the one it differs from.
+
+A criterion (`by`) is a few settings between those of the preset and those given: the texts are its
+own, and they decide.
+"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +15,8 @@ from sortal.configs.errors import UsageError, nearest
 
 _FRONT = ("description", "paper", "needs", "switches", "rank")  # what a preset says of itself
 _FOLDER = Path(__file__).parent / "presets"
+CRITERIA = ("thing", "scene", "action", "colour", "material", "style")
+_IMAGE_WEIGHT = 0.5  # [infer] of the image, where the texts of a criterion weigh 1
 RENAMED = {
     "views": "modalities",
     "head.glad.views": "head.glad.modalities",
@@ -61,6 +67,63 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(out.get(key), Mapping)
         out[key] = merge(out[key], value) if both else value
     return out
+
+
+def criterion_settings(criterion: str) -> dict[str, Any]:
+    """What a criterion sets: its nouns are fused, and outweigh the image; nothing is chosen."""
+    listed = {"names": criterion} if criterion in CRITERIA else {}
+    return {
+        "nouns": {"fuse": True, **listed},
+        "captions": {"fuse": False},
+        "fusion": {"mode": "sum", "weights": "equal", "image_weight": _IMAGE_WEIGHT, "evened": 0},
+        "choose": {"candidates": []},
+    }
+
+
+def with_criterion(preset: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Given settings over those of their criterion, if they name one, over a preset's.
+
+    A vocabulary file for `by` becomes `nouns.vocabulary`, and its name without ending the
+    criterion's. Raises UsageError for a criterion that is neither, or that the method cannot have.
+    """
+    given = _with_file(merge({"by": preset.get("by")}, given))
+    by = given["by"]
+    if by is None:
+        return merge(preset, given)
+    settings = merge(merge(preset, criterion_settings(by)), given)
+    _check_possible(settings)
+    return settings
+
+
+def _with_file(given: dict[str, Any]) -> dict[str, Any]:
+    """`given` with the criterion as a name, and the file that it was, if any, as vocabulary."""
+    by, nouns = given["by"], merge({"nouns": {}}, given)["nouns"]
+    if by is None or by in CRITERIA or not isinstance(by, str) or not isinstance(nouns, Mapping):
+        return given
+    known = any(nouns.get(key) for key in ("vocabulary", "vocabulary_content"))
+    if known and by.isprintable() and not set(by) & {"/", "."}:
+        return given
+    path = Path(by).expanduser()
+    if known or not path.is_file() or not path.stem.isprintable():
+        close = nearest(by, CRITERIA, CRITERIA)[0]
+        way = "give its name alone beside a vocabulary" if known else f"the nearest is {close}"
+        raise UsageError(
+            f"by (--by) must be one of {', '.join(CRITERIA)}, or a vocabulary file that is there, "
+            f"got {by!r}; {way}"
+        )
+    return merge(given, {"by": path.stem.replace(".", "-"), "nouns": {"vocabulary": by}})
+
+
+def _check_possible(settings: Mapping[str, Any]) -> None:
+    head, nouns = settings.get("head", {}), settings.get("nouns", {})
+    method = head.get("method", "none") if isinstance(head, Mapping) else "none"
+    if method != "none":
+        raise UsageError(
+            f"by must be given with a method that trains no head, got the head {method}, which "
+            "learns from whole images; use --method auto, cae or kmeans"
+        )
+    if isinstance(nouns, Mapping) and nouns.get("source") == "none":
+        raise UsageError("by sorts by texts, so nouns.source must not be none; leave it out")
 
 
 def _locate(method: str) -> Path:

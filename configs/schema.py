@@ -25,12 +25,17 @@ from sortal.configs.heads import HeadConfig
 from sortal.configs.lineage import LineageConfig
 from sortal.configs.looks import LooksConfig
 from sortal.configs.modalities import ModalityConfig, check_names
-from sortal.configs.presets import load_preset, merge, with_present_names
+from sortal.configs.presets import load_preset, with_criterion, with_present_names
 from sortal.configs.remote import RemoteConfig, name_of, without_secrets
 from sortal.configs.section import SHARPEST, Renamed, Runtime, Section
 
 Selection = Literal["nearest", "reverse_softmax"]
 Weighting = Literal["plan", "plan_times_similarity"]
+# What WordNet's nouns are cut down to, or a list of ours (tasks/corpora/data/criteria).
+NounList = Literal[
+    "lemmas", "tac", "sic", "sic-literal", "thing",
+    "scene", "action", "colour", "material", "style",
+]  # fmt: skip
 
 _LEAST_BALANCE = 1e-6  # 1 / balance must be far from what overflows
 
@@ -68,7 +73,10 @@ class NounsConfig(Section):
 
     fuse: bool = True  # False: the nouns only name the clusters
     source: Literal["auto", "nltk", "embedded", "vectors", "none"] = "auto"  # none: no names
-    names: Literal["lemmas", "tac", "sic", "sic-literal"] = "lemmas"  # docs/methods.md#noun-lists
+    names: NounList = "lemmas"  # docs/methods.md#noun-lists
+    vocabulary: str | None = Runtime(None)  # a file of terms of yours; its content counts alone
+    vocabulary_mode: Literal["replace", "add"] = "replace"  # of the nouns that `names` lists
+    vocabulary_content: str | None = None  # the hash of that file, which a run fills in
     lexnames: tuple[str, ...] = PHOTOGRAPHABLE  # lexicographer files kept; () = all 26 [infer]
     min_depth: int = Field(0, ge=0, le=20)  # shortest hypernym path to entity, in edges
     max_depth: int = Field(20, ge=0, le=20)
@@ -76,6 +84,11 @@ class NounsConfig(Section):
     instances: bool = False  # keep what is one of its kind: Paris, the Nile, Mozart
     taxa: bool = False  # keep scientific names: Canis, genus Canis, Canis familiaris
     templates: tuple[str, ...] | Literal["auto", "tac", "sic"] = "auto"  # auto: the encoder's
+
+    def unread(self) -> set[str]:
+        """Without a vocabulary nothing of it counts."""
+        none = self.vocabulary is None and self.vocabulary_content is None
+        return {"vocabulary_mode", "vocabulary_content"} if none else set()
 
 
 class CaptionsConfig(Section):
@@ -180,6 +193,7 @@ class RunConfig(Section):
     executor: ExecutorName = Runtime(LOCAL)  # local, ray, ray://HOST:10001 or HOST:6379
     ray: RayConfig = Runtime(RayConfig())
     method: str = METHOD  # a preset's name, or the path of a YAML file like one
+    by: str | None = None  # a criterion (configs/presets.py), or a vocabulary file that is one
     random_state: int = Field(0, ge=0, le=2**32 - 1)
     images: ImagesConfig = ImagesConfig()
     modalities: dict[str, ModalityConfig] = Renamed({}, "views")  # further ones of each image
@@ -206,9 +220,9 @@ class RunConfig(Section):
     def _over_preset(cls, values: Any, make: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(values, dict):
             return make(values)
-        method = str(values.get("method", METHOD))
+        preset = load_preset(str(values.get("method", METHOD)))
         given = with_present_names(values)
-        config = make(with_count(_from_vectors(merge(load_preset(method), given))))
+        config = make(with_count(_from_vectors(with_criterion(preset, given))))
         config._given = given
         return config
 
@@ -245,8 +259,9 @@ class RunConfig(Section):
         return modalities
 
     def unread(self) -> set[str]:
-        """How a choice is made, where there is nothing to choose."""
+        """How a choice is made, where there is nothing to choose, and a criterion without one."""
         off = {"choose": not self.choose.candidates, "count": not self.count.chosen}
+        off["by"] = self.by is None
         return {name for name, unused in off.items() if unused}
 
     @property

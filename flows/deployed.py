@@ -36,6 +36,8 @@ def recluster(
     method: str | None = None,
     encoder: str | None = None,
     captions: str | None = None,
+    vocabulary: str | None = None,
+    by: str | None = None,
     workspace: str = str(WORKSPACE),
     collection: str | None = None,
     seed: Annotated[int, Field(ge=0)] = SEED,
@@ -51,6 +53,8 @@ def recluster(
             the collection was sorted by that alone.
         encoder: conse, open_clip:MODEL/PRETRAINED or vectors:DIR. None: the method's, or conse.
         captions: starter, a captions file, or none. None: the method's, or starter.
+        vocabulary: A file of terms to fuse and name by, as the worker sees it. None: no file.
+        by: thing, scene, action, colour, material, style, or a vocabulary file. None: by all.
         workspace: Folder of vectors, runs and reports.
         collection: Name of the collection. None: the source's.
         seed: Random seed.
@@ -59,7 +63,8 @@ def recluster(
     """
     given = {
         "source": source, "n_clusters": n_clusters, "method": method, "encoder": encoder,
-        "captions": captions, "workspace": workspace, "collection": collection, "seed": seed,
+        "captions": captions, "vocabulary": vocabulary, "by": by, "workspace": workspace,
+        "collection": collection, "seed": seed,
     }  # fmt: skip
     meant = run_config(given, settings, config)
     check(meant)

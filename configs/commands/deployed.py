@@ -23,6 +23,8 @@ _PLACES: dict[str, tuple[str, Any]] = {
     "method": ("method", None),
     "encoder": ("encoder.spec", None),
     "captions": ("captions.source", None),
+    "vocabulary": ("nouns.vocabulary", None),
+    "by": ("by", None),
     "workspace": ("workspace", None),
     "collection": ("collection", None),
     "seed": ("random_state", SEED),

@@ -26,6 +26,9 @@ def cluster(
     workspace: str | Path | None = None,
     column: str | None = None,
     label_column: str | None = None,
+    vocabulary: str | Path | None = None,
+    vocabulary_mode: str | None = None,
+    by: str | Path | None = None,
     exclude: Sequence[str] | None = None,
     include: Sequence[str] | None = None,
     **settings: Any,
@@ -44,6 +47,11 @@ def cluster(
             SORTAL_WORKSPACE, or sortal-workspace.
         column: column of the images in Parquet and Arrow files. Default: found by type.
         label_column: column of the labels in any table. Default: found by its name.
+        vocabulary: a file of terms to fuse and name by: one a line, or CSV, TSV, JSONL, Parquet
+            or SKOS with term, description, synonyms, parent.
+        vocabulary_mode: "replace" WordNet's nouns by the terms, or "add" them. Default: replace.
+        by: sort by "thing", "scene", "action", "colour", "material" or "style", or by the terms of
+            a vocabulary file; such runs follow one another and no others. Default: by all.
         exclude: globs of files that are left out.
         include: globs of files that are read even if hidden, thumbnails or excluded.
         **settings: any other setting of configs/schema.py, a section as a mapping, such as
@@ -63,7 +71,11 @@ def cluster(
     columns: dict[str, Any] = {"column": column, "label_column": label_column}
     columns |= {"exclude": exclude and tuple(exclude), "include": include and tuple(include)}
     images = {name: value for name, value in columns.items() if value is not None}
-    return _run(make_config(merge({**where, **chosen, "images": images}, settings)))
+    terms = {"vocabulary": vocabulary and str(path_of(vocabulary, "vocabulary"))}
+    terms |= {"vocabulary_mode": vocabulary_mode}
+    nouns = {name: value for name, value in terms.items() if value is not None}
+    chosen |= {"images": images, "nouns": nouns, **({"by": str(by)} if by is not None else {})}
+    return _run(make_config(merge({**where, **chosen}, settings)))
 
 
 def _run(config: RunConfig) -> Run:

@@ -6,9 +6,11 @@ import typer
 
 from sortal.configs import WORKSPACE
 from sortal.flows.cli.options import (
+    ByOption,
     CaptionsOption,
     ClustersOption,
     ColumnOption,
+    EncoderOption,
     ExcludeOption,
     ExecutorOption,
     IncludeOption,
@@ -17,6 +19,8 @@ from sortal.flows.cli.options import (
     MethodOption,
     SettingsOption,
     ShowConfigOption,
+    VocabularyModeOption,
+    VocabularyOption,
     WorkspaceOption,
 )
 
@@ -30,13 +34,11 @@ def cluster(
     ],
     clusters: ClustersOption = None,
     method: MethodOption = None,
-    encoder: Annotated[
-        str | None,
-        typer.Option(
-            help="conse, open_clip:MODEL/PRETRAINED or vectors:DIR (see `sortal encoders`)."
-        ),
-    ] = None,
+    encoder: EncoderOption = None,
     captions: CaptionsOption = None,
+    vocabulary: VocabularyOption = None,
+    vocabulary_mode: VocabularyModeOption = None,
+    by: ByOption = None,
     column: ColumnOption = None,
     label_column: LabelColumnOption = None,
     collection: Annotated[
@@ -73,6 +75,9 @@ def cluster(
     values |= {"encoder": {"spec": encoder}} if encoder else {}
     values |= {"executor": executor} if executor is not None else {}
     values |= {"captions": {"source": captions}} if captions else {}
+    nouns = {"vocabulary": vocabulary, "vocabulary_mode": vocabulary_mode}
+    values["nouns"] = {name: value for name, value in nouns.items() if value is not None}
+    values |= {"by": by} if by is not None else {}
     globs = {"exclude": exclude or None, "include": include or None}
     images = {"column": column, "label_column": label_column, "verify": verify or None, **globs}
     values["images"] = {name: value for name, value in images.items() if value is not None}

@@ -64,6 +64,29 @@ CaptionsOption = Annotated[
     str | None,
     typer.Option(help="Captions file, or `starter` for the embedded corpus."),
 ]
+EncoderOption = Annotated[
+    str | None,
+    typer.Option(help="conse, open_clip:MODEL/PRETRAINED or vectors:DIR (see `sortal encoders`)."),
+]
+VocabularyOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Terms to fuse and name by: one a line, or CSV, TSV, JSONL, Parquet, SKOS with term, "
+        "description, synonyms, parent.",
+    ),
+]
+VocabularyModeOption = Annotated[
+    str | None,
+    typer.Option(metavar="MODE", help="replace WordNet's nouns by the terms (default), or add."),
+]
+ByOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CRITERION",
+        help="Sort by thing, scene, action, colour, material, style, or a vocabulary FILE.",
+    ),
+]
 ClustersOption = Annotated[
     str | None,
     typer.Option(

@@ -174,7 +174,8 @@ def command(row: RunRow) -> str:
     encoder = "" if row["encoder"] == ENCODER else f" --encoder {row['encoder']}"
     found = json.loads(row["config"] or "{}").get("count")
     count = CountConfig(**found).words if found else row["n_clusters"]
-    return f"sortal cluster {row['source']} -k {count} --method {row['method']}{encoder}"
+    by = f" --by {row['criterion']}" if row.get("criterion") else ""
+    return f"sortal cluster {row['source']} -k {count} --method {row['method']}{encoder}{by}"
 
 
 def encoder_fits(run: StoredRun, ready: bool, source: str) -> None:

@@ -7,6 +7,7 @@ from sortal.configs.schema import RunConfig
 from sortal.flows.run.collection import of_its_collection
 from sortal.flows.run.modalities import check_modalities
 from sortal.storage.artifacts import Artifact
+from sortal.tasks.corpora.lists import check_vocabulary, vocabulary_content
 from sortal.tasks.encoders.base import EncoderInfo
 from sortal.tasks.encoders.registry import describe
 from sortal.tasks.executor.opening import check_executor
@@ -28,8 +29,21 @@ def check(config: RunConfig) -> EncoderInfo:
             f"reads images; give the source as vectors:{config.source}"
         )
     check_modalities(config)
+    check_vocabulary(config.nouns)
     of_its_collection(config)
     return describe(config.encoder.spec)
+
+
+def with_vocabulary(config: RunConfig) -> RunConfig:
+    """The settings with what a vocabulary file holds in place of where it lies.
+
+    Raises UsageError where it cannot be read.
+    """
+    content = vocabulary_content(config.nouns)
+    if content is None:
+        return config
+    nouns = config.nouns.model_copy(update={"vocabulary_content": content})
+    return config.model_copy(update={"nouns": nouns})
 
 
 def check_size(config: RunConfig, found: Artifact, source: str) -> None:

@@ -13,6 +13,7 @@ from prefect.states import Crashed
 
 from sortal.configs.errors import RunError
 from sortal.configs.schema import RunConfig
+from sortal.flows.run.check import with_vocabulary
 from sortal.flows.run.collection import of_its_collection
 from sortal.storage.lake.lease import hold
 from sortal.storage.lake.retry import patience
@@ -43,7 +44,7 @@ def alone(config: RunConfig) -> Iterator[tuple[RunConfig, Workspace, str]]:
         crashed_when_stopped(),
     ):
         workspace = Workspace(config.workspace).create()
-        settled = of_its_collection(config)
+        settled = with_vocabulary(of_its_collection(config))
         if settled.method != config.method:
             log.info(
                 "%s goes on with %s, by which alone it was sorted so far; give --method %s once, "

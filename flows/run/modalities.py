@@ -9,9 +9,10 @@ from sortal.storage.artifacts import Artifact
 from sortal.tasks.captioning.captioner import CaptionImagesInputs
 from sortal.tasks.captioning.registry import captioner_of
 from sortal.tasks.captioning.step import caption_images, check_captioner, needed
+from sortal.tasks.corpora.lists import files_of as lists_of
 from sortal.tasks.corpora.step import check_captions
 from sortal.tasks.encoders.registry import describe_text
-from sortal.tasks.encoders.vectors import files_of
+from sortal.tasks.encoders.vectors import TEXT_ROLES, files_of
 from sortal.tasks.modalities.step import (
     column_content,
     column_texts,
@@ -71,6 +72,8 @@ def missing_texts(config: RunConfig) -> list[str]:
     if folder is None or not files_of(folder, "images"):  # which is told first
         return []
     own = {"noun": config.nouns.source in _OWN, "caption": config.captions.source in _OWN}
+    if lists_of(config.nouns) and files_of(folder, *TEXT_ROLES):
+        own.pop("noun")  # any text may be a term's
     return [name for name, is_own in own.items() if is_own and not files_of(folder, f"{name}s")]
 
 

@@ -56,6 +56,7 @@ def plan_of(config: RunConfig) -> dict[str, Any]:
         "texts": texts,
         "encoder": {"spec": encoder.spec, "dim": encoder.dim, "fingerprint": encoder.fingerprint},
         "method": config.method_name,
+        "by": config.by,
         "n_clusters": config.count.words if config.count.chosen else config.n_clusters,
         "workspace": {"path": str(place.root), "exists": exists},
         "seconds": _seconds(encoder.spec, to_embed, n_texts),

@@ -92,13 +92,14 @@ def _plan_lines(config: RunConfig, plan: dict[str, Any]) -> list[str]:
     ]
     state = "" if place["exists"] else " (not there yet)"
     minutes = plan["seconds"] / 60
+    by = f" by {plan['by']}" if plan["by"] else ""
     return [
         f"read: {images['n_images']:,} inputs of {config.source}, {n_unique:,} different images"
         f"{failed}{labels}",
         f"images: {to_embed:,} to embed with {plan['encoder']['spec']}, "
         f"{n_unique - to_embed:,} reused",
         f"texts: {', '.join(counts) or 'none'}",
-        f"run: method {plan['method']}, {_count_words(plan['n_clusters'])}, collection "
+        f"run: method {plan['method']}{by}, {_count_words(plan['n_clusters'])}, collection "
         f"{plan['collection']}, workspace {place['path']}{state}",
         f"time: about {max(minutes, 1):,.0f} min on two cores; nothing was made. "
         "--show-config prints every setting",
@@ -147,9 +148,9 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
         tried = lake.query(sql("report/candidates"), {"run": result.run_id}).to_pylist()
         counts = lake.query(sql("report/counts"), {"run": result.run_id}).to_pylist()
         natural = lake.execute(sql("runs/natural"), {"run": result.run_id}).fetchone()
-        query = "SELECT encoder, n_clusters FROM runs WHERE run_id = ?"
-        [(encoder, n_clusters)] = lake.execute(query, [result.run_id]).fetchall()
-    images = n_images_text(result.n_images, n_distinct)
+        query = "SELECT encoder, n_clusters, criterion FROM runs WHERE run_id = ?"
+        [(encoder, n_clusters, by)] = lake.execute(query, [result.run_id]).fetchall()
+    images = n_images_text(result.n_images, n_distinct) + (f", by {by}" if by else "")
     table = _cards_table(shown(f"{result.collection}: {images}"), cards)
     console = Console()
     console.print(table)
@@ -166,7 +167,7 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
             markup=False,
         )
     unnamed = unnamed_words(cards[0]["unnamed"] if cards else 0, n_clusters)
-    names = [about_names(encoder), *([unnamed] if unnamed else [])]
+    names = [about_names(encoder, by), *([unnamed] if unnamed else [])]
     for line in [*names, *count_lines(counts), *hint_lines(natural), *choice_lines(tried)]:
         console.print(line, soft_wrap=True, highlight=False)
     scores = [n for n in ("acc", "nmi", "ari", "purity") if n in result.metrics]

@@ -30,6 +30,8 @@ class RunRow(TypedDict):
     protocol: str
     series: str
     variant: str | None
+    criterion: str | None
+    vocabulary: str | None
 
 
 def series_of(
@@ -39,12 +41,14 @@ def series_of(
     encoder_fingerprint: str,
     random_state: int,
     source: str,
+    criterion: str | None = None,
     **_: object,
 ) -> str:
     """The series of a run: what it follows, and what names are pinned for.
 
     Ready-made vectors are known by their place, since their fingerprint changes with every image
     added; those that are the collection's source itself by nothing else, so that it may move.
+    Runs by a criterion follow one another, and no others.
     """
     from sortal.configs.encoder import EncoderSpec  # reading a lake needs no pydantic
 
@@ -52,4 +56,5 @@ def series_of(
     if where is not None:
         own = where.resolve() == Path(source).expanduser().resolve()
         space = "vectors:" if own else encoder
-    return f"{collection} {method} {space} {random_state}"
+    series = f"{collection} {method} {space} {random_state}"
+    return f"{series} by {criterion}" if criterion else series

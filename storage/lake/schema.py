@@ -46,6 +46,7 @@ VIEWS = (
     "suggested_names",
     "roots",
     "latest_assignments",
+    "criteria",
     "cluster_cards",
     "scores",
     "leaderboard",

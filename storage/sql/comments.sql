@@ -35,6 +35,7 @@ COMMENT ON VIEW cluster_names IS 'id and name of every cluster, how sure the nam
 COMMENT ON VIEW suggested_names IS 'whether a cluster''s kept name still fits its nouns, and what it would be called now';
 COMMENT ON VIEW roots IS 'what the paths of a collection stand behind, as a URI';
 COMMENT ON VIEW latest_assignments IS 'the images of the newest run with their clusters';
+COMMENT ON VIEW criteria IS 'the images of the newest run by each criterion, and of that without one, with their clusters';
 COMMENT ON VIEW cluster_cards IS 'clusters with nouns, captions, a typical image';
 COMMENT ON VIEW scores IS 'the newest labelled run of each method and seed, in the method''s newest settings, scored';
 COMMENT ON VIEW leaderboard IS 'methods: mean and spread over seeds, no labels seen';

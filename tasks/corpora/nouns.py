@@ -18,7 +18,7 @@ from sortal.configs.schema import NounsConfig
 from sortal.storage.hashing import hash_text
 from sortal.tasks.corpora import wordnet
 
-_SCHEMA = pa.schema(
+SCHEMA = pa.schema(
     {
         "key": pa.string(),
         "text": pa.string(),
@@ -80,8 +80,8 @@ def noun_corpus(table: pa.Table, config: NounsConfig) -> pa.Table:
             *synsets.columns,
             pa.array([counts[words[i]] for i in chosen]),
         ],
-        names=_SCHEMA.names,
-    ).cast(_SCHEMA)
+        names=SCHEMA.names,
+    ).cast(SCHEMA)
 
 
 def given_corpus(texts: list[str], table: pa.Table) -> pa.Table:
@@ -92,8 +92,8 @@ def given_corpus(texts: list[str], table: pa.Table) -> pa.Table:
     found = known.take(pa.array(rows, pa.int64()))
     frequency = found.column("frequency").fill_null(0)
     own = {"key": [hash_text(text) for text in texts], "text": texts, "frequency": frequency}
-    columns = [own.get(name, found.column(name)) for name in _SCHEMA.names]
-    return pa.table(columns, names=_SCHEMA.names).cast(_SCHEMA)
+    columns = [own.get(name, found.column(name)) for name in SCHEMA.names]
+    return pa.table(columns, names=SCHEMA.names).cast(SCHEMA)
 
 
 def _rows(table: pa.Table) -> dict[str, Any]:

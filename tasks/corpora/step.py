@@ -14,11 +14,12 @@ from sortal.configs.schema import CaptionsConfig, NounsConfig
 from sortal.storage.artifacts import Written
 from sortal.storage.hashing import hash_file, hash_strings
 from sortal.storage.workspace import Workspace
-from sortal.tasks.corpora import wordnet
+from sortal.tasks.corpora import lists, wordnet
+from sortal.tasks.corpora.bank import BANK
 from sortal.tasks.corpora.caption_files import read_captions, require_file
 from sortal.tasks.corpora.captions import STARTER, caption_corpus, caption_table
 from sortal.tasks.corpora.corpus import CORPUS
-from sortal.tasks.corpora.nouns import check, given_corpus, noun_corpus
+from sortal.tasks.corpora.nouns import check
 from sortal.tasks.encoders import vectors
 from sortal.tasks.step import step
 
@@ -42,16 +43,25 @@ def _folder(encoder: str) -> Path:
     return folder
 
 
-def _given_nouns(encoder: str) -> list[str]:
-    return vectors.texts(_folder(encoder), "nouns")
+def _ready(encoder: str) -> Path | None:
+    return EncoderSpec.parse(encoder).where
 
 
-def _nouns_state(_workspace: Workspace, inputs: "LoadNounsInputs") -> str:
+def _given_nouns(inputs: "LoadNounsInputs") -> list[str]:
+    """The nouns beside ready-made vectors; a vocabulary or a list of ours needs none."""
+    folder = _folder(inputs.encoder)
+    can_lack = bool(lists.files_of(inputs.config)) and not vectors.files_of(folder, "nouns")
+    return [] if can_lack else vectors.texts(folder, "nouns")
+
+
+def _nouns_state(_workspace: Workspace, inputs: "LoadNounsInputs") -> str | list[str]:
     check(inputs.config)
-    source = _nouns_source(inputs.config, inputs.encoder)
+    source, files = _nouns_source(inputs.config, inputs.encoder), lists.files_of(inputs.config)
     if source == "vectors":
-        return hash_strings(_given_nouns(inputs.encoder))
-    return wordnet.content_of(wordnet.require_nltk() if source == "nltk" else None)
+        own = hash_strings(_given_nouns(inputs))
+    else:
+        own = wordnet.content_of(wordnet.require_nltk() if source == "nltk" else None)
+    return [own, *lists.content_of(files, _ready(inputs.encoder))] if files else own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +76,9 @@ class LoadNounsInputs:
 def load_nouns(folder: Path, _workspace: Workspace, inputs: LoadNounsInputs) -> Written:
     """Write `corpus.parquet`: key, text, synset, lexname, depth, frequency (`noun_corpus`).
 
+    Terms of a vocabulary, or of a list of ours, have `embedded` too: what their vectors are of;
+    `vocabulary.parquet` then says which are synonyms and parents (`bank.py`).
+
     Sources: `nltk` is NLTK's WordNet corpus, which must be there or be downloadable with
     nltk.download; `embedded` is the packaged table; `vectors` are the nouns of the encoder
     vectors:DIR, taken as they are without filters. `auto` is `vectors` for such an encoder,
@@ -77,18 +90,20 @@ def load_nouns(folder: Path, _workspace: Workspace, inputs: LoadNounsInputs) -> 
         table = wordnet.read_nltk(wordnet.require_nltk())
     else:
         table = wordnet.read_embedded()
-    corpus = (
-        given_corpus(_given_nouns(inputs.encoder), table)
-        if source == "vectors"
-        else noun_corpus(table, inputs.config)
-    )
+    given = _given_nouns(inputs) if source == "vectors" else None
+    nouns = lists.nouns_of(inputs.config, table, given, _ready(inputs.encoder))
+    corpus, bank = nouns.corpus, nouns.bank
     pq.write_table(corpus, folder / CORPUS, compression="zstd")
     places = corpus.select(["key", "synset"]).to_pylist()
     identity = hash_strings(f"{row['key']} {row['synset']}" for row in places)
+    if bank:
+        pq.write_table(bank.table, folder / BANK, compression="zstd")
+        identity = hash_strings([identity, bank.identity])
     facts = {
         "source": source,
         "n_texts": len(corpus),
         "n_without_synset": corpus.column("synset").null_count,
+        **nouns.facts,
     }
     return Written(rows=len(corpus), identity=identity, facts=facts)
 

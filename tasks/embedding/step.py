@@ -19,7 +19,7 @@ from sortal.storage.vector_sets import VectorSet, write_index
 from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import mean_of, spread_of
-from sortal.tasks.corpora.corpus import read_corpus
+from sortal.tasks.corpora.corpus import read_prompts
 from sortal.tasks.embedding.failures import failure_table
 from sortal.tasks.embedding.images import embed_missing, image_store
 from sortal.tasks.embedding.model import PinnedEncoder
@@ -103,8 +103,7 @@ class EmbedTextsInputs:
 @step("text_vectors", EmbedTextsInputs, version=1, state=packaged_of)
 def embed_texts(folder: Path, workspace: Workspace, inputs: EmbedTextsInputs) -> Written:
     """Embed a corpus under prompt templates: index.parquet, mean.npy."""
-    table = read_corpus(workspace, inputs.corpus, ["key", "text"])
-    texts = dict(zip(table["key"].to_pylist(), table["text"].to_pylist(), strict=True))
+    texts = read_prompts(workspace, inputs.corpus)
     if not texts:
         raise RunError(
             f"{inputs.corpus.kind} must hold a text, got none; loosen the filters of its section"

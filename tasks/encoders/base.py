@@ -24,6 +24,14 @@ TAC_TEMPLATES = (  # docs/methods.md#prompt-templates, the ensemble of CLIP's ow
     "a photo of the small {}.",
 )
 
+LISTED = {  # of a list of ours (`nouns.names`), for encoders that want a sentence [infer]
+    "scene": ("a photo of a {}.",),
+    "action": ("a photo of someone {}.",),
+    "colour": ("a photo of something {}.",),
+    "material": ("a photo of something made of {}.",),
+    "style": ("a {}.",),
+}
+
 
 class EncoderInfo(NamedTuple):
     """What is known of an encoder without loading it.
@@ -63,7 +71,8 @@ def templates_of(section: NounsConfig | CaptionsConfig, encoder: EncoderInfo) ->
     """The prompt templates of a corpus under an encoder. Captions and ready vectors have none."""
     if isinstance(section, CaptionsConfig) or EncoderSpec.parse(encoder.spec).where:
         return PLAIN
-    named = {"auto": encoder.templates, "tac": TAC_TEMPLATES, "sic": SIC_TEMPLATES}
+    listed = LISTED.get(section.names) if encoder.templates != PLAIN else None
+    named = {"auto": listed or encoder.templates, "tac": TAC_TEMPLATES, "sic": SIC_TEMPLATES}
     chosen = section.templates
     templates = named[chosen] if isinstance(chosen, str) else tuple(chosen)
     wrong = next((template for template in templates if template.count("{}") != 1), None)

@@ -126,6 +126,11 @@ def texts(folder: Path, corpus: str) -> list[str]:
     return list(found)
 
 
+def held(folder: Path) -> set[str]:
+    """Every text that has a vector."""
+    return {text for path in files_of(folder, *TEXT_ROLES) for text in _texts_of(path)}
+
+
 def _texts_of(path: Path) -> list[str]:
     _require(path, opened(path).schema_arrow.names, "text", "vector")
     column = pq.read_table(path, columns=["text"]).column("text").cast(pa.string())

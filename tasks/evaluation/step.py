@@ -19,7 +19,7 @@ from sortal.storage.hashing import hash_text
 from sortal.storage.vector_sets import open_file_vectors, open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.clustering.assignments import ASSIGNMENTS, labels_of
-from sortal.tasks.corpora import wordnet
+from sortal.tasks.corpora.bank import is_own, table_of
 from sortal.tasks.corpora.corpus import read_corpus
 from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.texts import fill_texts, packaged_of
@@ -149,14 +149,14 @@ def evaluate_names(folder: Path, workspace: Workspace, inputs: EvaluateNamesInpu
     classes, labels = majority(pq.read_table(inputs.metrics.file(workspace, CONFUSION)))
     if not classes:
         return _written(folder, {})
-    table = wordnet.read_embedded()
+    table = table_of(workspace, inputs.corpus)
     synsets = _synsets(workspace, inputs.corpus, list(map(base, named.values())))
     figures = matches(named, classes, synsets, table)
     senses = Senses(table)
     words = {label: senses.word(label) for label in labels}
     texts = [*dict.fromkeys([*words.values(), *map(base, named.values())])]
     if inputs.encoder.vectors:
-        held = set(vectors.texts(inputs.encoder.vectors, "nouns"))
+        held = vectors.held(inputs.encoder.vectors)
         texts = [text for text in texts if text in held]
     keys = {hash_text(text): text for text in texts}
     encoder = PinnedEncoder(inputs.encoder, inputs.encoder_fingerprint)
@@ -182,7 +182,7 @@ def _synsets(workspace: Workspace, corpus: Artifact, nouns: list[str]) -> dict[s
     table = read_corpus(workspace, corpus, ["text", "synset"])
     columns = table.filter(pc.is_in(table["text"], pa.array(nouns, pa.string()))).to_pydict()
     pairs = zip(columns["text"], columns["synset"], strict=True)
-    return {text: synset for text, synset in pairs if synset}
+    return {text: synset for text, synset in pairs if synset and not is_own(synset)}
 
 
 @dataclass(frozen=True, kw_only=True)

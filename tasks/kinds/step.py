@@ -14,7 +14,7 @@ from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
 from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES
-from sortal.tasks.corpora import wordnet
+from sortal.tasks.corpora.bank import table_of
 from sortal.tasks.corpora.corpus import read_corpus
 from sortal.tasks.kinds.gather import gathered
 from sortal.tasks.kinds.names import Part, Words, kind_names
@@ -86,7 +86,7 @@ def name_kinds(folder: Path, workspace: Workspace, inputs: NameKindsInputs) -> W
     kinds: dict[int, list[Part]] = {kind: [] for kind in range(inputs.kinds.facts["n_kinds"])}
     for place in sorted(range(len(parts)), key=lambda place: -parts[place].size):
         kinds[of[named[place]["node"]]].append(parts[place])
-    names = kind_names(kinds, Words(wordnet.read_embedded(), set(synsets.values())))
+    names = kind_names(kinds, Words(table_of(workspace, inputs.corpus), set(synsets.values())))
     sizes = [sum(part.size for part in kinds[kind]) for kind in sorted(kinds)]
     numbers = pa.array(range(len(names)), pa.int32())
     pq.write_table(

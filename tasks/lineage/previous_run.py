@@ -124,6 +124,7 @@ def look_back(
         encoder_fingerprint,
         config.random_state,
         config.source,
+        config.by,
     )
     place = {"series": series}
     with Lake(workspace) as lake:

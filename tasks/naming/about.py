@@ -1,8 +1,16 @@
 """What names are worth, in words, for the report and the terminal."""
 
+_UNSEEN = ("action", "colour", "material", "style")  # criteria that are no kinds of things
 
-def about_names(encoder: str) -> str:
-    """One sentence or two on what an encoder's names mean."""
+
+def about_names(encoder: str, criterion: str | None = None) -> str:
+    """One sentence or two on what an encoder's names mean, where images are sorted so."""
+    if encoder == "conse" and criterion in _UNSEEN:
+        return (
+            f"Encoder conse knows 1,000 kinds of things and sees no {criterion}: it goes by what "
+            "words of things suggest, so that this is a guess. A CLIP encoder sees it "
+            "(`sortal encoders`)."
+        )
     if encoder == "conse":
         return (
             "Encoder conse, which comes with Sortal, is a small network that learnt 1,000 kinds of "

@@ -22,11 +22,12 @@ from sortal.storage.rows import FloatArray, read_all, take_rows
 from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES, labels_of
+from sortal.tasks.corpora.bank import table_of
 from sortal.tasks.corpora.corpus import read_corpus
 from sortal.tasks.naming.captions import Caption, best_captions, speaking_of
 from sortal.tasks.naming.evidence import Evidence, Fits, middles, sampled
 from sortal.tasks.naming.names import Term, listed, names_of, noun_of, ranked, representatives
-from sortal.tasks.naming.synonyms import Concepts, concepts_of
+from sortal.tasks.naming.synonyms import Concepts, concepts_of, known_of
 from sortal.tasks.step import step
 
 _TERMS = pa.schema(
@@ -122,7 +123,9 @@ def _texts(
 
 def _names(workspace: Workspace, inputs: NameClustersInputs, shown: Shown) -> Named:
     corpus, texts = _texts(workspace, inputs, "noun")
-    evidence = Evidence(Fits(texts, shown.mean, inputs.config), concepts_of(corpus))
+    known = known_of(table_of(workspace, inputs.corpora["noun"], alone=True))
+    concepts = concepts_of(corpus, known)
+    evidence = Evidence(Fits(texts, shown.mean, inputs.config), concepts)
     votes = evidence.votes(shown.vectors, shown.labels, len(shown.sizes))
     terms = ranked(evidence, shown.centres, shown.sizes, votes)
     least = inputs.config.min_confidence

@@ -14,7 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sortal.tasks.corpora import wordnet
-from sortal.tasks.naming.words import Spelling, bare
+from sortal.tasks.corpora.bank import is_own
+from sortal.tasks.corpora.corpus import bare
+from sortal.tasks.naming.words import Spelling
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -83,9 +85,12 @@ class Known:
         self.depth: dict[str, int] = {}
         self._first: dict[str, str] = {}
         self._count: dict[tuple[str, str], int] = {}
+        self.own: dict[str, str] = {}  # what a user calls terms, by synset
         columns = table.select(["synset", "depth", "lemmas", "senses", "counts"]).to_pydict()
         for synset, depth, lemmas, senses, counts in zip(*columns.values(), strict=True):
             self.depth[synset] = depth
+            if is_own(synset):
+                self.own[synset] = lemmas[0].replace("_", " ")
             for lemma, sense, count in zip(lemmas, senses, counts, strict=True):
                 word = lemma.casefold()
                 self._count[word, synset] = count
@@ -144,6 +149,11 @@ def concepts_of(nouns: pa.Table, known: Known | None = None) -> Concepts:
     )
 
 
+def known_of(table: pa.Table) -> Known:
+    """What a table knows of words; of WordNet's own it is found out once."""
+    return _wordnet() if table is wordnet.read_embedded() else Known(table)
+
+
 @cache
 def _wordnet() -> Known:
     return Known(wordnet.read_embedded())
@@ -159,7 +169,8 @@ def _words(
         count = known.count(text, key)
         if key not in names or count > counts[key]:
             names[key], counts[key] = text, count
-    return {key: known.spelling(text) for key, text in names.items()}, counts
+    spelt = {key: known.own.get(key) or known.spelling(text) for key, text in names.items()}
+    return spelt, counts
 
 
 def _hierarchy(number: Mapping[str, int], known: Known) -> "csr_matrix":

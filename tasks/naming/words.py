@@ -1,15 +1,8 @@
 """How a name is written: one form for every vocabulary, whatever case and glosses its list has."""
 
-import re
 from collections.abc import Iterable
 
-_GLOSS = re.compile(r"[ _]*\([^()]*\)\s*$")  # "bat (animal)": what kind of bat a list means
-
-
-def bare(noun: str) -> str:
-    """A noun without underscores and the gloss that some lists put behind it."""
-    plain = " ".join(noun.replace("_", " ").split())
-    return " ".join(_GLOSS.sub("", plain).split()) or plain
+from sortal.tasks.corpora.corpus import GLOSS, bare
 
 
 class Spelling:
@@ -49,4 +42,4 @@ def told_apart(noun: str, by: str) -> str:
 
 def base(name: str) -> str:
     """The noun a name stands for: "shirt: polo" is a shirt, as was "fox (wolf)" a fox."""
-    return _GLOSS.sub("", name.partition(": ")[0])
+    return GLOSS.sub("", name.partition(": ")[0])

@@ -153,6 +153,8 @@ def row_of(inputs: CommitInputs, n_images: int, n_failed: int) -> RunRow:
         "protocol": config.protocol,
         "series": _series(inputs, key),
         "variant": variant_of(config),
+        "criterion": config.by,
+        "vocabulary": Path(config.nouns.vocabulary).name if config.nouns.vocabulary else None,
     }
 
 
@@ -166,6 +168,7 @@ def _series(inputs: CommitInputs, key: str) -> str:
         inputs.encoder_fingerprint,
         config.random_state,
         config.source,
+        config.by,
     )
     return series if config.lineage.enabled else f"{series} {key}"
 

@@ -1,9 +1,10 @@
 """What an experiment is called: how a run's settings differ from its method's preset."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from sortal.configs.presets import load_preset
+from sortal.configs.presets import criterion_settings, load_preset, merge
 from sortal.configs.schema import RunConfig
 from sortal.configs.section import identity_of
 from sortal.storage.hashing import fingerprint
@@ -18,6 +19,8 @@ _MOST = 3  # settings that are spelt out
 def variant_of(config: RunConfig) -> str | None:
     """The settings that are not the preset's, as `transport.epsilon=0.05`; None where all are."""
     preset = load_preset(config.method)
+    if config.by:
+        preset = merge(preset, criterion_settings(config.by))
     found: dict[str, Any] = {}
     for name in _SECTIONS:
         section = getattr(config, name)
@@ -28,7 +31,11 @@ def variant_of(config: RunConfig) -> str | None:
         chosen = config.choose.candidates and key.startswith(_CHOSEN)
         if key in _GIVEN or chosen:
             del found[key]
-    said = [f"{key}={_typed(value)}" for key, value in sorted(found.items())]
+    found.pop("nouns.vocabulary_content", None)
+    said = [f"by={config.by}"] if config.by else []
+    if config.nouns.vocabulary:
+        said.append(f"nouns.vocabulary={Path(config.nouns.vocabulary).name}")
+    said += [f"{key}={_typed(value)}" for key, value in sorted(found.items())]
     if len(said) > _MOST:
         said = [*said[: _MOST - 1], f"{len(said) - _MOST + 1} more ({fingerprint(said)[:6]})"]
     return ", ".join(said) or None

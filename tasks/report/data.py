@@ -125,7 +125,9 @@ class ReportData:
         """What names mean, given the encoder, and how many kinds have none."""
         unnamed = sum(not cluster.named for cluster in self.clusters if cluster.size)
         few = unnamed_words(unnamed, len(self.clusters))
-        return about_names(self.run["encoder"]) + (f" {few}." if few else "")
+        return about_names(self.run["encoder"], self.run.get("criterion")) + (
+            f" {few}." if few else ""
+        )
 
     @property
     def labelled(self) -> bool:

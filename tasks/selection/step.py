@@ -20,7 +20,7 @@ from sortal.storage.vector_sets import open_vectors
 from sortal.storage.vectors import vector_table
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import Centred
-from sortal.tasks.corpora.corpus import read_corpus
+from sortal.tasks.corpora.corpus import read_corpus, read_prompts
 from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.texts import fill_texts
 from sortal.tasks.selection.rank import count_centres, fit_rows, image_centres, select_texts
@@ -102,7 +102,7 @@ def select(folder: Path, workspace: Workspace, inputs: SelectInputs) -> Written:
         )
     words = _words(workspace, inputs.corpus, [texts.keys[number] for number in numbers])
     compared = take_rows(texts, numbers)
-    prompted = _prompted(workspace, inputs, words)
+    prompted = _prompted(workspace, inputs, list(words))
     space = vector_table(list(words), compared if prompted is None else prompted)
     space = space.add_column(1, "text", pa.array(words.values(), pa.string()))
     if prompted is not None:
@@ -132,13 +132,13 @@ def _words(workspace: Workspace, corpus: Artifact, keys: list[str]) -> dict[str,
     return {key: words[key] for key in keys}
 
 
-def _prompted(
-    workspace: Workspace, inputs: SelectInputs, words: dict[str, str]
-) -> FloatArray | None:
-    """The chosen texts under templates of their own, shape (len(words), dim), where they have."""
+def _prompted(workspace: Workspace, inputs: SelectInputs, keys: list[str]) -> FloatArray | None:
+    """The chosen texts under templates of their own, shape (len(keys), dim), where they have."""
     if not inputs.templates or inputs.encoder is None or inputs.encoder_fingerprint is None:
         return None
     encoder = PinnedEncoder(inputs.encoder, inputs.encoder_fingerprint)
     what = f"chosen {inputs.corpus.kind}"
-    found = fill_texts(workspace, words, encoder, inputs.templates, what).take(list(words))
-    return np.stack([found[key] for key in words])
+    prompts = read_prompts(workspace, inputs.corpus)
+    chosen = {key: prompts[key] for key in keys}
+    found = fill_texts(workspace, chosen, encoder, inputs.templates, what).take(keys)
+    return np.stack([found[key] for key in keys])

@@ -54,6 +54,8 @@ def run_row(number: int = 0, **changes: Any) -> RunRow:
         "protocol": "whole",
         "series": "",
         "variant": None,
+        "criterion": None,
+        "vocabulary": None,
     }
     row |= changes  # type: ignore[typeddict-item]
     return row | {"series": changes.get("series", series_of(**row))}  # type: ignore[return-value]
