@@ -1,9 +1,10 @@
 """Which encoder makes vectors, and how it is run; its spec, parsed here and nowhere else."""
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sortal.configs import ENCODER
+from sortal.configs.errors import UsageError
 from sortal.configs.section import Runtime, Section
 
 
@@ -52,3 +53,29 @@ class EncoderConfig(Section):
     def vectors(self) -> Path | None:
         """The folder of ready-made vectors; None for an encoder that runs a model."""
         return self.parsed.where
+
+
+def from_vectors(values: dict[str, Any]) -> dict[str, Any]:
+    """`values` with a source `vectors:DIR` as the folder DIR and the encoder `vectors:DIR`.
+
+    A train split `vectors:DIR` is the folder DIR. Raises UsageError where another encoder is given
+    as well.
+    """
+    source, train = values.get("source"), _folder_of(values.get("train"))
+    folder, encoder = _folder_of(source), values.get("encoder", {})
+    if train is not None:
+        values = {**values, "train": str(train)}
+    if folder is None or not isinstance(encoder, dict):
+        return values
+    spec = EncoderSpec.of_vectors(folder)
+    given = encoder.get("spec", spec)
+    if EncoderSpec.parse(str(given)) != EncoderSpec.parse(spec):
+        raise UsageError(
+            f"a source {source} is read with the encoder {spec}, got {given}; leave --encoder out, "
+            f"or give the folder alone as the source"
+        )
+    return {**values, "source": str(folder), "encoder": {**encoder, "spec": spec}}
+
+
+def _folder_of(place: Any) -> Path | None:
+    return EncoderSpec.parse(place).where if isinstance(place, str) else None

@@ -17,7 +17,7 @@ from pydantic import (
 
 from sortal.configs import CAPTIONS, LEASE_SECONDS, METHOD, PATIENCE_SECONDS, WORKSPACE
 from sortal.configs.captioning import CaptionerConfig
-from sortal.configs.encoder import EncoderConfig, EncoderSpec
+from sortal.configs.encoder import EncoderConfig, from_vectors
 from sortal.configs.errors import UsageError
 from sortal.configs.evaluation import ChooseConfig, CountConfig, EvaluationConfig, with_count
 from sortal.configs.executor import LOCAL, ExecutorName, RayConfig
@@ -222,7 +222,7 @@ class RunConfig(Section):
             return make(values)
         preset = load_preset(str(values.get("method", METHOD)))
         given = with_present_names(values)
-        config = make(with_count(_from_vectors(with_criterion(preset, given))))
+        config = make(with_count(from_vectors(with_criterion(preset, given))))
         config._given = given
         return config
 
@@ -283,29 +283,3 @@ class RunConfig(Section):
     def collection_name(self) -> str:
         """The collection's name: given, or that of the source, if the lake knows no other of it."""
         return self.collection or name_of(self.source)
-
-
-def _from_vectors(values: dict[str, Any]) -> dict[str, Any]:
-    """`values` with a source `vectors:DIR` as the folder DIR and the encoder `vectors:DIR`.
-
-    A train split `vectors:DIR` is the folder DIR. Raises UsageError where another encoder is given
-    as well.
-    """
-    source, train = values.get("source"), _folder(values.get("train"))
-    folder, encoder = _folder(source), values.get("encoder", {})
-    if train is not None:
-        values = {**values, "train": str(train)}
-    if folder is None or not isinstance(encoder, dict):
-        return values
-    spec = EncoderSpec.of_vectors(folder)
-    given = encoder.get("spec", spec)
-    if EncoderSpec.parse(str(given)) != EncoderSpec.parse(spec):
-        raise UsageError(
-            f"a source {source} is read with the encoder {spec}, got {given}; leave --encoder out, "
-            f"or give the folder alone as the source"
-        )
-    return {**values, "source": str(folder), "encoder": {**encoder, "spec": spec}}
-
-
-def _folder(place: Any) -> Path | None:
-    return EncoderSpec.parse(place).where if isinstance(place, str) else None
