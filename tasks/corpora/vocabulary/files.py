@@ -140,14 +140,18 @@ def _term(path: Path, row: Mapping[str, Any], number: int) -> Term:
 
 def _value(path: Path, row: Mapping[str, Any], name: str, number: int) -> str:
     value = row.get(name)
-    if value is not None and not isinstance(value, str | int | float):
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str | int | float):
         kind = type(value).__name__
         raise UsageError(f"{path}, {number:,}: {name} must be a text, got {kind}; write one")
-    return "" if value is None else tidy(str(value))
+    return tidy(str(value))
 
 
 def _words(path: Path, row: Mapping[str, Any], name: str, number: int) -> tuple[str, ...]:
     value = row.get(name)
+    if value is None or value == "":
+        return ()
     parts = value if isinstance(value, list) else [value]
     texts = [_value(path, {name: part}, name, number) for part in parts]
     split = texts if isinstance(value, list) else texts[0].replace("|", ";").split(";")

@@ -120,7 +120,7 @@ def _apart(terms: dict[str, Term]) -> tuple[dict[str, Term], int]:
                 own.setdefault(folded(word), word)
         free = {fold: word for fold, word in own.items() if fold not in taken}
         n_shared += len(own) - len(free)
-        taken |= free.keys()
+        taken.update(free)
         found[key] = term._replace(synonyms=tuple(free.values()))
     return found, n_shared
 
