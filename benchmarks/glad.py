@@ -22,8 +22,8 @@ import torch
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from sortal.configs.heads import HeadConfig
+from sortal.configs.partition import PartitionConfig
 from sortal.configs.presets import load_preset, merge
-from sortal.configs.schema import PartitionConfig
 from sortal.storage.rows import FloatArray
 from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace

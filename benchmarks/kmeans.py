@@ -80,7 +80,7 @@ def inertia_of(data: np.ndarray, labels: np.ndarray) -> float:
 def fit(engine: str, data: np.ndarray, k: int, seed: int, max_iter: int) -> tuple[np.ndarray, int]:
     """Labels and iterations of one fit."""
     if engine.startswith("sortal"):
-        from sortal.configs.schema import PartitionConfig
+        from sortal.configs.partition import PartitionConfig
         from sortal.tasks.clustering.kmeans import kmeans
 
         config = PartitionConfig(spherical=engine.endswith("spherical"), n_init=N_INIT)

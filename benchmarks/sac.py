@@ -30,7 +30,8 @@ from sklearn.metrics import normalized_mutual_info_score, roc_auc_score
 
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.load import make_config
-from sortal.configs.schema import PartitionConfig, RunConfig
+from sortal.configs.partition import PartitionConfig
+from sortal.configs.schema import RunConfig
 from sortal.flows.run.context import Run, Steps
 from sortal.flows.run.images import read_images
 from sortal.flows.run.modalities import make_modalities

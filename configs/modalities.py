@@ -1,13 +1,13 @@
-"""Further modalities of an image: what is known of it besides its pixels, each under a name."""
+"""Further modalities of an image, each under a name, and who writes the caption of an image."""
 
 import re
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from sortal.configs.errors import UsageError
-from sortal.configs.section import Section
+from sortal.configs.section import Runtime, Section
 
 BUILT_IN = ("image", "noun", "caption")  # the image's own vector and its counterparts
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -42,3 +42,80 @@ def check_names(names: Iterable[str]) -> None:
                 "a modality's name must be lower-case letters, digits and _, and none of "
                 f"{', '.join(BUILT_IN)}, got {name!r}; call it title, audio, ..."
             )
+
+
+class NearestConfig(Section):
+    """The closest captions of the captions corpus, by the run's encoder. Works offline."""
+
+    count: int = Field(1, ge=1, le=20)  # so many, joined to one caption [infer]
+    centred: bool = True  # remove each modality's mean before comparing [infer]
+
+
+class CocaConfig(Section):
+    """open_clip's CoCa writes captions, by beam search."""
+
+    # MODEL/PRETRAINED, where PRETRAINED is a tag or a file; or hf-hub:… or local-dir:…
+    checkpoint: str = "coca_ViT-L-14/mscoco_finetuned_laion2b_s13b_b90k"
+    beams: int = Field(4, ge=1, le=64)  # 1: always the likeliest next token
+    min_tokens: int = Field(5, ge=0, le=512)
+    max_tokens: int = Field(30, ge=1, le=512)  # cut to what the model's context holds
+    batch_size: int = Runtime(32, ge=1, le=4096)
+    device: Literal["auto", "cpu", "cuda", "mps"] = Runtime("auto")
+    shard_size: int = Runtime(512, ge=1, le=1_000_000)  # captions a shard: the unit of resuming
+
+    @property
+    def spec(self) -> str:
+        """The checkpoint as encoders are named."""
+        return f"open_clip:{self.checkpoint.removeprefix('open_clip:')}"
+
+
+class OpenAiConfig(Section):
+    """Any server that speaks OpenAI's chat completions, such as vLLM.
+
+    Its address and key are never settings: they come from the environment, or from a Prefect
+    secret block.
+    """
+
+    model: str = ""  # as the server calls it
+    # SAC's BLIP-2 is asked nothing; a chat model needs a question [infer].
+    prompt: str = "Describe the main content of this image in one short sentence."
+    temperature: float = Field(0.0, ge=0.0, le=2.0)
+    max_tokens: int = Field(64, ge=1, le=4096)
+    body: dict[str, Any] = Field({})  # further fields of the request; null takes one of ours away
+    image_side: int = Field(512, ge=16, le=4096)  # pixels of the longer side that is sent
+    base_url_variable: str = Runtime("OPENAI_BASE_URL")  # such as http://localhost:8000/v1
+    key_variable: str = Runtime("OPENAI_API_KEY")  # may be unset: some servers want none
+    secret_block: str | None = Runtime(None)  # {"base_url": …, "api_key": …}, instead of both
+    concurrency: int = Runtime(8, ge=1, le=256)  # requests at once
+    timeout: float = Runtime(60.0, gt=0.0, le=3600.0)  # seconds for one answer
+    retries: int = Runtime(4, ge=0, le=20)  # of what may pass: 429, 5xx, a time-out, nonsense
+    backoff: float = Runtime(1.0, ge=0.0, le=60.0)  # seconds, doubled each time
+    max_wait: float = Runtime(60.0, ge=0.0, le=3600.0)  # the longest pause, also by Retry-After
+    give_up_after: int = Runtime(20, ge=1)  # images without an answer in a row: a server is down
+    shard_size: int = Runtime(128, ge=1, le=1_000_000)
+
+
+class GivenConfig(Section):
+    """Captions from a file that names images: Flickr's `name#0<TAB>caption`, or CSV."""
+
+    source: str = ""
+    use: Literal["first", "all"] = "first"  # of an image's captions; all are joined to one
+
+
+CaptionerSettings = NearestConfig | CocaConfig | OpenAiConfig | GivenConfig
+
+
+class CaptionerConfig(Section):
+    """One caption for every image (docs/methods.md#sac-captions)."""
+
+    kind: Literal["nearest", "coca", "openai", "given"] = "nearest"
+    nearest: NearestConfig = NearestConfig()
+    coca: CocaConfig = CocaConfig()
+    openai: OpenAiConfig = OpenAiConfig()
+    given: GivenConfig = GivenConfig()
+
+    @property
+    def chosen(self) -> CaptionerSettings:
+        """The section of `kind`, the only one that matters."""
+        found: CaptionerSettings = getattr(self, self.kind)
+        return found

@@ -16,7 +16,6 @@ from pydantic import (
 )
 
 from sortal.configs import CAPTIONS, LEASE_SECONDS, METHOD, PATIENCE_SECONDS, WORKSPACE
-from sortal.configs.captioning import CaptionerConfig
 from sortal.configs.encoder import EncoderConfig, from_vectors
 from sortal.configs.errors import UsageError
 from sortal.configs.evaluation import ChooseConfig, CountConfig, EvaluationConfig, with_count
@@ -24,7 +23,8 @@ from sortal.configs.executor import LOCAL, ExecutorName, RayConfig
 from sortal.configs.heads import HeadConfig
 from sortal.configs.lineage import LineageConfig
 from sortal.configs.looks import LooksConfig
-from sortal.configs.modalities import ModalityConfig, check_names
+from sortal.configs.modalities import CaptionerConfig, ModalityConfig, check_names
+from sortal.configs.partition import PartitionConfig
 from sortal.configs.presets import load_preset, with_criterion, with_present_names
 from sortal.configs.remote import RemoteConfig, name_of, without_secrets
 from sortal.configs.section import SHARPEST, Renamed, Runtime, Section
@@ -155,15 +155,6 @@ class FusionConfig(Section):
         return {name for name, unused in off.items() if unused}
 
 
-class PartitionConfig(Section):
-    """k-means on the fused vectors."""
-
-    engine: Literal["faiss", "sklearn"] = "faiss"
-    spherical: bool = True
-    n_init: int = Field(20, ge=1)
-    max_iter: int = Field(300, ge=1)
-
-
 class NamingConfig(Section):
     """How clusters get their names, and how sure a name must be (docs/methods.md#names)."""
 
@@ -235,6 +226,12 @@ class RunConfig(Section):
     def by_method(self, method: str) -> Self:
         """What was given, over the preset of another method; raises ValidationError."""
         return type(self)(**{**self._given, "method": method})
+
+    @model_validator(mode="after")
+    def _parted(self) -> "RunConfig":
+        number = self.count.words if self.count.chosen else self.n_clusters
+        self.partition.check(number, self.head.method, bool(self.choose.candidates))
+        return self
 
     @field_validator("source", "train")
     @classmethod

@@ -123,7 +123,8 @@ def _run_config(
     }
     if EncoderSpec.parse(encoder).where is None:
         values["captions"] = {"source": config.captions}
-    return make_config(values, config.settings)
+    alone = make_config(values | {"n_clusters": None}, config.settings)
+    return alone if alone.partition.method == "density" else make_config(values, config.settings)
 
 
 def _cells(

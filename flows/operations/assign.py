@@ -32,6 +32,7 @@ from sortal.storage.lake.runs import newest_run
 from sortal.storage.rows import FloatArray
 from sortal.storage.vector_sets import VectorSet, write_index
 from sortal.storage.workspace import Workspace
+from sortal.tasks.clustering.assignments import NO_KIND
 from sortal.tasks.embedding.images import embed_missing, image_store
 from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.readable import ImageFiles, readable_images
@@ -136,7 +137,16 @@ def load_run(workspace: Workspace, run: str | None, collection: str | None) -> S
             clusters = lake.query(_UNTRACED, run_id)
         places = lake.query("SELECT * FROM artifacts WHERE run_id = ?", run_id).to_pylist()
     config = config_of(row)
+    if config.partition.method == "density" and NO_KIND not in clusters["cluster"].to_pylist():
+        clusters = pa.concat_tables([clusters, _kindless(clusters.schema)])
     return StoredRun(row, config, clusters, {place["role"]: place for place in places})
+
+
+def _kindless(schema: pa.Schema) -> pa.Table:
+    """What the lake says of images without a kind, for a run in which every image has one."""
+    return pa.Table.from_pylist(
+        [{"cluster": NO_KIND, "name": "no kind", "stable_id": NO_KIND}], schema=schema
+    )
 
 
 def config_of(row: RunRow) -> RunConfig:

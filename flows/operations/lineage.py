@@ -14,6 +14,7 @@ from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.runs import newest_run
 from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
+from sortal.tasks.clustering.assignments import NO_KIND
 
 log = logging.getLogger("sortal")
 
@@ -85,6 +86,8 @@ def _target(
 def _rename(lake: Lake, cluster: str | int, name: str | None, run: str | None) -> str:
     row, rows = _target(lake, cluster, run)
     place = {"series": row["series"], "id": row["stable_id"]}
+    if row["stable_id"] == NO_KIND:
+        raise UsageError(f"a cluster to rename must be a kind, got {NO_KIND}, images without one")
     if name is None and not row["pinned"]:
         raise UsageError(f"cluster {row['stable_id']} ({row['name']}) has no pinned name")
     taken = [other for other in rows if name and other["name"].lower() == name.lower()]

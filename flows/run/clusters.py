@@ -46,15 +46,21 @@ def find_clusters(
 ) -> Artifact:
     """The cluster of every image, under the role `partition`."""
     if run.config.head.method == "none":
-        return _by_kmeans(run, fused)
+        return _parted(run, fused)
     if run.config.train is None:
         return _train(run, "partition", images, spaces, fused)
     return _by_head_of(run, learnt, images, spaces)
 
 
-def _by_kmeans(run: Run, fused: Artifact) -> Artifact:
-    """k-means, from the previous run's centres where the run continues from one."""
+def _parted(run: Run, fused: Artifact) -> Artifact:
+    """A partition of the fused vectors, from the previous run's where the run continues from one.
+
+    By density there is nothing to start from, nor a number of clusters.
+    """
     config, earlier = run.config, run.past.roles.get("partition")
+    dense = config.partition.method == "density"
+    if dense:
+        earlier = None
     if config.fusion.evened and not _evened_before(run):
         earlier = None  # its centres lie along other directions
     return run.do(
@@ -62,7 +68,7 @@ def _by_kmeans(run: Run, fused: Artifact) -> Artifact:
         "partition",
         vectors=fused,
         config=config.partition,
-        n_clusters=config.n_clusters,
+        n_clusters=0 if dense else config.n_clusters,
         random_state=config.random_state,
         earlier=earlier,
         drifted=_drifted(run) if earlier else None,

@@ -1,5 +1,6 @@
 """The metrics of a run: what can be measured of it, with labels and without."""
 
+from sortal.configs.schema import RunConfig
 from sortal.flows.run.context import Images, Run, Space
 from sortal.storage.artifacts import Artifact
 from sortal.tasks.encoders.base import templates_of
@@ -24,8 +25,8 @@ def measure(
         partition=clusters,
         transports={name: space.transport for name, space in spaces.items()},
         config=config.evaluation,
-        kmeans=config.partition if config.head.method == "none" else None,
-        n_clusters=config.n_clusters,
+        kmeans=config.partition if _by_kmeans(config) else None,
+        n_clusters=clusters.facts.get("n_clusters", config.n_clusters),
         random_state=config.random_state,
     )
     if not images.scan.facts["n_labelled"]:
@@ -48,3 +49,7 @@ def measure(
         templates=templates_of(config.nouns, run.encoder),
     )
     return [label_free, agreement, naming]
+
+
+def _by_kmeans(config: RunConfig) -> bool:
+    return config.head.method == "none" and config.partition.method == "kmeans"

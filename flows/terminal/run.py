@@ -130,14 +130,16 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
     from sortal.flows.run.result import n_images_text
     from sortal.storage.lake.lake import Lake
     from sortal.storage.lake.sql import sql
-    from sortal.tasks.naming.about import about_names, unnamed_words
+    from sortal.tasks.naming.about import about_names
     from sortal.tasks.report.data import modality_rows
 
     with Lake(Workspace(Path(result.workspace)), read_only=True) as lake:
         cards = lake.query(
             "SELECT cluster_id, name, is_named, suggested_name, size, nouns, typical, "
-            "count(*) FILTER (NOT is_named AND size > 0) OVER () AS unnamed FROM cluster_cards "
-            "WHERE run_id = ? ORDER BY size DESC, cluster_id LIMIT ?",
+            "count(*) FILTER (NOT is_named AND size > 0 AND cluster >= 0) OVER () AS unnamed, "
+            "max(size) FILTER (cluster < 0) OVER () AS kindless "
+            "FROM cluster_cards WHERE run_id = ? "
+            "ORDER BY cluster < 0, size DESC, cluster_id LIMIT ?",
             [result.run_id, limit],
         ).to_pylist()
         query = "SELECT name, value FROM metrics WHERE run_id = ? AND name LIKE 'view%'"
@@ -166,8 +168,7 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
             ),
             markup=False,
         )
-    unnamed = unnamed_words(cards[0]["unnamed"] if cards else 0, n_clusters)
-    names = [about_names(encoder, by), *([unnamed] if unnamed else [])]
+    names = name_lines(cards, n_clusters, n_distinct, about_names(encoder, by))
     for line in [*names, *count_lines(counts), *hint_lines(natural), *choice_lines(tried)]:
         console.print(line, soft_wrap=True, highlight=False)
     scores = [n for n in ("acc", "nmi", "ari", "purity") if n in result.metrics]
@@ -179,6 +180,18 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
     console.print(shown(f"report: {result.report}"), soft_wrap=True, markup=False)
 
 
+def name_lines(
+    cards: list[dict[str, Any]], n_clusters: int, n_images: int, about: str
+) -> list[str]:
+    """What names mean, how many kinds have none, and how many images have no kind."""
+    from sortal.tasks.naming.about import unnamed_words
+
+    unnamed = unnamed_words(cards[0]["unnamed"] if cards else 0, n_clusters)
+    few = (cards[0]["kindless"] if cards else 0) or 0
+    none = f"{n_clusters:,} kinds; {few:,} of {n_images:,} images are of no kind" if few else None
+    return [line for line in (none, about, unnamed) if line]
+
+
 def _cards_table(title: str, cards: list[dict[str, Any]]) -> Table:
     table = Table(title=Text(title), title_justify="left")
     for column in ("id", "name", "size", "top nouns", "typical image"):
@@ -186,7 +199,7 @@ def _cards_table(title: str, cards: list[dict[str, Any]]) -> Table:
     for card in cards:
         nouns = ", ".join((card["nouns"] or [])[:5])
         now = f" (kept; now: {card['suggested_name']})" if card["suggested_name"] else ""
-        called = card["name"] if card["is_named"] else "unnamed"
+        called = card["name"] if card["is_named"] or card["cluster_id"] < 0 else "unnamed"
         texts = (f"{called}{now}", nouns, card["typical"] or "")
         name, described, typical = (Text(shown(text)) for text in texts)
         table.add_row(str(card["cluster_id"]), name, f"{card['size']:,}", described, typical)

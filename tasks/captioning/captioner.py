@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-from sortal.configs.captioning import CaptionerSettings
+from sortal.configs.modalities import CaptionerSettings
 from sortal.configs.schema import CaptionsConfig, ImagesConfig
 from sortal.storage.artifacts import Artifact
 from sortal.storage.workspace import Workspace

@@ -14,9 +14,9 @@ from open_clip import CoCa
 from open_clip.tokenizer import SimpleTokenizer as CLIPWords
 from torch import Tensor
 
-from sortal.configs.captioning import CocaConfig
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import UsageError
+from sortal.configs.modalities import CocaConfig
 from sortal.configs.schema import ImagesConfig
 from sortal.storage.workspace import Workspace
 from sortal.tasks.captioning.caption import Caption, Code, captioned

@@ -5,8 +5,8 @@ import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from sortal.configs.captioning import OpenAiConfig
 from sortal.configs.errors import UsageError
+from sortal.configs.modalities import OpenAiConfig
 
 HIDDEN = "***"
 

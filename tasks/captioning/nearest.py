@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sortal.configs.captioning import NearestConfig
 from sortal.configs.errors import UsageError
+from sortal.configs.modalities import NearestConfig
 from sortal.configs.schema import CaptionsConfig
 from sortal.storage.atomic import atomic_file
 from sortal.storage.rows import FloatArray, Rows

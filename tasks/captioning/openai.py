@@ -18,8 +18,8 @@ import httpx
 import pyarrow as pa
 from PIL import Image
 
-from sortal.configs.captioning import OpenAiConfig
 from sortal.configs.errors import RunError, TransientError, UsageError
+from sortal.configs.modalities import OpenAiConfig
 from sortal.configs.schema import CaptionsConfig, ImagesConfig
 from sortal.storage.workspace import Workspace
 from sortal.tasks.captioning.caption import Caption, Code, captioned

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-from sortal.configs.captioning import (
+from sortal.configs.modalities import (
     CaptionerSettings,
     CocaConfig,
     GivenConfig,

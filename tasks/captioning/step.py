@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sortal.configs.captioning import CaptionerConfig
 from sortal.configs.errors import RunError
+from sortal.configs.modalities import CaptionerConfig
 from sortal.configs.schema import CaptionsConfig
 from sortal.configs.section import identity_of
 from sortal.storage.artifacts import Artifact, Written

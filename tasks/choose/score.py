@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from sortal.configs.evaluation import ChooseConfig
-from sortal.configs.schema import PartitionConfig
+from sortal.configs.partition import PartitionConfig
 from sortal.storage.rows import FloatArray
 from sortal.tasks.clustering.kmeans import kmeans
 from sortal.tasks.evaluation.agreement import ari, confusion

@@ -1,4 +1,7 @@
-"""The files of a partition: which cluster each image is in and how far from its centre; centres."""
+"""The files of a partition: which cluster each image is in and how far from its centre; centres.
+
+An image that is in no cluster has the cluster -1 (`NO_KIND`), here and in the lake.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +12,9 @@ from sortal.storage.rows import FloatArray
 
 ASSIGNMENTS = "assignments.parquet"
 CENTRES = "centres.npy"
+NO_KIND = -1  # the cluster, and in the lake the id, of images that are in none
+
+Labels = NDArray[np.int32]
 
 
 def assignments_table(

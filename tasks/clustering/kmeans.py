@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from sortal.configs.errors import UsageError
-from sortal.configs.schema import PartitionConfig
+from sortal.configs.partition import PartitionConfig
 from sortal.storage.hashing import hash_bytes
 from sortal.storage.rows import FloatArray, Rows, as_rows
 from sortal.tasks.arrays import normalise
@@ -73,21 +73,22 @@ def kmeans(
     Raises `UsageError` where n_clusters is not in [2, number of distinct rows].
     """
     rows = as_rows(vectors)
-    _check(rows, n_clusters, centres)
+    check_count(rows, n_clusters)
+    _check_shape(centres, n_clusters, rows.shape[1])
     rng = np.random.default_rng(random_state)
     limit = max_rows or max(FIT_BYTES // (4 * rows.shape[1]), 1)
-    wanted = _wanted(rows.shape[0], limit, rng)
+    wanted = fit_numbers(rows.shape[0], limit, rng, "k-means")
     parts = executor().parts(rows) if config.engine == "faiss" else None
     with _few_threads(len(wanted) * n_clusters * rows.shape[1]):
         if parts is not None:
             fit = _fit_spread(parts, wanted, n_clusters, config, rng, centres)
         else:
-            data = _fit_rows(rows, config.spherical, wanted)
+            data = fit_rows(rows, config.spherical, wanted)
             fit = _fit(data, n_clusters, config, rng, centres)
     found = normalise(fit.centres) if config.spherical else fit.centres
     labels, distances, inertia = label_rows(rows, found, spherical=config.spherical)
     if centres is None:
-        found, labels = _by_size(found, labels)
+        found, labels = by_size(found, labels)
     return KMeansResult(found, labels, distances, inertia, fit.n_iter, fit.n_empty, len(wanted))
 
 
@@ -122,7 +123,7 @@ def _label(
     labels = np.empty(rows.shape[0], dtype=np.int32)
     distances = np.empty(rows.shape[0], dtype=np.float32)
     unit, start, inertia = normalise(centres), 0, 0.0
-    for block in _blocks(rows, spherical):
+    for block in finite_blocks(rows, spherical):
         stop = start + len(block)
         labels[start:stop], squared = nearest(block, centres)
         cosine = np.einsum("nd,nd->n", block, unit[labels[start:stop]])
@@ -145,7 +146,8 @@ def count_distinct(vectors: Rows | NDArray[np.floating], limit: int) -> int:
     return len(seen)
 
 
-def _check(rows: Rows, n_clusters: int, centres: FloatArray | None) -> None:
+def check_count(rows: Rows, n_clusters: int) -> None:
+    """Raise UsageError where n_clusters is not in [2, number of distinct rows]."""
     known = count_distinct(rows, n_clusters) if n_clusters > 1 else rows.shape[0]
     if known < 2:
         raise UsageError(
@@ -157,48 +159,56 @@ def _check(rows: Rows, n_clusters: int, centres: FloatArray | None) -> None:
             f"n_clusters must be in [2, {have}], got {n_clusters}; "
             f"the collection has {have} readable images that differ"
         )
-    if centres is not None and centres.shape != (n_clusters, rows.shape[1]):
+
+
+def _check_shape(centres: FloatArray | None, n_clusters: int, dim: int) -> None:
+    if centres is not None and centres.shape != (n_clusters, dim):
         raise UsageError(
-            f"centres must have shape {(n_clusters, rows.shape[1])}, got {centres.shape}; "
-            "start without them"
+            f"centres must have shape {(n_clusters, dim)}, got {centres.shape}; start without them"
         )
 
 
-def _blocks(rows: Rows, spherical: bool) -> Iterator[FloatArray]:
+def finite_blocks(rows: Rows, spherical: bool) -> Iterator[FloatArray]:
+    """Blocks of rows, of unit length where `spherical`; raises UsageError for NaN or infinity."""
     for block in rows.blocks(BLOCK):
         if not np.isfinite(block).all():
             raise UsageError("vectors must be finite, got NaN or infinity; embed the images again")
         yield normalise(block) if spherical else block
 
 
-def _wanted(total: int, max_rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The rows of a fit, ascending: all, or a uniform sample of `max_rows`."""
+def fit_numbers(total: int, max_rows: int, rng: np.random.Generator, who: str) -> NDArray[np.int64]:
+    """Numbers of all rows, or of a uniform sample of `max_rows` in their order; `who` says so."""
     if total <= max_rows:
         return np.arange(total)
-    log.info("k-means: fitted on a sample of %s of %s rows", f"{max_rows:,}", f"{total:,}")
+    log.info("%s: fitted on a sample of %s of %s rows", who, f"{max_rows:,}", f"{total:,}")
     return np.sort(rng.choice(total, max_rows, replace=False))
 
 
-def _fit_rows(rows: Rows, spherical: bool, wanted: NDArray[np.int64]) -> FloatArray:
-    """The rows `wanted`, in memory."""
-    dim = rows.shape[1]
-    out = np.empty((len(wanted), dim), dtype=np.float32)
+def fit_rows(rows: Rows, spherical: bool, wanted: NDArray[np.int64]) -> FloatArray:
+    """The rows `wanted` (ascending) in memory."""
+    out = np.empty((len(wanted), rows.shape[1]), dtype=np.float32)
     start = filled = 0
-    for block in _blocks(rows, spherical):
+    for block in finite_blocks(rows, spherical):
         inside = wanted[filled:][wanted[filled:] < start + len(block)] - start
         out[filled : filled + len(inside)] = block if len(inside) == len(block) else block[inside]
         start, filled = start + len(block), filled + len(inside)
     return out
 
 
-def _by_size(
-    centres: FloatArray, labels: NDArray[np.int32]
-) -> tuple[FloatArray, NDArray[np.int32]]:
+def by_size(centres: FloatArray, labels: NDArray[np.int32]) -> tuple[FloatArray, NDArray[np.int32]]:
     """Centres and labels with ids in order of decreasing size."""
-    order = np.argsort(-np.bincount(labels, minlength=len(centres)), kind="stable")
-    rank = np.empty(len(order), dtype=np.int32)
-    rank[order] = np.arange(len(order))
+    order, rank = size_order(labels, len(centres))
     return centres[order], rank[labels]
+
+
+def size_order(
+    labels: NDArray[np.int32], n_clusters: int
+) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """The clusters by decreasing size, and the place (n_clusters + 1,) of each; -1 has -1."""
+    order = np.argsort(-np.bincount(labels[labels >= 0], minlength=n_clusters), kind="stable")
+    rank = np.full(n_clusters + 1, -1, dtype=np.int32)  # its last place is that of -1
+    rank[order] = np.arange(n_clusters)
+    return order, rank
 
 
 def _few_threads(products: int) -> AbstractContextManager[Any]:

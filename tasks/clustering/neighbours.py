@@ -32,7 +32,9 @@ def nearest_neighbours(
         for block in rows.blocks(_QUERIES):
             itself = np.arange(start, start + len(block))[:, None]
             found = nearest_rows(rows, block, sought)
-            out[start : start + len(block)] = _with_self(found, itself, wanted, include_self)
+            others = without_self(found, itself, wanted)
+            with_itself = np.hstack([itself, others])[:, :wanted]
+            out[start : start + len(block)] = with_itself if include_self else others
             start += len(block)
             advance(len(block))
     return out
@@ -58,13 +60,12 @@ def nearest_rows(rows: Rows, queries: FloatArray, count: int) -> NDArray[np.int6
     return number
 
 
-def _with_self(
-    found: NDArray[np.int64], itself: NDArray[np.int64], count: int, include_self: bool
+def without_self(
+    found: NDArray[np.int64], itself: NDArray[np.int64], count: int
 ) -> NDArray[np.int64]:
-    """The first `count` others, or the row itself and then others.
+    """The first `count` of those `found` (n, m) other than the row `itself` (n, 1).
 
     A row may be missing from its own neighbours, where more copies of it exist than are sought.
     """
     others_first = np.argsort(found == itself, axis=1, kind="stable")
-    others = np.take_along_axis(found, others_first, axis=1)
-    return np.hstack([itself, others])[:, :count] if include_self else others[:, :count]
+    return np.take_along_axis(found, others_first, axis=1)[:, :count]

@@ -1,22 +1,32 @@
-"""Partition: k-means on the fused vectors gives every image a cluster and a distance."""
+"""Partition: every image gets a cluster and a distance, from the fused vectors."""
 
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sortal.configs.lineage import LineageConfig
-from sortal.configs.schema import PartitionConfig
+from sortal.configs.partition import PartitionConfig
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.rows import FloatArray, Rows
-from sortal.storage.vector_sets import open_file_vectors
+from sortal.storage.vector_sets import FileVectors, open_file_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import mean_of
-from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES, assignments_table
+from sortal.tasks.clustering.assignments import (
+    ASSIGNMENTS,
+    CENTRES,
+    Labels,
+    assignments_table,
+    labels_of,
+)
+from sortal.tasks.clustering.density import density
 from sortal.tasks.clustering.kmeans import KMeansResult, count_distinct, kmeans
-from sortal.tasks.clustering.warm_start import fit_cold, fit_warm, open_start
+from sortal.tasks.clustering.means import share_nearest_own
+from sortal.tasks.clustering.spectral import spectral
+from sortal.tasks.clustering.warm_start import FitOutcome, fit_cold, fit_warm, open_start
 from sortal.tasks.step import optional, step
 
 log = logging.getLogger("sortal")
@@ -24,7 +34,7 @@ log = logging.getLogger("sortal")
 
 @dataclass(frozen=True, kw_only=True)
 class PartitionInputs:
-    """Inputs of `partition`."""
+    """Inputs of `partition`; `n_clusters` is 0 where the method finds how many there are."""
 
     vectors: Artifact
     config: PartitionConfig
@@ -39,30 +49,61 @@ class PartitionInputs:
 def partition(folder: Path, workspace: Workspace, inputs: PartitionInputs) -> Written:
     """Write `assignments.parquet` (key, cluster, distance) and `centres.npy` (n_clusters, dim).
 
-    Cluster ids are by decreasing size; images that do not differ at all are one cluster. With
-    `earlier`, a partition into as many clusters of as many dimensions, k-means starts from its
-    centres and they keep their ids, unless `fit_warm` finds better ones. Raises `UsageError` when
-    `n_clusters` is more than the images that differ.
+    Cluster ids are by decreasing size, -1 for images in none; images that do not differ at all are
+    one cluster. With `earlier`, a partition into as many clusters of as many dimensions, the fit
+    starts from its centres, or of parts of a graph from its clusters, unless `fit_warm` finds
+    better ones. By density, `members.npz` is what new images are placed by. Raises `UsageError`
+    when `n_clusters` is more than the images that differ.
     """
-    rows, n_clusters = open_file_vectors(workspace, inputs.vectors), inputs.n_clusters
-
-    def fit(centres: FloatArray | None) -> KMeansResult:
-        seed = inputs.random_state
-        if rows.shape[0] >= n_clusters and count_distinct(rows, 2) < 2:
-            return _one_cluster(rows, n_clusters)
-        return kmeans(rows, n_clusters, inputs.config, random_state=seed, centres=centres)
-
-    start = open_start(workspace, inputs.earlier, (n_clusters, rows.shape[1]))
-    if start is None:
-        ended = fit_cold(fit)
-    else:
-        lineage = inputs.lineage or LineageConfig()
-        ended = fit_warm(fit, start, bool(inputs.drifted), lineage)
+    rows = open_file_vectors(workspace, inputs.vectors)
+    dense = inputs.config.method == "density"
+    ended = _by_density(folder, rows, inputs) if dense else _of_number(workspace, rows, inputs)
     result, keys = ended.result, rows.keys
     table = assignments_table(keys, result.labels, result.distances)
     pq.write_table(table, folder / ASSIGNMENTS)
     np.save(folder / CENTRES, result.centres)
-    return Written(rows=len(keys), facts={**_figures(result), **ended.facts})
+    facts = {**_figures(result), **ended.facts}
+    if inputs.config.method != "kmeans":
+        spherical = inputs.config.spherical
+        facts["nearest_own"] = share_nearest_own(rows, result, spherical=spherical)
+    if dense:
+        n_kindless = int((result.labels < 0).sum())
+        facts |= {"n_clusters": len(result.centres), "n_without_kind": n_kindless}
+    return Written(rows=len(keys), facts=facts)
+
+
+def _of_number(workspace: Workspace, rows: FileVectors, inputs: PartitionInputs) -> FitOutcome:
+    """A partition into `n_clusters`, from an earlier one where that is as good."""
+    n_clusters, config, seed = inputs.n_clusters, inputs.config, inputs.random_state
+
+    def fit(centres: FloatArray | None) -> KMeansResult:
+        if rows.shape[0] >= n_clusters and count_distinct(rows, 2) < 2:
+            return _one_cluster(rows, n_clusters)
+        if config.method == "spectral":
+            known = None if centres is None else _known(workspace, inputs.earlier, rows.keys)
+            return spectral(rows, n_clusters, config, random_state=seed, known=known)
+        return kmeans(rows, n_clusters, config, random_state=seed, centres=centres)
+
+    start = open_start(workspace, inputs.earlier, (n_clusters, rows.shape[1]))
+    if start is None:
+        return fit_cold(fit)
+    lineage = inputs.lineage or LineageConfig()
+    return fit_warm(fit, start, bool(inputs.drifted), lineage)
+
+
+def _by_density(folder: Path, rows: FileVectors, inputs: PartitionInputs) -> FitOutcome:
+    """A partition into as many clusters as are dense; nothing of an earlier one is read."""
+    result, members = density(rows, inputs.config, random_state=inputs.random_state)
+    members.write(folder)
+    return FitOutcome(result, False, False, 0.0)
+
+
+def _known(workspace: Workspace, earlier: Artifact | None, keys: list[str]) -> Labels | None:
+    """The cluster (n,) of each image in the partition `earlier`; -1 where it has none."""
+    if earlier is None:
+        return None
+    table = pq.read_table(earlier.file(workspace, ASSIGNMENTS), columns=["key", "cluster"])
+    return labels_of(pa.array(keys, pa.string()), table).astype(np.int32)
 
 
 def _one_cluster(rows: Rows, n_clusters: int) -> KMeansResult:
@@ -76,7 +117,8 @@ def _one_cluster(rows: Rows, n_clusters: int) -> KMeansResult:
 
 def _figures(result: KMeansResult) -> dict[str, object]:
     """JSON-able figures of a partition: inertia, iterations, reseeded clusters and sizes."""
-    sizes = np.bincount(result.labels, minlength=len(result.centres))
+    inside = result.labels[result.labels >= 0]
+    sizes = np.bincount(inside, minlength=len(result.centres))
     return {
         "inertia": result.inertia,
         "n_iter": result.n_iter,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.configs.evaluation import CountConfig
-from sortal.configs.schema import PartitionConfig
+from sortal.configs.partition import PartitionConfig
 from sortal.storage.rows import FloatArray
 from sortal.tasks.choose.score import CrossFit, Labels, score, side_by_side
 from sortal.tasks.clustering.kmeans import count_distinct, kmeans, label_rows

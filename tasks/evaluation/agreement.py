@@ -31,30 +31,33 @@ def _one_to_one(counts: Counts) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return rows, columns
 
 
-def accuracy(counts: Counts) -> float:
+def accuracy(counts: Counts, total: int | None = None) -> float:
     """ACC: share of images whose cluster is matched to their label, matched one to one (Hungarian).
 
     Surplus clusters (C_pred > C_true) stay unmatched and count as errors; so do surplus labels.
-    NaN where there is nothing to compare.
+    `total`: of so many images, where some are in no cluster. NaN where there is nothing to compare.
     """
     rows, columns = _one_to_one(counts)
-    return _ratio(counts[rows, columns].sum(), counts.sum())
+    return _ratio(counts[rows, columns].sum(), counts.sum() if total is None else total)
 
 
-def recalls(counts: Counts) -> NDArray[np.float64]:
+def recalls(counts: Counts, sizes: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
     """Of each class (C_true,), the share in the cluster matched to it as in `accuracy`.
 
-    A class that is left without a cluster has 0.
+    A class that is left without a cluster has 0. `sizes` (C_true,): of so many images each.
     """
     rows, columns = _one_to_one(counts)
     found = np.zeros(len(counts))
-    found[rows] = counts[rows, columns] / counts.sum(axis=1)[rows]
+    found[rows] = counts[rows, columns] / (counts.sum(axis=1) if sizes is None else sizes)[rows]
     return found
 
 
-def purity(counts: Counts) -> float:
-    """Share of images that have the majority label of their cluster. Rises with C_pred."""
-    return _ratio(counts.max(axis=0, initial=0).sum(), counts.sum())
+def purity(counts: Counts, total: int | None = None) -> float:
+    """Share of images, `total` in all, that have the majority label of their cluster.
+
+    Rises with C_pred.
+    """
+    return _ratio(counts.max(axis=0, initial=0).sum(), counts.sum() if total is None else total)
 
 
 def nmi(counts: Counts) -> float:
@@ -119,7 +122,7 @@ def size_entropy(clusters: NDArray[np.integer], n_clusters: int) -> float:
     return entropy(sizes / max(sizes.sum(), 1)) / math.log(n_clusters)
 
 
-def _ratio(part: np.int64, total: np.int64) -> float:
+def _ratio(part: np.int64, total: np.int64 | int) -> float:
     return float(part / total) if total else float("nan")
 
 
@@ -127,17 +130,28 @@ def _pairs(counts: NDArray[np.int64] | np.int64) -> int:
     return int((np.asarray(counts) * (np.asarray(counts) - 1) // 2).sum())
 
 
-def score(counts: Counts) -> dict[str, float]:
-    """All figures of a table of counts that is not empty."""
-    recall = recalls(counts)
-    return {
-        "acc": accuracy(counts),
+def score(counts: Counts, kindless: bool = False) -> dict[str, float]:
+    """All figures of a table of counts that is not empty.
+
+    `kindless`: its first column are images in no cluster. They are matched to no label, so they
+    count as errors where images are; where pairs or shares are compared they are one more group.
+    `nmi_of_kinds`, `ari_of_kinds` and `purity_of_kinds` leave them out.
+    """
+    kinds = counts[:, 1:] if kindless else counts
+    recall = recalls(kinds, counts.sum(axis=1))
+    figures = {
+        "acc": accuracy(kinds, counts.sum()),
         "nmi": nmi(counts),
         "ari": ari(counts),
         "fmi": fmi(counts),
-        "purity": purity(counts),
+        "purity": purity(kinds, counts.sum()),
         "recall_mean": float(recall.mean()),
         "recall_min": float(recall.min()),
         "n_classes": counts.shape[0],
-        "n_clusters_used": counts.shape[1],
+        "n_clusters_used": kinds.shape[1],
     }
+    if kindless and kinds.sum():
+        own = kinds[kinds.sum(axis=1) > 0]
+        alone = {"nmi": nmi(own), "ari": ari(own), "purity": purity(own)}
+        figures |= {f"{name}_of_kinds": value for name, value in alone.items()}
+    return figures

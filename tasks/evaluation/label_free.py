@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.configs.evaluation import EvaluationConfig
-from sortal.configs.schema import PartitionConfig
+from sortal.configs.partition import PartitionConfig
 from sortal.storage.artifacts import Artifact
 from sortal.storage.rows import FloatArray, Rows
 from sortal.tasks.arrays import normalise
@@ -57,10 +57,12 @@ def summarise(rows: Rows, places: NDArray[np.int64]) -> MatrixSummary:
 def silhouette(rows: FloatArray, labels: Labels) -> float | None:
     """Mean silhouette, cosine distance (Rousseeuw, 1987); None for fewer than two clusters.
 
-    `rows` (n, d), `labels` (n,). Also None where every row is a cluster of its own. O(n^2 d).
+    `rows` (n, d), `labels` (n,), of which -1 is left out. Also None where every row is a cluster
+    of its own. O(n^2 d).
     """
     from sklearn.metrics import silhouette_score
 
+    rows, labels = rows[labels >= 0], labels[labels >= 0]
     if not 2 <= len(np.unique(labels)) < len(labels):
         return None
     return float(silhouette_score(rows, labels, metric="cosine"))
@@ -114,8 +116,8 @@ def geometry(
 ) -> dict[str, float | None]:
     """Silhouettes, cosines and stability of N images: (N, d), (N, d') and clusters (N,).
 
-    `refit`: the number of clusters and the k-means settings that made them; None for a head,
-    whose stability would mean training it again.
+    `refit`: the number of clusters and the k-means settings that made them; None for others,
+    whose stability would mean fitting or training them again.
     """
     small = draw(len(labels), config.silhouette_sample, rng)
     large = draw(len(labels), config.stability_sample if refit else 0, rng)

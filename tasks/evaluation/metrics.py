@@ -1,7 +1,8 @@
 """What every figure of a run is called and means: the one place that says so."""
 
 METRICS = {
-    "acc": "share of images whose cluster is matched to their class, one to one (Hungarian)",
+    "acc": "share of images whose cluster is matched to their class, one to one (Hungarian); an "
+    "image without a kind is an error, and in nmi, ari and fmi such images are one more group",
     "nmi": "normalised mutual information of clusters and classes, arithmetic mean",
     "ari": "adjusted Rand index: pairs put together or apart alike, 0 by chance",
     "fmi": "Fowlkes-Mallows index: geometric mean of precision and recall over pairs",
@@ -9,6 +10,9 @@ METRICS = {
     "recall_mean": "mean over classes of the share that lies in the matched cluster",
     "recall_min": "the same for the class that fares worst",
     "recall.<class>": "the same for one class (up to evaluation.recall_classes of them)",
+    "nmi_of_kinds": "nmi of the images that have a kind, where some have none",
+    "ari_of_kinds": "ari of the same",
+    "purity_of_kinds": "purity of the same",
     "n_classes": "classes that occur",
     "n_clusters_used": "clusters that hold a labelled image",
     "n_labelled": "images that are compared",
@@ -21,10 +25,11 @@ METRICS = {
     "name_hypernym": "the same, or by a synset at most two levels above or below",
     "name_similarity": "mean cosine of a cluster's name and its majority class, as texts",
     "name_nearest": "share of names that are nearer to their majority class than to others",
+    "kind_share": "share of the images that have a kind, where some have none",
     "size_entropy": "entropy of cluster sizes / log n_clusters: 1 all equal, 0 one holds all",
     "silhouette_fused": "mean silhouette (cosine) of a sample of the fused vectors",
     "silhouette_image": "mean silhouette (cosine) of a sample of the image vectors",
-    "stability": "ARI of two k-means fitted on halves of a sample; none for trained heads",
+    "stability": "ARI of two k-means fitted on halves of a sample; of k-means alone",
     "entropy_noun": "entropy of the nouns' transport columns / log M: 1 all used alike",
     "entropy_caption": "the same of the captions",
     "cosine_image": "mean cosine of all pairs of image vectors",

@@ -10,21 +10,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.evaluation import EvaluationConfig
-from sortal.configs.schema import PartitionConfig
+from sortal.configs.partition import PartitionConfig
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.hashing import hash_text
 from sortal.storage.vector_sets import open_file_vectors, open_vectors
 from sortal.storage.workspace import Workspace
-from sortal.tasks.clustering.assignments import ASSIGNMENTS, labels_of
+from sortal.tasks.clustering.assignments import ASSIGNMENTS, NO_KIND, labels_of
 from sortal.tasks.corpora.bank import is_own, table_of
 from sortal.tasks.corpora.corpus import read_corpus
 from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.texts import fill_texts, packaged_of
 from sortal.tasks.encoders import vectors
-from sortal.tasks.evaluation.agreement import Counts, confusion, recalls, score, size_entropy
+from sortal.tasks.evaluation.agreement import confusion, recalls, score, size_entropy
 from sortal.tasks.evaluation.label_free import column_entropy, geometry, without_missing
 from sortal.tasks.evaluation.names import Senses, closeness, matches
 from sortal.tasks.evaluation.resampling import resampled
@@ -56,14 +57,11 @@ def join_labels(images: pa.Table, assignments: pa.Table) -> tuple[pa.Table, dict
     return rows, counts
 
 
-def class_recalls(counts: Counts, labels: list[str], most: int) -> dict[str, float]:
+def class_recalls(shares: NDArray[np.float64], labels: list[str], most: int) -> dict[str, float]:
     """`recall.<class>` of every class; nothing where there are more than `most` of them."""
     if len(labels) > most:
         return {}
-    return {
-        f"recall.{label}": float(value)
-        for label, value in zip(labels, recalls(counts), strict=True)
-    }
+    return {f"recall.{name}": float(share) for name, share in zip(labels, shares, strict=True)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +86,11 @@ def evaluate(folder: Path, workspace: Workspace, inputs: EvaluateInputs) -> Writ
     if rows.num_rows:
         coded = rows["label"].combine_chunks().dictionary_encode()
         labels = coded.dictionary.to_pylist()
-        counts = confusion(coded.indices.to_numpy(), rows["cluster"].to_numpy())
-        figures = score(counts) | class_recalls(counts, labels, inputs.config.recall_classes)
+        clusters = rows["cluster"].to_numpy()
+        counts, kindless = confusion(coded.indices.to_numpy(), clusters), clusters.min() < 0
+        shares = recalls(counts[:, int(kindless) :], counts.sum(axis=1))
+        figures = score(counts, kindless)
+        figures |= class_recalls(shares, labels, inputs.config.recall_classes)
     table = rows.group_by(["label", "cluster"]).aggregate([([], "count_all")])
     pq.write_table(table.rename_columns(["label", "cluster", "n_images"]), folder / CONFUSION)
     return _written(folder, figures | values)
@@ -146,7 +147,8 @@ def evaluate_names(folder: Path, workspace: Workspace, inputs: EvaluateNamesInpu
     )
     pairs = zip(*clusters.to_pydict().values(), strict=True)
     named = {cluster: name for cluster, name in pairs if name}
-    classes, labels = majority(pq.read_table(inputs.metrics.file(workspace, CONFUSION)))
+    counts = pq.read_table(inputs.metrics.file(workspace, CONFUSION))
+    classes, labels = majority(counts.filter(pc.not_equal(counts["cluster"], NO_KIND)))
     if not classes:
         return _written(folder, {})
     table = table_of(workspace, inputs.corpus)
@@ -203,7 +205,7 @@ class LookAtClustersInputs:
 def look_at_clusters(folder: Path, workspace: Workspace, inputs: LookAtClustersInputs) -> Written:
     """Write `metrics.parquet` (name, value): what can be said of clusters without any label.
 
-    `kmeans`: the settings that made the partition, for its stability; None for a trained head.
+    `kmeans`: the settings that made the partition, for its stability; None for others than k-means.
     """
     rows = open_vectors(workspace, inputs.images)
     assignments = pq.read_table(inputs.partition.file(workspace, ASSIGNMENTS))
@@ -212,7 +214,11 @@ def look_at_clusters(folder: Path, workspace: Workspace, inputs: LookAtClustersI
     rng = np.random.default_rng(inputs.random_state)
     refit = (inputs.n_clusters, inputs.kmeans) if inputs.kmeans else None
     figures = geometry(rows, shards, labels, inputs.config, rng, refit)
-    figures["size_entropy"] = size_entropy(labels, inputs.n_clusters)
+    inside = labels[labels != NO_KIND]
+    if inputs.n_clusters > 1:
+        figures["size_entropy"] = size_entropy(inside, inputs.n_clusters)
+    if len(inside) < len(labels):
+        figures["kind_share"] = len(inside) / len(labels)
     for name, solved in inputs.transports.items():
         figures[f"entropy_{name}"] = column_entropy(solved)
     return _written(folder, without_missing(figures))

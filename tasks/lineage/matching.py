@@ -1,7 +1,9 @@
 """Matching: which cluster of this run is which cluster of the last one, and what became of each.
 
 Everything follows from one matrix: how many images two clusters share. Images that came or were
-deleted since are in no cell of it, so growth alone never breaks an identity.
+deleted since are in no cell of it, so growth alone never breaks an identity. Images in no cluster
+have a row and a column too, so that a cluster is known to have lost images to none; these are one
+another's match and no cluster's, and have the stable id `NO_KIND`.
 """
 
 from typing import NamedTuple
@@ -11,13 +13,15 @@ from numpy.typing import NDArray
 
 from sortal.configs.lineage import LineageConfig
 from sortal.storage.rows import FloatArray
+from sortal.tasks.clustering.assignments import NO_KIND
 
 EVENTS = ("same", "grew", "shrank", "split", "merged", "born", "vanished")
+_FIRST_KINDLESS = -2  # in the place of the row that images in no cluster continue, if none
 _MOST = 0.5  # a part of a split cluster holds mostly its images
 
 
 class Change(NamedTuple):
-    """What became of one cluster; `cluster` is None for one that vanished.
+    """What became of one cluster; `cluster` is None for one that vanished, -1 for images in none.
 
     `related` are stable ids: of a split the cluster it was part of, of a merger those that are
     in it, of one that vanished those that hold its images now. `shared` are images in both
@@ -37,6 +41,13 @@ class Change(NamedTuple):
     overlap: float | None
 
 
+class Kindless(NamedTuple):
+    """Which rows (P,) and columns (C,) are images in no cluster: one of each at the most."""
+
+    rows: NDArray[np.bool_]
+    columns: NDArray[np.bool_]
+
+
 class Before(NamedTuple):
     """The last run's clusters, by row: stable id and size, both of shape (P,)."""
 
@@ -51,17 +62,24 @@ def jaccard(shared: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def match(
-    shared: NDArray[np.int64], cosines: FloatArray | None, config: LineageConfig
+    shared: NDArray[np.int64],
+    cosines: FloatArray | None,
+    config: LineageConfig,
+    kindless: Kindless | None = None,
 ) -> NDArray[np.int64]:
-    """For each of C clusters the row of the last run's cluster it continues, or -1.
+    """For each of C clusters the row of the last run's cluster it continues, or a negative number.
 
     `shared` (P, C) counts images in both. The one-to-one match shares the most images in all
     (Hungarian). Clusters that share none with any are matched by `cosines` (P, C) of centres.
     """
     partner = np.full(shared.shape[1], -1, dtype=np.int64)
+    apart, alone = kindless or (np.zeros(size, dtype=np.bool_) for size in shared.shape)
     close = jaccard(shared)
-    _pair(partner, shared.astype(np.float64), (shared > 0) & (close >= config.min_overlap))
-    rows, columns = (np.flatnonzero(shared.sum(axis=axis) == 0) for axis in (1, 0))
+    allowed = (shared > 0) & (close >= config.min_overlap) & ~apart[:, None] & ~alone
+    _pair(partner, shared.astype(np.float64), allowed)
+    partner[alone] = next(iter(np.flatnonzero(apart)), _FIRST_KINDLESS)
+    rows = np.flatnonzero((shared.sum(axis=1) == 0) & ~apart)
+    columns = np.flatnonzero((shared.sum(axis=0) == 0) & ~alone)
     if cosines is not None and len(rows) and len(columns):
         left = np.full(len(columns), -1, dtype=np.int64)
         part = cosines[np.ix_(rows, columns)].astype(np.float64)
@@ -104,22 +122,28 @@ def events(
     ids: NDArray[np.int64],
     config: LineageConfig,
 ) -> list[Change]:
-    """As `changes`, of clusters whose stable ids, of shape (C,), are known already."""
+    """As `changes`, of clusters whose stable ids, of shape (C,), are known already.
+
+    Images in no cluster neither merge nor split: they grow and shrink.
+    """
     given = shared / np.maximum(shared.sum(axis=1, keepdims=True), 1)
     made = shared / np.maximum(shared.sum(axis=0), 1)
-    inside = _absorbed(given, partner, config)
-    parts = (given >= config.split_share) & (made >= _MOST) & (shared > 0)
+    kinds = (before.stable_ids != NO_KIND)[:, None] & (ids != NO_KIND)
+    inside = _absorbed(given, partner, config) & kinds
+    parts = (given >= config.split_share) & (made >= _MOST) & (shared > 0) & kinds
     parts &= parts.sum(axis=1, keepdims=True) >= 2
     close = jaccard(shared)
     out = []
     for cluster, row in enumerate(partner):
         size, past = int(sizes[cluster]), int(before.sizes[row]) if row >= 0 else 0
         common = int(shared[row, cluster]) if row >= 0 else 0
-        event, of = _event(inside[:, cluster], parts[:, cluster], size, past, row >= 0, config)
+        matched = row >= 0 or ids[cluster] == NO_KIND
+        event, of = _event(inside[:, cluster], parts[:, cluster], size, past, matched, config)
         overlap = float(close[row, cluster]) if common else None
         counts = (size, past, common, size - common, past - common)
         related = before.stable_ids[of].tolist()
-        out.append(Change(cluster, int(ids[cluster]), event, related, *counts, overlap))
+        number = NO_KIND if ids[cluster] == NO_KIND else cluster
+        out.append(Change(number, int(ids[cluster]), event, related, *counts, overlap))
     for row in np.setdiff1d(np.arange(len(before.sizes)), partner):
         now = ids[given[row] >= config.split_share].tolist()
         past, known = int(before.sizes[row]), int(before.stable_ids[row])
@@ -131,7 +155,8 @@ def _stable_ids(
     partner: NDArray[np.int64], known: NDArray[np.int64], next_id: int
 ) -> NDArray[np.int64]:
     ids = np.where(partner >= 0, known[partner] if len(known) else 0, 0)
-    new = partner < 0
+    ids[partner == _FIRST_KINDLESS] = NO_KIND
+    new = partner == -1
     ids[new] = next_id + np.arange(new.sum())
     return ids
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -20,8 +21,15 @@ from sortal.storage.lake.sql import sql
 from sortal.storage.rows import FloatArray
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
-from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES
-from sortal.tasks.lineage.matching import EVENTS, Before, Change, changes, match
+from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES, NO_KIND
+from sortal.tasks.lineage.matching import (
+    EVENTS,
+    Before,
+    Change,
+    Kindless,
+    changes,
+    match,
+)
 from sortal.tasks.lineage.previous_run import Pinned
 from sortal.tasks.naming.synonyms import singular
 from sortal.tasks.naming.words import base, told_apart
@@ -107,16 +115,20 @@ def trace(folder: Path, workspace: Workspace, inputs: TraceInputs) -> Written:
     other clusters. Facts: how many clusters met with each event, and `kept`, the share of the
     images of both runs that kept their stable id.
     """
-    clusters = pq.read_table(inputs.names.file(workspace, "clusters.parquet"))
+    clusters = pq.read_table(inputs.names.file(workspace, "clusters.parquet"))  # none: last
     sizes = clusters["size"].to_numpy()
     before, known, shared = _past(workspace, inputs, len(sizes))
     past, present = _centres(workspace, inputs.earlier), _centres(workspace, inputs.partition)
-    partner = match(shared, _cosines(past, present, len(before.sizes)), inputs.config)
+    kindless = Kindless(
+        before.stable_ids == NO_KIND, clusters["cluster"].to_numpy() == np.int32(NO_KIND)
+    )
+    partner = match(shared, _cosines(past, present, kindless), inputs.config, kindless)
     rows = changes(shared, partner, before, sizes, inputs.next_id, inputs.config)
     kept = {
         row.cluster: known[row.stable_id]
         for row in rows
         if row.cluster is not None
+        and row.cluster != NO_KIND
         and partner[row.cluster] >= 0
         and row.stable_id in known
         and (row.overlap is None or row.overlap >= inputs.config.keep_name)
@@ -146,7 +158,7 @@ def _past(
     with Lake(workspace, read_only=True) as lake:
         past = lake.query(sql(f"{of}before"), place)
         cells = lake.query(sql(f"{of}shared"), place | {"assignments": assignments})
-    row = np.searchsorted(past["cluster"].to_numpy(), cells["previous"].to_numpy())
+    row = pc.index_in(cells["previous"], value_set=past["cluster"].combine_chunks()).to_numpy()
     shared = np.zeros((len(past), n_clusters), dtype=np.int64)
     shared[row, cells["cluster"].to_numpy()] = cells["n_images"].to_numpy()
     ids = past["stable_id"].to_numpy()
@@ -169,10 +181,18 @@ def _centres(workspace: Workspace, artifact: Artifact | None) -> FloatArray | No
     return np.load(path) if path and path.exists() else None
 
 
-def _cosines(past: FloatArray | None, present: FloatArray | None, count: int) -> FloatArray | None:
+def _cosines(
+    past: FloatArray | None, present: FloatArray | None, kindless: Kindless
+) -> FloatArray | None:
+    """Cosines (P, C) of the centres of two runs; images in no cluster have none, so 0."""
     if past is None or present is None or past.shape[1:] != present.shape[1:]:
         return None
-    return normalise(past) @ normalise(present).T if len(past) == count else None
+    rows, columns = np.flatnonzero(~kindless.rows), np.flatnonzero(~kindless.columns)
+    if len(past) != len(rows):
+        return None
+    found = np.zeros((len(kindless.rows), len(kindless.columns)), dtype=np.float32)
+    found[np.ix_(rows, columns)] = normalise(past) @ normalise(present).T
+    return found
 
 
 def _terms(workspace: Workspace, names: Artifact) -> dict[int, list[str]]:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sortal.storage.rows import FloatArray
+from sortal.tasks.clustering.assignments import NO_KIND
 from sortal.tasks.naming.evidence import Evidence
 from sortal.tasks.naming.synonyms import Concepts, singular
 from sortal.tasks.naming.words import told_apart
@@ -172,7 +173,8 @@ def listed(terms: Sequence[Term], noun: Term | None, concepts: Concepts, count: 
 def representatives(assignments: pa.Table, n_clusters: int, count: int) -> pa.Table:
     """Size, mean distance and the `count` keys nearest to the centre, for every cluster.
 
-    Row c is cluster c; an empty one has size 0, a null distance and no keys.
+    Row c is cluster c; an empty one has size 0, a null distance and no keys. Where images are in no
+    cluster, the last row is theirs.
     """
     order = [("cluster", "ascending"), ("distance", "ascending"), ("key", "ascending")]
     rows = assignments.take(pc.sort_indices(assignments, sort_keys=order))
@@ -180,11 +182,14 @@ def representatives(assignments: pa.Table, n_clusters: int, count: int) -> pa.Ta
     distance = rows["distance"].to_numpy().astype(np.float64)
     edges = np.searchsorted(cluster, np.arange(n_clusters + 1))
     spans = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+    clusters = list(range(n_clusters))
+    if edges[0]:
+        clusters, spans = [*clusters, NO_KIND], [*spans, (0, int(edges[0]))]
     means = [float(distance[a:b].mean()) if b > a else None for a, b in spans]
     keys = [rows["key"].slice(a, min(count, b - a)).to_pylist() for a, b in spans]
     return pa.table(
         {
-            "cluster": pa.array(range(n_clusters), pa.int32()),
+            "cluster": pa.array(clusters, pa.int32()),
             "size": pa.array([b - a for a, b in spans], pa.int64()),
             "mean_distance": pa.array(means, pa.float32()),
             "representatives": pa.array(keys, pa.list_(pa.string())),

@@ -80,7 +80,7 @@ def name_clusters(folder: Path, workspace: Workspace, inputs: NameClustersInputs
     n_clusters = len(np.load(inputs.partition.file(workspace, CENTRES), mmap_mode="r"))
     named = Named([None] * n_clusters, [[]] * n_clusters, [None] * n_clusters, concepts_of(_NONE))
     captions: list[list[Caption]] = [[]] * n_clusters
-    if inputs.texts:
+    if inputs.texts and n_clusters:
         shown = _shown(workspace, inputs, assignments, n_clusters)
         if "noun" in inputs.texts:
             named = _names(workspace, inputs, shown)
@@ -155,9 +155,13 @@ def _clusters(clusters: pa.Table, named: Named, captions: Sequence[Sequence[Capt
     ]
     sure = pa.array([term.confidence if term else None for term in best], pa.float32())
     shown = pa.array([own[0].text if own else None for own in captions], pa.string())
-    clusters = clusters.add_column(1, "name", pa.array(named.names, pa.string()))
-    clusters = clusters.add_column(3, "caption", shown)
-    return clusters.append_column("name_confidence", sure)
+    of_each = {"name": pa.array(named.names, pa.string()), "caption": shown, "confidence": sure}
+    if len(clusters) > len(named.names):  # images in no cluster have a row without any of it
+        of_each = {name: pa.concat_arrays([own, pa.nulls(1, own.type)])
+                   for name, own in of_each.items()}  # fmt: skip
+    clusters = clusters.add_column(1, "name", of_each["name"])
+    clusters = clusters.add_column(3, "caption", of_each["caption"])
+    return clusters.append_column("name_confidence", of_each["confidence"])
 
 
 def _term_rows(

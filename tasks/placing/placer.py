@@ -24,6 +24,7 @@ from sortal.storage.vectors import ROW_GROUP
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
 from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES
+from sortal.tasks.clustering.density import MEMBERS, Members
 from sortal.tasks.fusion.evening import EVENING
 from sortal.tasks.fusion.fuser import FuseInputs, Fuser, open_fuser
 from sortal.tasks.heads.outputs import WEIGHTS
@@ -53,6 +54,8 @@ def files_needed(config: RunConfig) -> dict[str, tuple[str, ...]]:
     }
     if config.head.method != "none":
         files["partition"] = (*files["partition"], WEIGHTS)
+    if config.partition.method == "density":
+        files["partition"] = (*files["partition"], MEMBERS)
     if config.fusion.evened:
         files["fused"] = (EVENING,)
     for name in spaces_read(config):
@@ -101,6 +104,9 @@ def thresholds(
     It is the quantile `config.quantile` of the distances of the run's own images of that
     cluster; of all its images for a cluster of fewer than `config.min_images`.
     """
+    distances, clusters = distances[clusters >= 0], clusters[clusters >= 0]
+    if not n_clusters:
+        return np.empty(0, dtype=np.float32)
     found = np.full(n_clusters, np.quantile(distances, config.quantile), dtype=np.float32)
     order = np.argsort(clusters, kind="stable")
     ends = np.cumsum(np.bincount(clusters, minlength=n_clusters))
@@ -115,7 +121,7 @@ class Placer:
     """Puts image vectors into the clusters of a run.
 
     `centres` (n_clusters, d') and `thresholds` (n_clusters,) are the run's; `head` is its
-    trained head, which then says the cluster.
+    trained head, which then says the cluster, `members` what a partition by density was fitted on.
     """
 
     fuser: Fuser
@@ -123,16 +129,19 @@ class Placer:
     spherical: bool
     thresholds: FloatArray
     head: "Head | None" = None
+    members: Members | None = None
 
     def place(self, keys: list[str], vectors: FloatArray) -> pa.Table:
         """Where image vectors (b, d) belong, a row each.
 
         Columns PLACED: distances are cosine distances to the centres, `next_cluster` is the
         second nearest (for a trained head, the second most probable), and `unlike` says that the
-        distance is above the threshold.
+        distance is above the threshold. An image of no kind has the cluster -1, and is unlike.
         """
         modalities = self.fuser.modalities(_stored(vectors))
         fused = _stored(self.fuser.fuse(modalities)[0])
+        if self.members is not None:
+            return self._by_density(keys, fused, self.members)
         labels = self._two_best(modalities, fused)
         distances = distances_to(fused, self.centres, labels)
         limits = self.thresholds[labels[:, 0]]
@@ -144,6 +153,27 @@ class Placer:
             "next_distance": distances[:, 1],
             "threshold": limits,
             "unlike": distances[:, 0] > limits,
+        }
+        return pa.table(columns, schema=PLACED)
+
+    def _by_density(self, keys: list[str], fused: FloatArray, members: Members) -> pa.Table:
+        """As `place`: the cluster of the nearest member, or none; what does not exist is null."""
+        own = members.placed(normalise(fused) if self.spherical else fused)
+        far = np.full((len(fused), len(self.centres) + 1), np.inf, dtype=np.float32)
+        far[:, :-1] = np.clip(1.0 - normalise(fused) @ normalise(self.centres).T, 0.0, 2.0)
+        line = np.arange(len(own))
+        limits = np.r_[self.thresholds, np.float32(np.inf)][own]  # the last is that of no kind
+        distance = np.where(own >= 0, far[line, own], far.min(axis=1))
+        far[line, own] = np.inf
+        second, there = far.argmin(axis=1), np.isfinite(far.min(axis=1))
+        columns = {
+            "key": pa.array(keys, pa.string()),
+            "cluster": pa.array(own, pa.int32()),
+            "distance": pa.array(distance, pa.float32(), mask=~np.isfinite(distance)),
+            "next_cluster": pa.array(second, pa.int32(), mask=~there),
+            "next_distance": pa.array(far[line, second], pa.float32(), mask=~there),
+            "threshold": pa.array(limits, pa.float32(), mask=own < 0),
+            "unlike": pa.array((own < 0) | (distance > limits), pa.bool_()),
         }
         return pa.table(columns, schema=PLACED)
 
@@ -181,7 +211,10 @@ def open_placer(
         from sortal.tasks.heads.predict import load_head
 
         head = load_head(partition.file(workspace, WEIGHTS), config.head)
-    return Placer(fuser, centres, config.partition.spherical, limits, head)
+    members = None
+    if config.partition.method == "density":
+        members = Members.read(partition.file(workspace, MEMBERS))
+    return Placer(fuser, centres, config.partition.spherical, limits, head, members)
 
 
 def stored_blocks(rows: VectorSet) -> Iterator[tuple[list[str], FloatArray]]:

@@ -139,7 +139,7 @@ def row_of(inputs: CommitInputs, n_images: int, n_failed: int) -> RunRow:
         "method": config.method_name,
         "encoder": config.encoder.spec,
         "encoder_fingerprint": inputs.encoder_fingerprint,
-        "n_clusters": config.n_clusters,
+        "n_clusters": inputs.partition.facts.get("n_clusters", config.n_clusters),
         "n_images": n_images,
         "n_failed": n_failed,
         "random_state": config.random_state,

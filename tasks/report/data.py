@@ -49,11 +49,13 @@ class Cluster:
     @property
     def short(self) -> str:
         """Its name, where its size stands beside."""
-        return self.name if self.named else "unnamed"
+        return self.name if self.named or self.cluster < 0 else "unnamed"
 
     @property
     def title(self) -> str:
         """Its name, or what stands for one."""
+        if self.cluster < 0:
+            return f"no kind: {self.size:,} images that are in none"
         return self.name if self.named else f"unnamed: {self.size:,} images like these"
 
 
@@ -121,10 +123,20 @@ class ReportData:
     suspects: list[Suspect] = field(default_factory=list)  # nearest to their kind first
 
     @property
+    def kinds(self) -> list[Cluster]:
+        """The clusters without what is last where images are in none: these images."""
+        return [cluster for cluster in self.clusters if cluster.cluster >= 0]
+
+    @property
+    def kindless(self) -> Cluster | None:
+        """The images that are in no cluster, where there are such."""
+        return next((cluster for cluster in self.clusters if cluster.cluster < 0), None)
+
+    @property
     def about_names(self) -> str:
         """What names mean, given the encoder, and how many kinds have none."""
-        unnamed = sum(not cluster.named for cluster in self.clusters if cluster.size)
-        few = unnamed_words(unnamed, len(self.clusters))
+        unnamed = sum(not kind.named for kind in self.kinds if kind.size)
+        few = unnamed_words(unnamed, len(self.kinds))
         return about_names(self.run["encoder"], self.run.get("criterion")) + (
             f" {few}." if few else ""
         )

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.configs.schema import PartitionConfig, Selection, SelectionConfig
+from sortal.configs.partition import PartitionConfig
+from sortal.configs.schema import Selection, SelectionConfig
 from sortal.storage.rows import FloatArray, Rows, as_rows
 from sortal.tasks.arrays import mean_of, normalise
 from sortal.tasks.clustering.kmeans import count_distinct, kmeans

@@ -193,7 +193,7 @@ def test_the_server_plans_the_nights_to_come(deployed):
 SECRET = """
 import json, sys
 from prefect.blocks.system import Secret
-from sortal.configs.captioning import OpenAiConfig
+from sortal.configs.modalities import OpenAiConfig
 from sortal.configs.errors import UsageError
 from sortal.tasks.captioning.credentials import credentials
 

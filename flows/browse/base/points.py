@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sortal.storage.rows import FloatArray
+from sortal.tasks.clustering.assignments import NO_KIND
 
 By = Literal["kind", "label", "date", "novelty"]
 BYS: tuple[By, ...] = ("kind", "label", "date", "novelty")
@@ -82,13 +83,16 @@ class Points:
     @cached_property
     def centres(self) -> list[Centre]:
         """The kinds on the map, the largest first."""
-        cluster = self._cluster
+        cluster = self._cluster[self._cluster >= 0]
         count = np.bincount(cluster)
-        x, y = (np.bincount(cluster, weights=axis) / np.maximum(count, 1) for axis in self.xy)
+        x, y = (
+            np.bincount(cluster, weights=axis[self._cluster >= 0]) / np.maximum(count, 1)
+            for axis in self.xy
+        )
         return [
             Centre(card["cluster_id"], card["name"] or "unnamed", int(count[at]), x[at], y[at])
             for card in self.kinds
-            if (at := card["cluster"]) < len(count) and count[at]
+            if 0 <= (at := card["cluster"]) < len(count) and count[at]
         ]
 
     def inside(self, polygon: FloatArray) -> NDArray[np.int64]:
@@ -118,10 +122,11 @@ class Points:
 
     def _by_kind(self) -> Grouped:
         cards = {card["cluster"]: card for card in self.kinds}
-        known = (cards.get(at) for at in range(int(self._cluster.max(initial=-1)) + 1))
+        clusters = [*range(int(self._cluster.max(initial=-1)) + 1), NO_KIND]  # it is the last: -1
+        known = (cards.get(at) for at in clusters)
         names = [(card["name"] or "unnamed", card["cluster_id"]) if card else ("unnamed", None)
                  for card in known]  # fmt: skip
-        return _largest(names, self._cluster)
+        return _largest(names, np.where(self._cluster < 0, len(names) - 1, self._cluster))
 
     def _by_label(self) -> Grouped:
         coded = pc.fill_null(self.rows["label"], "no label").combine_chunks().dictionary_encode()

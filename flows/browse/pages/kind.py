@@ -93,7 +93,7 @@ def _shown(request: Request, run: AskedRun, kind: int, view: View, problem: str 
         run=run.row,
         card=card,
         at=here,
-        others=sorted(run.kinds, key=lambda each: (each["name"] or "", each["cluster_id"])),
+        others=_by_name(run.kinds),
         images=images[:_IMAGES],
         view=view,
         problem=problem or why_not,
@@ -106,6 +106,12 @@ def _shown(request: Request, run: AskedRun, kind: int, view: View, problem: str 
         command=Filters(kind=str(kind)).command(run),
         beside=_beside(tree, card)[:_BESIDE],
     )
+
+
+def _by_name(kinds: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The kinds that an image can be near, which images without a kind are not."""
+    near = [each for each in kinds if each["cluster"] >= 0]
+    return sorted(near, key=lambda each: (each["name"] or "", each["cluster_id"]))
 
 
 def _images(run: AskedRun, card: dict[str, Any], view: View) -> tuple[list[dict[str, Any]], str]:

@@ -39,14 +39,14 @@ def kinds(
     if coarse:
         parts = {kind.id for kind in _all(coarse.parts) if kind.level == 0}
         wanted = [card for card in wanted if card["cluster_id"] in parts]
-    wanted.sort(key=_ORDERS[order])
+    wanted.sort(key=lambda card: (card["cluster"] < 0, *_ORDERS[order](card)))
     shown = wanted[after : after + _CARDS]
     return page(
         request,
         "kinds",
         run=run.row,
         cards=shown,
-        n_kinds=len(cards),
+        n_kinds=sum(card["cluster"] >= 0 for card in cards),
         n_found=len(wanted),
         largest=max((card["size"] for card in cards), default=0),
         order=order,

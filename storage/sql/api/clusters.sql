@@ -14,4 +14,4 @@ SELECT
     stable_id
 FROM cluster_cards
 WHERE run_id = $run
-ORDER BY size DESC, cluster_id
+ORDER BY cluster_id < 0, size DESC, cluster_id

@@ -21,6 +21,7 @@ LEFT JOIN (
         list(representatives[1] ORDER BY size DESC, cluster)
             FILTER (WHERE representatives[1] IS NOT NULL)[:6] AS keys
     FROM clusters
+    WHERE cluster >= 0
     GROUP BY run_id
 ) AS shown ON shown.run_id = run.run_id
 ORDER BY run.finished_at DESC, run.collection

@@ -33,4 +33,4 @@ LEFT JOIN lineage AS traced
     AND traced.cluster = cluster.cluster
     AND traced.previous_run_id IS NOT NULL
 WHERE cluster.run_id = $run
-ORDER BY cluster.size DESC, named.cluster_id
+ORDER BY cluster.cluster < 0, cluster.size DESC, named.cluster_id

@@ -39,4 +39,4 @@ LEFT JOIN suggested_names AS suggested
 LEFT JOIN noun ON noun.cluster = cluster.cluster
 LEFT JOIN label ON label.cluster = cluster.cluster
 WHERE cluster.run_id = $run
-ORDER BY cluster.size DESC, named.cluster_id
+ORDER BY cluster.cluster < 0, cluster.size DESC, named.cluster_id

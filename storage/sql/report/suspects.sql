@@ -4,7 +4,7 @@ WITH major AS (
         cluster,
         max_by(label, (n_images, label)) AS label
     FROM confusion
-    WHERE run_id = $run
+    WHERE run_id = $run AND cluster >= 0
     GROUP BY cluster
     HAVING max(n_images) >= $purity * sum(n_images)
 )

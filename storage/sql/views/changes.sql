@@ -3,7 +3,12 @@ SELECT
     traced.run_id,
     traced.previous_run_id,
     traced.stable_id AS cluster_id,
-    coalesce(pin.name, traced.name, 'unnamed ' || traced.stable_id) AS name,
+    coalesce(
+        pin.name,
+        traced.name,
+        if(traced.stable_id = -1, 'no kind', NULL),
+        'unnamed ' || traced.stable_id
+    ) AS name,
     traced.event,
     traced.related,
     traced.size,

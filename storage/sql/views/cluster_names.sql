@@ -5,6 +5,7 @@ SELECT
     coalesce(
         cluster.pinned,
         cluster.name,
+        if(cluster.cluster = -1, 'no kind', NULL),
         'unnamed ' || coalesce(cluster.stable_id, cluster.cluster)
     ) AS name,
     cluster.pinned IS NOT NULL AS pinned,

@@ -12,6 +12,7 @@ SELECT
     coalesce(
         named.pinned,
         named.name,
+        if(named.cluster = -1, 'no kind', NULL),
         'unnamed ' || coalesce(named.stable_id, named.cluster)
     ) AS name,
     assignment.distance,

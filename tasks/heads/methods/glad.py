@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sortal.configs.heads import HeadConfig
-from sortal.configs.schema import PartitionConfig
+from sortal.configs.partition import PartitionConfig
 from sortal.tasks.clustering.kmeans import kmeans
 from sortal.tasks.heads.data import BLOCK, Data, Matrix, has_row, write_matrix
 from sortal.tasks.heads.losses.glad import divergence, local_alignment, similarities, transport_loss

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sortal.configs.errors import UsageError
 from sortal.configs.heads import HeadConfig, SicConfig
-from sortal.configs.schema import PartitionConfig
+from sortal.configs.partition import PartitionConfig
 from sortal.storage.rows import FloatArray
 from sortal.tasks.clustering.kmeans import kmeans
 from sortal.tasks.heads.data import BLOCK, Data, Matrix, TextSpace, draw_neighbours

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from image_files import run
-from sortal.configs.captioning import (
+from sortal.configs.modalities import (
     CaptionerConfig,
     CaptionerSettings,
     GivenConfig,

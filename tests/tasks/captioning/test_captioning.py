@@ -7,8 +7,8 @@ import torch
 
 from captioned import Captioned
 from image_files import write
-from sortal.configs.captioning import CocaConfig, GivenConfig, NearestConfig
 from sortal.configs.errors import UsageError
+from sortal.configs.modalities import CocaConfig, GivenConfig, NearestConfig
 from sortal.configs.schema import CaptionsConfig
 from sortal.storage.rows import read_all
 from sortal.storage.vector_sets import open_vectors

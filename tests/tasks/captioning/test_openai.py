@@ -10,8 +10,8 @@ import pytest
 from captioned import Captioned
 from chat_server import ChatServer, good
 from image_files import write
-from sortal.configs.captioning import OpenAiConfig
 from sortal.configs.errors import RunError, TransientError, UsageError
+from sortal.configs.modalities import OpenAiConfig
 
 KEY = "sk-very-secret-0123456789"
 QUICK = {"model": "tiny", "backoff": 0.001, "timeout": 5.0, "retries": 2, "concurrency": 4}

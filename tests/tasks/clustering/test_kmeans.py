@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
 from sortal.configs.errors import UsageError
-from sortal.configs.schema import PartitionConfig
+from sortal.configs.partition import PartitionConfig
 from sortal.storage.rows import ArrayRows
 from sortal.tasks.arrays import normalise
 from sortal.tasks.clustering.kmeans import count_distinct, kmeans, label_rows

@@ -7,7 +7,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from sortal.configs.errors import UsageError
-from sortal.configs.schema import FusionConfig, PartitionConfig, SelectionConfig, TransportConfig
+from sortal.configs.partition import PartitionConfig
+from sortal.configs.schema import FusionConfig, SelectionConfig, TransportConfig
 from sortal.storage.artifacts import Written, publish
 from sortal.storage.hashing import hash_text
 from sortal.storage.rows import read_all

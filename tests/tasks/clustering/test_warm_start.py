@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from sortal.configs.lineage import LineageConfig
-from sortal.configs.schema import PartitionConfig
+from sortal.configs.partition import PartitionConfig
 from sortal.tasks.clustering.kmeans import kmeans
 from sortal.tasks.clustering.warm_start import EarlierFit, fit_cold, fit_warm
 

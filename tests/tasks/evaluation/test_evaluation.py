@@ -10,7 +10,7 @@ from sklearn.metrics import silhouette_score
 
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.evaluation import EvaluationConfig
-from sortal.configs.schema import PartitionConfig
+from sortal.configs.partition import PartitionConfig
 from sortal.storage.artifacts import Written, publish
 from sortal.storage.hashing import hash_text
 from sortal.storage.rows import as_rows

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sortal.configs.lineage import LineageConfig
-from sortal.tasks.lineage.matching import Before, changes, jaccard, match
+from sortal.tasks.lineage.matching import Before, Kindless, changes, jaccard, match
 
 CONFIG = LineageConfig()
 
@@ -112,3 +112,20 @@ def test_jaccard_counts_only_what_both_runs_know():
 @pytest.mark.parametrize("count", [0, 1])
 def test_no_clusters_or_one_is_fine(count):
     assert len(events(np.ones((count, 1)))) == 1
+
+
+def test_images_in_no_cluster_are_one_anothers_match_and_never_a_clusters():
+    shared = np.array([[80, 0, 1], [0, 0, 40], [0, 30, 5]])  # a kind, one that is gone, none
+    ids = np.array([50, 51, -1])
+    kindless = Kindless(ids == -1, np.array([False, False, True]))
+    partner = match(shared, None, CONFIG, kindless)
+    before = Before(ids, shared.sum(axis=1))
+    rows = changes(shared, partner, before, shared.sum(axis=0), 60, CONFIG)
+    assert brief(rows) == [
+        (0, 50, "same", []), (1, 60, "born", []), (-1, -1, "grew", []), (None, 51, "vanished", [-1])
+    ]  # fmt: skip
+    assert (rows[2].shared, rows[2].came, rows[2].went) == (5, 41, 30)
+    first = match(shared[:2], None, CONFIG, Kindless(np.zeros(2, bool), kindless.columns))
+    rows = changes(shared[:2], first, Before(ids[:2], np.array([81, 40])), np.array([80, 0, 41]),
+                   60, CONFIG)  # fmt: skip
+    assert rows[2].stable_id == -1 and rows[2].event == "grew" and rows[1].stable_id == 60

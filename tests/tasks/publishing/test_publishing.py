@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sortal.configs.schema import PartitionConfig, RunConfig
+from sortal.configs.partition import PartitionConfig
+from sortal.configs.schema import RunConfig
 from sortal.storage.artifacts import Written, publish
 from sortal.storage.lake.lake import Lake
 from sortal.tasks.publishing.rows import step_metrics

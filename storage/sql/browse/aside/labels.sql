@@ -2,7 +2,7 @@
     WITH placed AS (
         SELECT DISTINCT key, label, cluster, distance
         FROM assignments JOIN runs USING (run_id) JOIN images USING (scan, collection, key)
-        WHERE run_id = $run AND label IS NOT NULL
+        WHERE run_id = $run AND label IS NOT NULL AND cluster >= 0
     ),
     label_of AS (
         SELECT cluster, max_by(label, (n, label)) AS majority, max(n) / sum(n) AS share

@@ -12,7 +12,7 @@ WITH placed AS (
         ON image.scan = run.scan
         AND image.collection = run.collection
         AND image.key = assignment.key
-    WHERE run.run_id = $run AND image.label IS NOT NULL
+    WHERE run.run_id = $run AND image.label IS NOT NULL AND assignment.cluster >= 0
     GROUP BY ALL
 ),
 

@@ -7,7 +7,7 @@ WITH placed AS (
         row_number() OVER (PARTITION BY cluster ORDER BY distance DESC, key) AS place,
         count(*) OVER (PARTITION BY cluster) AS n
     FROM assignments
-    WHERE run_id = $run
+    WHERE run_id = $run AND cluster >= 0
 )
 
 SELECT

@@ -1,0 +1,80 @@
+"""The graph of nearest neighbours: two rows are joined where one is among the other's nearest."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.storage.rows import FloatArray
+from sortal.tasks.clustering.means import leading_axes
+from sortal.tasks.clustering.neighbours import without_self
+from sortal.tasks.progress import progress
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+_QUERIES = 8192  # rows whose neighbours are sought at once
+_LISTS_PER_ROOT = 4  # lists of the approximate index, times the root of the rows
+_PROBES = 32  # lists that are looked into; docs/performance.md has the share that is found
+_TRAINED_ON = 40  # rows for each list
+_DIM = 128  # directions that are compared
+
+
+Seek = Callable[[FloatArray, int], NDArray[np.int64]]  # rows (b, d), k: the k nearest (b, k)
+
+
+def neighbour_graph(data: FloatArray, n_neighbours: int, seek: Seek) -> "csr_matrix":
+    """Symmetric float32 weights (n, n): 1 where one of two rows is among the other's nearest.
+
+    `seek` finds the nearest of the rows `data` (n, d), n >= 2. Nothing n x n is dense.
+    """
+    from scipy.sparse import csr_matrix  # a run in which nothing changed spares its import
+
+    found = _nearest(data, min(n_neighbours, len(data) - 1), seek)
+    rows = np.repeat(np.arange(len(data), dtype=np.int32), found.shape[1])
+    known = found.ravel() >= 0
+    ones = np.ones(int(known.sum()), dtype=np.float32)
+    shape = len(data), len(data)
+    joined = csr_matrix((ones, (rows[known], found.ravel()[known])), shape)
+    return joined.maximum(joined.T).tocsr()
+
+
+def seeker(data: FloatArray, exact_rows: int, seed: int) -> Seek:
+    """What finds the nearest of the rows `data` (n, d), the nearest first; -1 where there are none.
+
+    They are compared by Euclidean distance, which for unit rows is the order by cosine: with all
+    rows, or where these are more than `exact_rows` along their main directions, with the rows of
+    near lists of an inverted index.
+    """
+    if len(data) <= exact_rows:
+        return lambda block, count: faiss.knn(block, data, min(count, len(data)))[1]
+    axes = leading_axes(data, _DIM)
+    index = _inverted(data, axes, seed)
+    return lambda block, count: index.search(block @ axes, count)[1]
+
+
+def _nearest(data: FloatArray, count: int, seek: Seek) -> NDArray[np.int32]:
+    """The `count` nearest other rows of each, of shape (n, count); -1 where fewer were found."""
+    out = np.empty((len(data), count), dtype=np.int32)
+    with progress("neighbours", len(data), "images") as advance:
+        for start in range(0, len(data), _QUERIES):
+            found = seek(data[start : start + _QUERIES], count + 1)
+            itself = np.arange(start, start + len(found))[:, None]
+            out[start : start + len(found)] = without_self(found, itself, count)
+            advance(len(found))
+    return out
+
+
+def _inverted(data: FloatArray, axes: FloatArray, seed: int) -> faiss.Index:
+    """An index of `data` along `axes`, in lists that are trained on a sample."""
+    dim, lists = axes.shape[1], int(_LISTS_PER_ROOT * np.sqrt(len(data)))
+    index = faiss.IndexIVFFlat(faiss.IndexFlatL2(dim), dim, lists)
+    index.cp.seed, index.cp.niter, index.nprobe = seed % 2**31, 10, _PROBES
+    size = min(len(data), _TRAINED_ON * lists)
+    chosen = np.random.default_rng(seed).choice(len(data), size, replace=False)
+    index.train(data[np.sort(chosen)] @ axes)
+    for start in range(0, len(data), _QUERIES):
+        index.add(data[start : start + _QUERIES] @ axes)
+    return index
