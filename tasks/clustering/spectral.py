@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 
+class _Joined(NamedTuple):
+    """A graph of rows (n, n), and which of its unconnected parts each row (n,) is in."""
+
+    graph: "csr_matrix"
+    of: Labels
+
+
 class _Parted(NamedTuple):
     """Clusters of rows, and what k-means said of their embedding."""
 
@@ -104,9 +111,10 @@ def _part(
     kept = large[of]
     of = (np.cumsum(large) - 1)[of[kept]].astype(np.int32)
     if kept.all():
-        return _cut(data, graph, of, n_clusters, config, rng, known)
+        return _cut(data, _Joined(graph, of), n_clusters, config, rng, known)
     known = None if known is None else known[kept]
-    parted = _cut(data[kept], graph[kept][:, kept], of, n_clusters, config, rng, known)
+    joined = _Joined(graph[kept][:, kept], of)
+    parted = _cut(data[kept], joined, n_clusters, config, rng, known)
     labels = np.empty(len(data), dtype=np.int32)
     labels[kept] = parted.labels
     seek = seeker(data[kept], rule.exact_rows, int(rng.integers(2**31)))
@@ -116,14 +124,14 @@ def _part(
 
 def _cut(
     data: FloatArray,
-    graph: "csr_matrix",
-    of: Labels,
+    joined: _Joined,
     n_clusters: int,
     config: PartitionConfig,
     rng: np.random.Generator,
     known: Labels | None,
 ) -> _Parted:
-    """Clusters of rows whose graph has the unconnected parts `of` (n,): fewer are cut further."""
+    """Clusters of rows: unconnected parts are gathered, or cut further where they are fewer."""
+    graph, of = joined
     n_parts, seed = int(of.max()) + 1, int(rng.integers(2**32))
     if n_parts == n_clusters:
         return _Parted(of)

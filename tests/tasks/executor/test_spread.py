@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from sortal.configs.schema import PartitionConfig, TransportConfig
+from sortal.configs.partition import PartitionConfig
+from sortal.configs.schema import TransportConfig
 from sortal.storage.rows import ArrayRows
 from sortal.storage.vector_sets import FileVectors, write_shards
 from sortal.tasks.clustering.kmeans import kmeans

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sortal.configs import METHOD
 from sortal.configs.partition import PartitionConfig
 from sortal.configs.schema import RunConfig
 from sortal.storage.artifacts import Written, publish
@@ -100,7 +101,9 @@ def test_a_run_is_published_with_everything_its_steps_made(workspace):
     metrics = dict(rows(workspace, "SELECT name, value FROM metrics"))
     assert metrics["acc"] == 0.75 and metrics["partition.inertia"] == 2.5
     assert metrics["seconds.images"] == 1.5 and metrics["peak_mb.partition"] == 100
-    assert rows(workspace, "SELECT method, seconds, labels_used FROM runs") == [("cae", 3.0, False)]
+    assert rows(workspace, "SELECT method, seconds, labels_used FROM runs") == [
+        (METHOD, 3.0, False)
+    ]
     kept = json.loads(run.file(workspace, "run.json").read_text())
     assert (kept["run_id"], kept["metrics"]) == (run_id, metrics)
 

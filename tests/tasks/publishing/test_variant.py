@@ -6,7 +6,7 @@ from sortal.configs.load import make_config
 from sortal.configs.presets import preset_names
 from sortal.tasks.publishing.variant import variant_of
 
-BASE = {"source": "pets", "n_clusters": 4}
+BASE = {"source": "pets", "n_clusters": 4, "method": "cae"}
 
 
 @pytest.mark.parametrize("method", preset_names())
