@@ -61,8 +61,8 @@ def ranked(
 ) -> list[list[Term]]:
     """The best nouns of each cluster, best first, from mean vectors `centres` (C, d).
 
-    `votes` (C, K) are shares of images by concept; a term is as sure as the lower of both shares.
-    An empty cluster has no terms.
+    `votes` (C, K) are shares of images by concept; a term is as sure as the lower of both shares,
+    with one image more that bears nothing out: few images say little. An empty cluster has no terms.
     """
     overall = np.zeros(len(evidence.concepts.names))
     for part, shares in evidence.shares(centres):
@@ -73,7 +73,8 @@ def ranked(
         scores = scores_of(shares, overall, evidence.concepts)
         borne = votes[part].toarray()
         for row, size in enumerate(sizes[part]):
-            own = _terms(evidence.concepts, shares[row], scores[row], borne[row])
+            sure = np.minimum(shares[row], borne[row]) * (size / (size + 1))
+            own = _terms(evidence.concepts, shares[row], scores[row], sure)
             found.append(own if size else [])
     return found
 
@@ -82,7 +83,7 @@ def _terms(
     concepts: Concepts,
     shares: NDArray[np.floating],
     scores: NDArray[np.float64],
-    votes: NDArray[np.floating],
+    sure: NDArray[np.floating],
 ) -> list[Term]:
     order = np.argsort(-scores, kind="stable")[:_CANDIDATES]
     return [
@@ -91,7 +92,7 @@ def _terms(
             word=concepts.names[place],
             share=float(shares[place]),
             score=float(scores[place]),
-            confidence=float(min(shares[place], votes[place])),
+            confidence=float(sure[place]),
         )
         for place in order
         if scores[place] > 0

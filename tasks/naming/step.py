@@ -73,7 +73,7 @@ class Shown(NamedTuple):
     labels: NDArray[np.int64]
 
 
-@step("names", NameClustersInputs, version=2)
+@step("names", NameClustersInputs, version=3)
 def name_clusters(folder: Path, workspace: Workspace, inputs: NameClustersInputs) -> Written:
     """Write `clusters.parquet` and `terms.parquet`; a cluster without a sure name has none."""
     assignments = pq.read_table(inputs.partition.file(workspace, ASSIGNMENTS))
