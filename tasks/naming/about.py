@@ -1,6 +1,6 @@
 """What names are worth, in words, for the report and the terminal."""
 
-_UNSEEN = ("action", "colour", "material", "style")  # criteria that are no kinds of things
+_UNSEEN = ("colour", "material", "style")  # criteria that are no kinds of things
 
 
 def about_names(encoder: str, criterion: str | None = None) -> str:
@@ -8,8 +8,8 @@ def about_names(encoder: str, criterion: str | None = None) -> str:
     if encoder == "conse" and criterion in _UNSEEN:
         return (
             f"Encoder conse knows 1,000 kinds of things and sees no {criterion}: it goes by what "
-            "words of things suggest, so that this is a guess. A CLIP encoder sees it "
-            "(`sortal encoders`)."
+            "words of things suggest, so do not believe these kinds and names. A CLIP encoder sees "
+            "it (`sortal encoders`)."
         )
     if encoder == "conse":
         return (

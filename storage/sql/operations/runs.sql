@@ -1,5 +1,5 @@
 SELECT
-    runs.run_id, runs.collection, runs.method, runs.encoder, runs.n_clusters,
+    runs.run_id, runs.collection, runs.method, runs.criterion, runs.encoder, runs.n_clusters,
     runs.n_images, runs.n_failed, runs.random_state, metrics.value AS acc,
     round(runs.wall_seconds, 1) AS wall_seconds
 FROM runs

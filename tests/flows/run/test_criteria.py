@@ -18,6 +18,7 @@ from sortal.flows.run.plan import plan_of
 from sortal.flows.run.result import RunResult
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
+from sortal.tasks.naming.about import about_names
 
 SHAPES = ("circle", "square", "triangle")
 COLOURS = ("red", "green", "blue", "yellow")
@@ -180,3 +181,8 @@ def test_a_dry_run_counts_the_terms_that_have_vectors(folder):
     where = {"source": f"vectors:{folder}", "workspace": folder.parent / "new"}
     plan = plan_of(make_config({**where, "n_clusters": 4, "by": "colour", "method": "cae"}))
     assert plan["by"] == "colour" and plan["texts"]["noun"]["texts"] == len(COLOURS)
+
+
+def test_what_an_encoder_cannot_see_is_said():
+    assert "sees no colour" in about_names("conse", "colour")
+    assert "sees no" not in about_names("conse", "scene") + about_names("vectors:x", "colour")
