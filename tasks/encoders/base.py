@@ -13,7 +13,7 @@ from sortal.tasks.encoders.text_batches import Advance, silent
 
 PLAIN = ("{}",)
 CHOOSING = ("a {}",)  # of a corpus from which few texts are kept [infer]
-SIC_TEMPLATES = ("a photo of a {}.",)
+SIC_TEMPLATES = ("a photo of a {}",)
 TAC_TEMPLATES = (  # docs/methods.md#prompt-templates, the ensemble of CLIP's own zero-shot notebook
     "itap of a {}.",
     "a bad photo of the {}.",
@@ -68,12 +68,18 @@ class Encoder(Protocol):
 
 
 def templates_of(section: NounsConfig | CaptionsConfig, encoder: EncoderInfo) -> tuple[str, ...]:
-    """The prompt templates of a corpus under an encoder. Captions and ready vectors have none."""
+    """The prompt templates of a corpus under an encoder. Captions and ready vectors have none.
+
+    Nor do named ones apply to an encoder that was taught no such sentences, as `conse`, which
+    compares words: they are a paper's, for CLIP.
+    """
     if isinstance(section, CaptionsConfig) or EncoderSpec.parse(encoder.spec).where:
         return PLAIN
-    listed = LISTED.get(section.names) if encoder.templates != PLAIN else None
-    named = {"auto": listed or encoder.templates, "tac": TAC_TEMPLATES, "sic": SIC_TEMPLATES}
     chosen = section.templates
+    if isinstance(chosen, str) and encoder.templates == PLAIN:
+        return PLAIN
+    own = LISTED.get(section.names) or encoder.templates
+    named = {"auto": own, "tac": TAC_TEMPLATES, "sic": SIC_TEMPLATES}
     templates = named[chosen] if isinstance(chosen, str) else tuple(chosen)
     wrong = next((template for template in templates if template.count("{}") != 1), None)
     if wrong is not None or not templates:

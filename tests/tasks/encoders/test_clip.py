@@ -144,7 +144,9 @@ def test_templates_follow_the_section_and_the_encoder(tiny_spec):
     clip_info, conse_info = describe(tiny_spec), describe("conse")
     assert templates_of(NounsConfig(), clip_info) == TAC_TEMPLATES
     assert templates_of(NounsConfig(), conse_info) == PLAIN
-    assert templates_of(NounsConfig(templates="sic"), conse_info) == SIC_TEMPLATES
+    assert templates_of(NounsConfig(templates="sic"), clip_info) == SIC_TEMPLATES
+    assert templates_of(NounsConfig(templates="sic"), conse_info) == PLAIN  # it compares words
+    assert templates_of(NounsConfig(templates=("my {}",)), conse_info) == ("my {}",)
     assert templates_of(NounsConfig(templates=("my {}",)), clip_info) == ("my {}",)
     assert templates_of(CaptionsConfig(), clip_info) == PLAIN
     assert selection_templates_of(NounsConfig(), clip_info) == CHOOSING
