@@ -1,14 +1,17 @@
-"""Further modalities of an image, each under a name, and who writes the caption of an image."""
+"""What a run knows besides pixels: further modalities, captions and who writes them, classes."""
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from sortal.configs.errors import UsageError
+from sortal.configs.heads import HeadConfig
 from sortal.configs.section import Runtime, Section
 
+LABELS = "labels"  # whose names are those of the classes
 BUILT_IN = ("image", "noun", "caption")  # the image's own vector and its counterparts
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -119,3 +122,33 @@ class CaptionerConfig(Section):
         """The section of `kind`, the only one that matters."""
         found: CaptionerSettings = getattr(self, self.kind)
         return found
+
+
+class ClassesConfig(Section):
+    """The names of the kinds, where they are given: each image goes to the nearest name."""
+
+    # none: kinds are found. labels: the names that the images' labels have. Else a text file with
+    # a name a line.
+    names: str = "none"
+    templates: tuple[str, ...] | Literal["auto", "tac", "sic"] = "auto"  # as nouns.templates
+
+    @property
+    def given(self) -> bool:
+        """Whether there are any."""
+        return self.names != "none"
+
+    @property
+    def file(self) -> Path | None:
+        """The file of names, where they come from one."""
+        return Path(self.names).expanduser() if self.names not in ("none", LABELS) else None
+
+
+def supervision_of(classes: ClassesConfig, head: HeadConfig) -> str | None:
+    """What a run knows besides its images and general texts, in words; None: nothing.
+
+    Such a run is a ceiling: views that compare methods leave it out.
+    """
+    if classes.given:
+        return f"class names from {'labels' if classes.file is None else 'a file'}"
+    by_labels = head.selection == "paper" and head.method != "none"
+    return "epochs picked by labels" if by_labels else None

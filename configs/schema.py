@@ -23,7 +23,12 @@ from sortal.configs.executor import LOCAL, ExecutorName, RayConfig
 from sortal.configs.heads import HeadConfig
 from sortal.configs.lineage import LineageConfig
 from sortal.configs.looks import LooksConfig
-from sortal.configs.modalities import CaptionerConfig, ModalityConfig, check_names
+from sortal.configs.modalities import (
+    CaptionerConfig,
+    ClassesConfig,
+    ModalityConfig,
+    check_names,
+)
 from sortal.configs.partition import PartitionConfig
 from sortal.configs.presets import load_preset, with_criterion, with_present_names
 from sortal.configs.remote import RemoteConfig, name_of, without_secrets
@@ -190,6 +195,7 @@ class RunConfig(Section):
     modalities: dict[str, ModalityConfig] = Renamed({}, "views")  # further ones of each image
     captioner: CaptionerConfig = CaptionerConfig()
     encoder: EncoderConfig = EncoderConfig()
+    classes: ClassesConfig = ClassesConfig()  # whose names are given
     nouns: NounsConfig = NounsConfig()
     captions: CaptionsConfig = CaptionsConfig()
     selection: SelectionConfig = SelectionConfig()
@@ -256,9 +262,10 @@ class RunConfig(Section):
         return modalities
 
     def unread(self) -> set[str]:
-        """How a choice is made, where there is nothing to choose, and a criterion without one."""
+        """How a choice is made where there is none; a criterion, classes that are not given."""
         off = {"choose": not self.choose.candidates, "count": not self.count.chosen}
         off["by"] = self.by is None
+        off["classes"] = not self.classes.given
         return {name for name, unused in off.items() if unused}
 
     @property

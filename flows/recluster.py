@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 from prefect import flow
 
+from sortal.configs.modalities import supervision_of
 from sortal.configs.schema import RunConfig
-from sortal.flows.run.choice import choose_count, choose_settings
+from sortal.flows.run.choice import choose_count, choose_settings, name_classes
 from sortal.flows.run.clusters import find_clusters, follow, fuse_images, name, tree_of
 from sortal.flows.run.context import Run, Steps
 from sortal.flows.run.guard import alone
@@ -52,11 +53,12 @@ def cluster_images(run: Run, clock: Clock) -> tuple[Run, Artifact]:
     Returns the run with what it continued from, and the published run.
     """
     config = run.config
+    supervision = supervision_of(config.classes, config.head)
     check_modalities(config)
     images = read_images(run, config.source)
     run = run.continued(images.scan)
     learnt = read_images(run, config.train, "train.") if config.train else images
-    run = choose_count(run, images, learnt)
+    run = choose_count(name_classes(run, images), images, learnt)
     spaces = semantic_spaces(run, images, learnt)
     run = choose_settings(run, images, spaces)
     fused = fuse_images(run, images.vectors, spaces)
@@ -78,7 +80,8 @@ def cluster_images(run: Run, clock: Clock) -> tuple[Run, Artifact]:
         lineage=lineage,
         metrics=metrics,
         steps=dict(run.steps.done),
-        labels_used=config.head.selection == "paper" and config.head.method != "none",
+        labels_used=supervision is not None,
+        supervision=supervision,
         clock=clock,
     )
     return run, published

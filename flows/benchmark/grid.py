@@ -18,6 +18,7 @@ from sortal.storage.hashing import fingerprint
 from sortal.storage.lake.cells import known_runs
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
+from sortal.tasks.classes.step import class_names
 from sortal.tasks.corpora.step import load_captions, load_nouns
 from sortal.tasks.datasets.collections import Collection, find_collection
 from sortal.tasks.embedding.texts import packaged
@@ -162,6 +163,8 @@ def _corpora(workspace: Workspace, cell: RunConfig, encoder: EncoderInfo) -> lis
         found.append(load_nouns.fingerprint(workspace, config=cell.nouns, encoder=spec))
     if cell.captions.source != "none":
         found.append(load_captions.fingerprint(workspace, config=cell.captions, encoder=spec))
+    if cell.classes.file:
+        found.append(class_names.fingerprint(workspace, config=cell.classes))
     return found
 
 

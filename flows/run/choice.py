@@ -1,18 +1,49 @@
 """What a run chooses without labels: how many clusters, and how images are compared."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
 from sortal.configs.errors import UsageError
+from sortal.configs.modalities import supervision_of
+from sortal.flows.run.check import check_size
 from sortal.flows.run.context import Images, Run, Space
 from sortal.flows.run.spaces import semantic_spaces, transport_read
 from sortal.storage.artifacts import Artifact
 from sortal.tasks.choose.candidates import Candidate, candidates_of, with_candidate
 from sortal.tasks.choose.step import choose, chosen_by
+from sortal.tasks.classes.step import class_names
 from sortal.tasks.count.step import count_clusters
 from sortal.tasks.lineage.previous_run import Past
 
-ROLE, COUNT, DRAFT = "choice", "count", "draft."
+log = logging.getLogger("sortal")
+
+ROLE, COUNT, DRAFT, CLASSES = "choice", "count", "draft.", "classes"
+
+
+def name_classes(run: Run, images: Images) -> Run:
+    """The run with as many clusters as classes are given; itself where none are.
+
+    Raises UsageError where another number is asked for.
+    """
+    config = run.config
+    if not config.classes.given:
+        return run
+    scan = None if config.classes.file else images.scan
+    found = run.do(class_names, CLASSES, config=config.classes, scan=scan)
+    if not config.count.chosen and config.n_clusters != found.rows:
+        raise UsageError(
+            f"n_clusters (-k) must be the number of classes named, {found.rows:,}, got "
+            f"{config.n_clusters:,}; leave -k out"
+        )
+    log.warning(
+        "this run has %s: it is a ceiling for methods without",
+        supervision_of(config.classes, config.head),
+    )
+    given = config.count.model_copy(update={"chosen": False})
+    settled = config.model_copy(update={"n_clusters": found.rows, "count": given})
+    check_size(settled, images.scan, config.source)
+    return replace(run, config=settled)
 
 
 def choose_count(run: Run, images: Images, learnt: Images) -> Run:

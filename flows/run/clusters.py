@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 
+from sortal.flows.run.choice import CLASSES
 from sortal.flows.run.context import Images, Run, Space
 from sortal.flows.run.modalities import make_modalities
 from sortal.flows.run.spaces import solve, transport_read
 from sortal.storage.artifacts import Artifact
+from sortal.tasks.classes.step import name_by_class, zero_shot
 from sortal.tasks.clustering.step import partition
+from sortal.tasks.embedding.step import embed_texts
+from sortal.tasks.encoders.base import templates_of
 from sortal.tasks.fusion.step import fuse
 from sortal.tasks.heads.inputs import HeadInputs
 from sortal.tasks.heads.step import head
@@ -45,11 +49,28 @@ def find_clusters(
     run: Run, images: Images, learnt: Images, spaces: Mapping[str, Space], fused: Artifact
 ) -> Artifact:
     """The cluster of every image, under the role `partition`."""
+    if run.config.classes.given:
+        return _find_classes(run, images)
     if run.config.head.method == "none":
         return _parted(run, fused)
     if run.config.train is None:
         return _train(run, "partition", images, spaces, fused)
     return _by_head_of(run, learnt, images, spaces)
+
+
+def _find_classes(run: Run, images: Images) -> Artifact:
+    """The class of every image, under the role `partition`."""
+    classes = run.steps.done[CLASSES]
+    nouns = run.config.nouns.model_copy(update={"templates": run.config.classes.templates})
+    texts = run.do(
+        embed_texts,
+        f"{CLASSES}.text_vectors",
+        corpus=classes,
+        templates=templates_of(nouns, run.encoder),
+        encoder=run.config.encoder,
+        encoder_fingerprint=run.encoder.fingerprint,
+    )
+    return run.do(zero_shot, "partition", images=images.vectors, classes=classes, texts=texts)
 
 
 def _parted(run: Run, fused: Artifact) -> Artifact:
@@ -140,6 +161,8 @@ def head_inputs(
 
 def name(run: Run, images: Images, spaces: Mapping[str, Space], clusters: Artifact) -> Artifact:
     """What each cluster is called: every corpus names, also those that are not fused."""
+    if run.config.classes.given:
+        return run.do(name_by_class, "names", partition=clusters, config=run.config.naming)
     return run.do(
         name_clusters,
         "names",

@@ -52,4 +52,5 @@ def measure(
 
 
 def _by_kmeans(config: RunConfig) -> bool:
-    return config.head.method == "none" and config.partition.method == "kmeans"
+    given = config.classes.given or config.head.method != "none"
+    return not given and config.partition.method == "kmeans"

@@ -39,6 +39,7 @@ def further(config: RunConfig) -> dict[str, ModalityConfig]:
 
 def check_modalities(config: RunConfig) -> None:
     """Refuse modalities and texts that the method lacks, and encoders that embed no texts."""
+    _check_classes(config)
     for name, source in (("noun", config.nouns.source), ("caption", config.captions.source)):
         if source == "none" and name in config.head.reads.texts:
             raise UsageError(
@@ -53,6 +54,16 @@ def check_modalities(config: RunConfig) -> None:
             describe_text(modality.encoder)
         if modality.kind == "captions":
             check_captioner(config.captioner, config.captions)
+
+
+def _check_classes(config: RunConfig) -> None:
+    """Refuse names of classes where the method would do something else with images."""
+    fused = config.nouns.fuse or config.captions.fuse or config.fusion.centred
+    if config.classes.given and (fused or config.head.method != "none" or config.choose.candidates):
+        raise UsageError(
+            f"classes.names is for images as they are, without head, choice or anything fused, got "
+            f"the method {config.method_name} with other settings; use --method zero-shot"
+        )
 
 
 def check_texts(config: RunConfig) -> None:

@@ -32,6 +32,7 @@ class RunRow(TypedDict):
     variant: str | None
     criterion: str | None
     vocabulary: str | None
+    supervision: str | None
 
 
 def series_of(

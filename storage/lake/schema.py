@@ -50,6 +50,7 @@ VIEWS = (
     "cluster_cards",
     "scores",
     "leaderboard",
+    "ceilings",
     "ablation",
     "significance",
     "candidates",

@@ -39,6 +39,7 @@ COMMENT ON VIEW criteria IS 'the images of the newest run by each criterion, and
 COMMENT ON VIEW cluster_cards IS 'clusters with nouns, captions, a typical image';
 COMMENT ON VIEW scores IS 'the newest labelled run of each method and seed, in the method''s newest settings, scored';
 COMMENT ON VIEW leaderboard IS 'methods: mean and spread over seeds, no labels seen';
+COMMENT ON VIEW ceilings IS 'methods that were given class names, or epochs by labels: for orientation alone';
 COMMENT ON VIEW ablation IS 'the same by settings, and how far behind the best';
 COMMENT ON VIEW significance IS 'two methods on the same seeds: difference and p';
 COMMENT ON VIEW label_free IS 'figures that need no labels, next to NMI';

@@ -92,6 +92,18 @@ def name_clusters(folder: Path, workspace: Workspace, inputs: NameClustersInputs
     return Written(rows=n_clusters, facts={"names": named.names[:100]})
 
 
+def write_names(
+    folder: Path, assignments: pa.Table, names: list[str], config: NamingConfig
+) -> None:
+    """Write the files of `name_clusters` for clusters whose names are given, with no terms."""
+    count = len(names)
+    named = Named([*names], [[]] * count, [None] * count, concepts_of(_NONE))
+    captions: list[list[Caption]] = [[]] * count
+    clusters = representatives(assignments, count, config.representatives)
+    pq.write_table(_clusters(clusters, named, captions), folder / "clusters.parquet")
+    pq.write_table(_term_rows(named, captions, config), folder / "terms.parquet")
+
+
 _NONE = pa.table({"text": pa.array([], pa.string())})
 
 

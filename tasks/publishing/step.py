@@ -38,7 +38,7 @@ from sortal.tasks.publishing.rows import (
     tables_of,
 )
 from sortal.tasks.publishing.variant import variant_of
-from sortal.tasks.step import step
+from sortal.tasks.step import optional, step
 
 _USERINFO = re.compile(r"(?<=://)([^/@\s:\"]*):[^/@\s\"]*@")
 
@@ -76,6 +76,7 @@ class CommitInputs:
     lineage: Artifact | None = None
     labels_used: bool = False
     clock: Clock | None = None
+    supervision: str | None = optional()
 
     @property
     def parts(self) -> RunParts:
@@ -98,7 +99,8 @@ def commit(folder: Path, workspace: Workspace, inputs: CommitInputs) -> Written:
     `steps` are the artifacts the run is made of, by role: their costs and numeric facts become
     metrics, and the table `artifacts` says where they are.
     `lineage` gives clusters the names and ids they keep; without it, names are the run's own.
-    `labels_used` marks a method that saw labels; the views compare only the others.
+    `labels_used` marks a run that saw labels or class names, `supervision` says which; views that
+    compare methods leave it out.
     Facts: run_id, n_images, n_failed, metrics (what evaluation wrote). What the lake already
     holds, from a run that was cut off after publishing, keeps its id.
     """
@@ -155,6 +157,7 @@ def row_of(inputs: CommitInputs, n_images: int, n_failed: int) -> RunRow:
         "variant": variant_of(config),
         "criterion": config.by,
         "vocabulary": Path(config.nouns.vocabulary).name if config.nouns.vocabulary else None,
+        "supervision": inputs.supervision,
     }
 
 

@@ -56,6 +56,7 @@ def run_row(number: int = 0, **changes: Any) -> RunRow:
         "variant": None,
         "criterion": None,
         "vocabulary": None,
+        "supervision": None,
     }
     row |= changes  # type: ignore[typeddict-item]
     return row | {"series": changes.get("series", series_of(**row))}  # type: ignore[return-value]
