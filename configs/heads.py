@@ -190,10 +190,34 @@ class SacConfig(Section):
         return Reads(("image", self.modality), ("image",))
 
 
+class TurtleConfig(Section):
+    """TURTLE's spaces and its two levels (docs/methods.md#turtle)."""
+
+    modalities: tuple[str, ...] = ("image", "noun")  # the spaces: one or more
+    balance: float = Field(10.0, ge=0.0)  # gamma: weight of each space's entropy of the mean
+    inner_steps: int = Field(10, ge=1)  # of a space's classifier before each step of the labels
+    scale: float = Field(10.0, gt=0.0)  # length of the input vectors [infer]
+
+    @field_validator("modalities")
+    @classmethod
+    def _some(cls, modalities: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(modalities)) < max(1, len(modalities)):
+            raise UsageError(
+                "head.turtle.modalities must name one or more modalities, each once, got "
+                f"{list(modalities)}; take image, noun, caption or a name under `modalities`"
+            )
+        return modalities
+
+    @property
+    def reads(self) -> Reads:
+        """All of its spaces, and it decides by them."""
+        return Reads(self.modalities, self.modalities)
+
+
 class HeadConfig(Section):
     """The head trained on the frozen vectors; "none" partitions by k-means instead."""
 
-    method: Literal["none", "tac", "sic", "mca", "sac", "glad"] = "none"
+    method: Literal["none", "tac", "sic", "mca", "sac", "glad", "turtle"] = "none"
     # fixed: the last epoch counts. paper: the epoch that agrees best with the labels, as SIC's
     # and SAC's scripts do; for reproduction only, and the lake says so.
     selection: Literal["fixed", "paper"] = "fixed"
@@ -203,6 +227,7 @@ class HeadConfig(Section):
     mca: McaConfig = McaConfig()
     glad: GladConfig = GladConfig()
     sac: SacConfig = SacConfig()
+    turtle: TurtleConfig = TurtleConfig()
 
     @property
     def reads(self) -> Reads:

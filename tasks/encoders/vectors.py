@@ -273,6 +273,7 @@ def look_up(folder: Path, wanted: Sequence[str]) -> FloatArray:
     if lacking is not None:
         raise UsageError(
             f"vectors:{folder} must hold a vector for every text; {len(place) - len(seen)} of"
-            f" {len(place)} have none, first {lacking!r}; set the corpus' source to vectors"
+            f" {len(place)} have none, first {lacking!r}; add it to a file"
+            " *texts*.parquet there, or set the corpus' source to vectors"
         )
     return found[[place[text] for text in wanted]]

@@ -47,7 +47,7 @@ def write_texts(folder: Path, name: str, seed: int) -> None:
     pq.write_table(table, folder / f"{name}s.parquet")
 
 
-HEADS = ("tac", "sic", "mca", "sac", "glad")
+HEADS = ("tac", "sic", "mca", "sac", "glad", "turtle")
 
 
 @pytest.fixture(scope="module")
