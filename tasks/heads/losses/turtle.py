@@ -9,11 +9,16 @@ BETAS, SMALL = (0.9, 0.999), 1e-8  # Adam's
 
 
 class Adam(NamedTuple):
-    """What Adam remembers of weights (C, d + 1); `taken`, all alike, is how many steps it took."""
+    """What Adam remembers of weights (C, d + 1), and how many steps it took, (1,)."""
 
     first: Tensor
     second: Tensor
     taken: Tensor
+
+    @classmethod
+    def of(cls, weights: Tensor) -> "Adam":
+        """Before the first step."""
+        return cls(torch.zeros_like(weights), torch.zeros_like(weights), weights.new_zeros(1))
 
 
 def scores(rows: Tensor, weights: Tensor) -> Tensor:

@@ -57,8 +57,8 @@ class Turtle(Method):
             self.tasks[name] = TaskEncoder(dim, clusters, own)
             first = uniform(clusters, dim + 1, data.torch_generator(CLASSIFIERS + number))
             self.register_buffer(f"classifier_{name}", first)
-            for part in Adam._fields:
-                self.register_buffer(f"{part}_{name}", torch.zeros_like(first))
+            for part, value in Adam.of(first)._asdict().items():
+                self.register_buffer(f"{part}_{name}", value)
 
     def restore(self, weights: dict[str, Tensor]) -> None:
         """The task encoders of a finished training."""

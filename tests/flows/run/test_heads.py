@@ -191,7 +191,7 @@ def test_a_batch_that_must_collapse_is_refused_before_anything_is_embedded(tmp_p
 
 
 def test_a_batch_larger_than_the_collection_is_made_to_fit_and_the_lake_says_so(tmp_path, folder):
-    run = Run(tmp_path, folder, "tac", "head.trainer.batch_size=512")
+    run = Run(tmp_path, folder, "mca", "head.trainer.batch_size=512")
     assert run.clusters.facts["batch_size"] == N_IMAGES // 7
     with Lake(run.workspace, read_only=True) as lake:
         size = "SELECT value FROM metrics WHERE name = 'partition.batch_size'"

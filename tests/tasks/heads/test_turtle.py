@@ -16,7 +16,7 @@ def rows(*shape, seed=0):
 def test_a_classifiers_steps_are_those_of_pytorchs_adam_on_the_disagreement():
     z, labels = rows(7, 5), rows(7, 3, seed=1).softmax(dim=1)
     own, other = rows(3, 6, seed=2), torch.nn.Parameter(rows(3, 6, seed=2))
-    state = Adam(*(torch.zeros(3, 6) for _ in Adam._fields))
+    state = Adam.of(own)
     adam = torch.optim.Adam([other], lr=0.01)
     for _ in range(4):
         descend(own, state, z, labels, 0.01)
