@@ -21,8 +21,9 @@ def test_there_are_commands_to_try():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_page_makes_a_configuration(command):
     words = shlex.split(command)
-    after = {flag: words[words.index(flag) + 1] for flag in ("-k", "--method")}
+    after = {flag: words[words.index(flag) + 1] for flag in ("-k", "--method") if flag in words}
     settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
-    values = {"source": words[2], "n_clusters": int(after["-k"]), "method": after["--method"]}
+    values = {"source": words[2], "n_clusters": after.get("-k"), "method": after["--method"]}
     config = make_config(values, settings)
-    assert config.modalities and set(config.modalities) <= set(config.head.reads.modalities)
+    assert config.modalities or config.classes.given
+    assert set(config.modalities) <= set(config.head.reads.modalities)

@@ -43,7 +43,7 @@ def test_what_runs_nothing_imports_no_torch(tmp_path: Path):
         "atexit.register(lambda: print('TORCH', 'torch' in sys.modules))\n" + RUN
     )
     where = ["-w", str(tmp_path / "workspace")]
-    for method in ("cae", "tac"):
+    for method in ("cae", "glad"):
         run = ["cluster", str(tmp_path / "photos"), "-k", "2", "--method", method, "--dry-run"]
         done = sortal(*run, *where, code=code)
         assert done.returncode == 0, done.stderr
