@@ -152,11 +152,13 @@ class FusionConfig(Section):
     image_weight: float = Field(1.0, gt=0.0, le=1000.0)  # of the image, where all others weigh 1
     evened: int = Field(0, ge=0)  # leading directions kept, their spread evened; 0: all, as it is
     centred: bool = True
+    modalities: tuple[str, ...] = ()  # further ones that are fused too, by their names
 
     def unread(self) -> set[str]:
         """What is off changes nothing, nor what was made before it could be on."""
         unweighted = self.weights == "adaptive" or self.image_weight == 1.0
         off = {"image_weight": unweighted, "evened": not self.evened}
+        off["modalities"] = not self.modalities
         return {name for name, unused in off.items() if unused}
 
 

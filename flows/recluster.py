@@ -61,7 +61,7 @@ def cluster_images(run: Run, clock: Clock) -> tuple[Run, Artifact]:
     run = choose_count(name_classes(run, images), images, learnt)
     spaces = semantic_spaces(run, images, learnt)
     run = choose_settings(run, images, spaces)
-    fused = fuse_images(run, images.vectors, spaces)
+    fused = fuse_images(run, images, spaces)
     clusters = find_clusters(run, images, learnt, spaces, fused)
     names = name(run, images, spaces, clusters)
     lineage = follow(run, clusters, names) if config.continues else None

@@ -116,8 +116,10 @@ def assign(
 
 
 def warn_of_modalities(run: StoredRun) -> None:
-    """Warn where the run's head decides by modalities that new images are placed without."""
-    lacking = [name for name in run.config.head.reads.deciding if name not in BUILT_IN]
+    """Warn where the run decides by modalities that new images are placed without."""
+    by_head = run.config.head.method != "none"
+    read = run.config.head.reads.deciding if by_head else run.config.fusion.modalities
+    lacking = [name for name in read if name not in BUILT_IN]
     if lacking:
         log.warning(
             "run %s decides by %s too, which new images are placed without: some may lie elsewhere",

@@ -8,6 +8,7 @@ from sortal.configs.errors import UsageError
 from sortal.configs.modalities import supervision_of
 from sortal.flows.run.check import check_size
 from sortal.flows.run.context import Images, Run, Space
+from sortal.flows.run.modalities import make_modalities
 from sortal.flows.run.spaces import semantic_spaces, transport_read
 from sortal.storage.artifacts import Artifact
 from sortal.tasks.choose.candidates import Candidate, candidates_of, with_candidate
@@ -69,6 +70,7 @@ def choose_count(run: Run, images: Images, learnt: Images) -> Run:
         transports={name: space.transport for name, space in used.items()},
         transport=transport_read(run, used),
         fusion=compared.fusion.model_copy(update={"evened": 0}),
+        modalities=make_modalities(run, images, spaces.get("caption"), compared.fusion.modalities),
         config=count,
         random_state=run.config.random_state,
         earlier=run.past.roles.get(COUNT),

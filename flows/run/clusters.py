@@ -23,20 +23,22 @@ _LEVELS = ("kinds", "top")  # roles of what is above the clusters, from fine to 
 
 
 def fuse_images(
-    run: Run, images: Artifact, spaces: Mapping[str, Space], role: str = "fused"
+    run: Run, images: Images, spaces: Mapping[str, Space], role: str = "fused"
 ) -> Artifact:
     """One vector an image, from the spaces that the method fuses; the others only name clusters."""
+    captions, names = spaces.get("caption"), run.config.fusion.modalities
     fused = {"noun": run.config.nouns.fuse, "caption": run.config.captions.fuse}
     chosen = {name: space for name, space in spaces.items() if fused[name]}
     return run.do(
         fuse,
         role,
-        images=images,
+        images=images.vectors,
         spaces={name: space.texts for name, space in chosen.items()},
         transports={name: space.transport for name, space in chosen.items()},
         transport=transport_read(run, chosen),
         config=run.config.fusion,
         earlier=_evened_before(run) if role == "fused" else None,
+        modalities=make_modalities(run, images, captions, names),
     )
 
 
@@ -115,7 +117,7 @@ def _by_head_of(run: Run, learnt: Images, images: Images, spaces: Mapping[str, S
         )
         for name, space in spaces.items()
     }
-    fused = fuse_images(run, learnt.vectors, seen, "train.fused")
+    fused = fuse_images(run, learnt, seen, "train.fused")
     trained = _train(run, "train.partition", learnt, seen, fused)
     parts = {"image_vectors": learnt.vectors, "partition": trained}
     if run.config.fusion.evened:
@@ -155,7 +157,7 @@ def head_inputs(
         n_clusters=config.n_clusters,
         random_state=config.random_state,
         scan=images.scan if config.head.selection == "paper" else None,
-        modalities=make_modalities(run, images, spaces.get("caption")) or None,
+        modalities=make_modalities(run, images, spaces.get("caption"), reads.modalities),
     )
 
 

@@ -1,5 +1,7 @@
 """Further modalities of a run's images: which its method reads, and the steps that make them."""
 
+from collections.abc import Sequence
+
 from sortal.configs import CAPTIONS
 from sortal.configs.errors import UsageError
 from sortal.configs.modalities import BUILT_IN, ModalityConfig
@@ -26,20 +28,45 @@ _OWN = ("auto", "vectors", CAPTIONS)  # sources that mean the texts beside ready
 
 def further(config: RunConfig) -> dict[str, ModalityConfig]:
     """The configured modalities that the run's method reads; UsageError for one it lacks."""
-    names = [name for name in config.head.reads.modalities if name not in BUILT_IN]
+    return {
+        **_named(config, f"head.{config.head.method}", config.head.reads.modalities),
+        **_named(config, "fusion.modalities", config.fusion.modalities),
+    }
+
+
+def _named(config: RunConfig, setting: str, given: Sequence[str]) -> dict[str, ModalityConfig]:
+    names = [name for name in given if name not in BUILT_IN]
     lacking = [name for name in names if name not in config.modalities]
     if lacking:
         known = ", ".join([*BUILT_IN, *config.modalities])
         raise UsageError(
-            f"head.{config.head.method} must name modalities of the run ({known}), got "
+            f"{setting} must name modalities of the run ({known}), got "
             f"{lacking[0]!r}; set modalities.{lacking[0]}.kind to column, captions or vectors"
         )
     return {name: config.modalities[name] for name in names}
 
 
+def _check_fused(config: RunConfig) -> None:
+    """Refuse what cannot be fused, or would not be."""
+    names = config.fusion.modalities
+    own = next((name for name in names if name in BUILT_IN), None)
+    if own or len(set(names)) < len(names):
+        raise UsageError(
+            f"fusion.modalities must name further modalities, each once, got {list(names)}; the "
+            "image always is fused, nouns and captions by nouns.fuse and captions.fuse"
+        )
+    if names and (config.choose.candidates or config.train):
+        raise UsageError(
+            f"fusion.modalities needs a method that does not choose what is fused, and no train "
+            f"split, got {', '.join(names)} with "
+            f"{'a train split' if config.train else config.method_name}; use --method vic"
+        )
+
+
 def check_modalities(config: RunConfig) -> None:
     """Refuse modalities and texts that the method lacks, and encoders that embed no texts."""
     _check_classes(config)
+    _check_fused(config)
     for name, source in (("noun", config.nouns.source), ("caption", config.captions.source)):
         if source == "none" and name in config.head.reads.texts:
             raise UsageError(
@@ -59,6 +86,7 @@ def check_modalities(config: RunConfig) -> None:
 def _check_classes(config: RunConfig) -> None:
     """Refuse names of classes where the method would do something else with images."""
     fused = config.nouns.fuse or config.captions.fuse or config.fusion.centred
+    fused = fused or bool(config.fusion.modalities)
     if config.classes.given and (fused or config.head.method != "none" or config.choose.candidates):
         raise UsageError(
             f"classes.names is for images as they are, without head, choice or anything fused, got "
@@ -107,13 +135,16 @@ def _content(name: str, modality: ModalityConfig, config: RunConfig) -> str | No
     return vectors_content(str(modality.source))
 
 
-def make_modalities(run: Run, images: Images, captions: Space | None) -> dict[str, Artifact]:
-    """The modalities of `images` that the method reads beyond the built-in ones, by name.
+def make_modalities(
+    run: Run, images: Images, captions: Space | None, names: Sequence[str]
+) -> dict[str, Artifact] | None:
+    """Those of `names` that are modalities of `images` beyond the built-in ones; None: none is.
 
     `captions` is the captions corpus, where the run has one.
     """
-    wanted = further(run.config).items()
-    return {name: _make(run, name, modality, images, captions) for name, modality in wanted}
+    wanted = {name: each for name, each in further(run.config).items() if name in names}
+    made = {name: _make(run, name, each, images, captions) for name, each in wanted.items()}
+    return made or None
 
 
 def _make(

@@ -6,6 +6,7 @@ from sortal.configs.schema import FusionConfig, TransportConfig
 from sortal.storage.artifacts import Artifact
 from sortal.storage.workspace import Workspace
 from sortal.tasks.fusion.fuser import FuseInputs, Fuser, open_fuser
+from sortal.tasks.step import optional
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,7 @@ class Comparable:
     transports: dict[str, Artifact]
     transport: TransportConfig
     random_state: int
+    modalities: dict[str, Artifact] | None = optional()
 
     def fuser(self, workspace: Workspace, fusion: FusionConfig) -> Fuser:
         """The fuser of these images, by the rule `fusion`."""
@@ -28,5 +30,6 @@ class Comparable:
                 transports=self.transports,
                 transport=self.transport,
                 config=fusion,
+                modalities=self.modalities,
             ),
         )

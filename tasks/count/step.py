@@ -12,7 +12,7 @@ from sortal.configs.evaluation import CountConfig
 from sortal.configs.schema import FusionConfig
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.rows import take_rows
-from sortal.storage.vector_sets import open_vectors
+from sortal.storage.vector_sets import open_file_vectors, open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.choose.inputs import Comparable
 from sortal.tasks.choose.score import CrossFit
@@ -43,13 +43,18 @@ def count_clusters(folder: Path, workspace: Workspace, inputs: CountInputs) -> W
     """
     rng = np.random.default_rng(inputs.random_state)
     rows, config = open_vectors(workspace, inputs.images), inputs.config
-    sample = take_rows(rows, draw(rows.shape[0], config.sample, rng))
+    drawn = draw(rows.shape[0], config.sample, rng)
+    sample = take_rows(rows, drawn)
     earlier = counted(workspace, inputs.earlier) if inputs.earlier else None
     tried = config.tried(rows.shape[0])
     if earlier and tried[0] <= earlier <= tried[-1]:
         tried = sorted({*tried, earlier})
     fuser = inputs.fuser(workspace, inputs.fusion)
-    modalities = fuser.modalities(sample)
+    further = {
+        name: take_rows(open_file_vectors(workspace, part), drawn)
+        for name, part in (inputs.modalities or {}).items()
+    }
+    modalities = fuser.modalities(sample, further)
     known = CrossFit(modalities["image"], config.folds, config.ridge, rng)
     vectors, _ = fuser.fuse(modalities)
     points = measured(vectors, known, tried, config, inputs.random_state)

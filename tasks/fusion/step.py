@@ -16,14 +16,20 @@ import pyarrow.parquet as pq
 from sortal.configs.errors import RunError
 from sortal.storage.artifacts import Written
 from sortal.storage.atomic import wait_for
-from sortal.storage.rows import FloatArray, Rows
-from sortal.storage.vector_sets import VectorSet, open_vectors, shard_name, write_shard
+from sortal.storage.rows import FloatArray
+from sortal.storage.vector_sets import open_vectors, shard_name, write_shard
 from sortal.storage.vectors import ROW_GROUP
 from sortal.storage.workspace import Workspace
 from sortal.tasks.executor.base import How
 from sortal.tasks.executor.current import executor
 from sortal.tasks.fusion.evening import EVENING, Evening, fit_evening
-from sortal.tasks.fusion.fuser import MODALITIES, FuseInputs, Fuser, open_fuser
+from sortal.tasks.fusion.fuser import (
+    MODALITIES,
+    FuseInputs,
+    Fuser,
+    Together,
+    open_fuser,
+)
 from sortal.tasks.step import step
 
 log = logging.getLogger("sortal")
@@ -44,26 +50,30 @@ class Shard(NamedTuple):
 class Fused:
     """`Rows` (n, d') of fused vectors, made from the images' a block at a time."""
 
-    def __init__(self, images: Rows, fuser: Fuser) -> None:
-        self._images = images
+    def __init__(self, rows: Together, fuser: Fuser) -> None:
+        self._rows = rows
         self._fuser = fuser
 
     @property
     def shape(self) -> tuple[int, int]:
         """(n_rows, dim)."""
-        first = next(iter(self._images.blocks(1)))
-        return self._images.shape[0], self._fuser(first)[0].shape[1]
+        first = next(iter(self._rows.blocks(1)))
+        return self._rows.images.shape[0], self._fuser(*first)[0].shape[1]
 
     def blocks(self, size: int) -> Iterator[FloatArray]:
         """Consecutive blocks of at most `size` rows."""
-        for block in self._images.blocks(size):
-            yield self._fuser(block)[0]
+        for block, further in self._rows.blocks(size):
+            yield self._fuser(block, further)[0]
 
 
 def weights_table(keys: Sequence[str], columns: dict[str, FloatArray]) -> pa.Table:
-    """Arrow table with key and w_image, w_noun, w_caption (float32; unused modalities are 0)."""
+    """Arrow table with key and w_image, w_noun, w_caption (float32; unused modalities are 0).
+
+    Further modalities have a column each as well.
+    """
     unused = np.zeros(len(keys), dtype=np.float32)
-    shares = {f"w_{name}": columns.get(name, unused) for name in MODALITIES}
+    names = dict.fromkeys([*MODALITIES, *columns])
+    shares = {f"w_{name}": columns.get(name, unused).astype(np.float32) for name in names}
     return pa.table({"key": pa.array(keys, pa.string()), **shares})
 
 
@@ -78,59 +88,62 @@ def fuse(folder: Path, workspace: Workspace, inputs: FuseInputs) -> Written:
     if not rows.shape[0]:
         raise RunError("fusion needs at least one readable image, got 0; check the source")
     fuser = open_fuser(workspace, inputs)
+    together = Together.open(workspace, inputs)
     if inputs.config.evened:
-        evening = _evening(workspace, inputs, fuser, rows)
+        evening = _evening(workspace, inputs, Fused(together, fuser))
         evening.save(folder / EVENING)
         fuser = replace(fuser, evening=evening)
-    shares = _write_fused(folder, rows, fuser)
-    columns = dict(zip(["image", *fuser.spaces], shares.T, strict=True))
+    shares = _write_fused(folder, together, fuser)
+    names = ["image", *fuser.spaces, *fuser.further]
+    columns = dict(zip(names, shares.T, strict=True))
     pq.write_table(weights_table(rows.keys, columns), folder / "weights.parquet")
     return Written(rows=rows.shape[0], facts={"mean_weights": _mean_weights(columns)})
 
 
 @dataclass(frozen=True)
 class FuseShards:
-    """Fuses rows of `images` and writes them into `folder`; the work of an executor."""
+    """Fuses rows of `together` and writes them into `folder`; the work of an executor."""
 
     folder: Path
-    images: VectorSet
+    together: Together
     fuser: Fuser
 
     def __call__(self, shard: Shard) -> FloatArray:
         """Write a shard, and give the weights (b, m) of its rows."""
-        rows = self.images.between(shard.start, shard.stop)
+        rows = self.together.between(shard.start, shard.stop)
         shares: list[FloatArray] = []
 
         def fused() -> Iterator[FloatArray]:
-            for block in rows.blocks(ROW_GROUP):
-                out, share = self.fuser(block)
+            for block, further in rows.blocks(ROW_GROUP):
+                out, share = self.fuser(block, further)
                 shares.append(share)
                 yield out
 
-        write_shard(self.folder, shard.number, rows.keys, fused())
+        write_shard(self.folder, shard.number, rows.images.keys, fused())
         return np.concatenate(shares)
 
 
-def _write_fused(folder: Path, rows: VectorSet, fuser: Fuser) -> FloatArray:
+def _write_fused(folder: Path, together: Together, fuser: Fuser) -> FloatArray:
     """Write the fused vectors of all rows in shards; their weights (n, m)."""
+    rows = together.images
     parts, total = executor().parts(rows), rows.shape[0]
     size = _SHARD_ROWS
     if parts:  # some for each worker
         size = min(size, -(-total // (_SHARDS * len(parts) * ROW_GROUP)) * ROW_GROUP)
     starts = range(0, total, size)
     shards = [Shard(n, start, min(start + size, total)) for n, start in enumerate(starts)]
-    work = FuseShards(folder, rows, fuser)
+    work = FuseShards(folder, together, fuser)
     shares = list(executor().map(work, shards, How(spread=parts is not None)))
     wait_for(folder / shard_name(shard.number) for shard in shards)
     return np.concatenate(shares)
 
 
-def _evening(workspace: Workspace, inputs: FuseInputs, fuser: Fuser, rows: Rows) -> Evening:
+def _evening(workspace: Workspace, inputs: FuseInputs, fused: Fused) -> Evening:
     """The earlier run's, so that what it found can be compared with this; else a new one."""
     path = inputs.earlier.file(workspace, EVENING) if inputs.earlier else None
     if path and path.exists():
         return Evening.load(path)
-    return fit_evening(Fused(rows, fuser), inputs.config.evened)
+    return fit_evening(fused, inputs.config.evened)
 
 
 def _mean_weights(columns: dict[str, FloatArray]) -> dict[str, float]:

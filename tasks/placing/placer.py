@@ -58,6 +58,8 @@ def files_needed(config: RunConfig) -> dict[str, tuple[str, ...]]:
         files["partition"] = (*files["partition"], MEMBERS)
     if config.fusion.evened:
         files["fused"] = (EVENING,)
+    for name in config.fusion.modalities:
+        files[f"view.{name}"] = ("mean.npy",)
     for name in spaces_read(config):
         files |= {f"{name}.space": ("space.parquet",), f"{name}.transport": (POTENTIAL,)}
     return files
@@ -199,6 +201,7 @@ def open_placer(
         transports={name: parts[f"{name}.transport"] for name in names},
         transport=config.transport,
         config=config.fusion,
+        modalities={name: parts[f"view.{name}"] for name in config.fusion.modalities} or None,
     )
     unfused = tuple(name for name in names if name not in fused)
     fuser = open_fuser(workspace, inputs, unfused, parts.get("fused"))

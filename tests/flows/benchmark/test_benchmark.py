@@ -145,7 +145,7 @@ def at_once(monkeypatch):
 def test_only_what_is_new_is_run_and_what_fails_is_a_row(folder, tmp_path):
     run(folder, tmp_path, "kmeans", seeds=1)
     wild = tmp_path / "wild.yaml"
-    wild.write_text("extends: tac\nhead: {trainer: {lr: 1.0e+30}}\n")
+    wild.write_text("extends: tac\nhead: {trainer: {lr: 1.0e+30, min_steps: 7}}\n")
     whole = config(folder, tmp_path, "kmeans", str(wild), "tac-free", seeds=2, jobs=2)
     workspace = Workspace(tmp_path)
     assert len(missing(workspace, cells_of(whole, workspace))) == 5

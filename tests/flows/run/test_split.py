@@ -12,7 +12,7 @@ from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
 
 KINDS, DIM = 3, 16
-SMALL = [f"head.trainer.{it}" for it in ("epochs=3", "n_neighbours=5", "lr=0.01")]
+SMALL = [f"head.trainer.{it}" for it in ("epochs=3", "n_neighbours=5", "lr=0.01", "min_steps=7")]
 
 
 @pytest.fixture(scope="module")
