@@ -9,6 +9,7 @@ from sortal.configs.section import identity_of
 SEVERAL = {  # what cannot be taken away alone
     "glad-no-gsa": "labels are not learnt, so k-means on what is learnt decides",
     "glad-captions": "a modality that is read must be defined",
+    "cae-spectral": "the section of the other way of parting is read then",
 }
 ABLATIONS = {
     name: base
