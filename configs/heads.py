@@ -101,17 +101,19 @@ class McaConfig(SicConfig):
 
     No equation and no value of the paper is known beyond SIC's: all that follows is [infer], and
     a weight of 0 switches its level off. Of SIC's settings, `pseudo_labels` is the weight of the
-    semantic level (b3) and `top_nouns` is k_p, for the instance level too.
+    semantic level (b3) and `top_nouns` is k_p, of the prototypes.
     """
 
     instance: float = Field(0.1, ge=0.0)  # b1: an image and the nouns it attends to
     prototype: float = Field(0.1, ge=0.0)  # b2: prototypes of images and of nouns
     top_nouns: int = Field(10, ge=1)  # k_p
-    attention: float = Field(0.01, ge=SHARPEST)  # tau, temperature over an image's k_p nouns
+    instance_nouns: int = Field(10, ge=1)  # k_S: nouns that an image attends to
+    attention: float = Field(0.01, ge=SHARPEST)  # tau, temperature over these
+    adapt: bool = True  # image and noun vectors learn: normalise(x + A x), A from 0
     temperature: float = Field(0.1, ge=SHARPEST)  # of the prototypes' InfoNCE
     hierarchy: bool = True  # drop nouns that WordNet puts above another one of the same centre
     centre_nouns: int = Field(500, ge=1)  # gamma_r: nouns of a centre that the filter sees
-    kept_nouns: int = Field(200, ge=1)  # k_S: nouns kept for a centre
+    kept_nouns: int = Field(200, ge=1)  # nouns kept for a centre
     trim: Literal["nearest", "shallowest"] = "nearest"  # which of them, if there are more
 
     @property

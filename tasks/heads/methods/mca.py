@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from sortal.configs.heads import HeadConfig, McaConfig
 from sortal.tasks.heads.data import Data
@@ -46,6 +46,7 @@ class Mca(Sic):
     """
 
     near: Tensor  # (C, k_p): nouns nearest to each cluster's image prototype
+    nouns_of: Tensor  # (n, k_S): nouns nearest to each image
     noun_pseudo: Tensor  # (m,): pseudo-labels of the nouns
 
     def __init__(self, config: HeadConfig) -> None:
@@ -57,10 +58,19 @@ class Mca(Sic):
         return {"n_nouns": len(self.space.numbers), **self.space.facts}
 
     def prepare(self, data: Data) -> None:
-        """SIC's preparation, the nouns' head, and the k_p nouns nearest to each image."""
+        """SIC's preparation, the nouns' head, and what both sides are adapted by."""
         super().prepare(data)
         self.noun_head = self._head(data, NOUN_HEAD)
-        self.nouns_of = data.cached("nouns-of-images", self._nouns_of_images)
+        if self.config.adapt:
+            dim = self.images.shape[1]
+            self.image_adapter, self.noun_adapter = adapter(dim), adapter(dim)
+
+    def restore(self, weights: dict[str, Tensor]) -> None:
+        """The images' head and adapter."""
+        super().restore(weights)
+        if self.config.adapt:
+            self.image_adapter = adapter(len(weights["image_adapter.weight"]))
+            self.image_adapter.load_state_dict({"weight": weights["image_adapter.weight"]})
 
     def _texts(self, data: Data) -> Tensor:
         """The semantic space: SIC's nouns, filtered by the hierarchy."""
@@ -75,18 +85,26 @@ class Mca(Sic):
         log.info("mca: %s", ", ".join(f"{k} {v}" for k, v in self.facts().items()))
         return texts.vectors[kept[self.space.numbers]]
 
-    def _nouns_of_images(self) -> NDArray[np.int32]:
-        count = self.config.top_nouns
-        found = [nearest_texts(rows, self.texts, count).cpu() for _, rows in slices(self.images)]
-        numbers: NDArray[np.int32] = torch.cat(found).numpy().astype(np.int32)
-        return numbers
+    def _seen(self, images: Tensor) -> Tensor:
+        """normalise(u + A u) of images."""
+        return adapted(images, self.image_adapter) if self.config.adapt else images
+
+    def _read(self, nouns: Tensor) -> Tensor:
+        """normalise(v + A' v) of nouns (..., dim)."""
+        return adapted(nouns, self.noun_adapter) if self.config.adapt else nouns
+
+    def _words(self) -> Tensor:
+        return self._read(self.texts)
 
     @torch.no_grad()
     def start_epoch(self, epoch: int) -> dict[str, float]:
-        """Nouns of each cluster, and pseudo-labels of images and nouns by their means."""
+        """Nouns of each image and cluster, and pseudo-labels of images and nouns by their means."""
+        words, count = self._words(), self.config.instance_nouns
+        if self.config.instance:
+            images = (self._seen(rows) for _, rows in slices(self.images))
+            self.nouns_of = torch.cat([nearest_texts(rows, words, count) for rows in images])
         self.near = self._near()
-        centres = semantic_centres(self.texts, self.near)
-        self.noun_pseudo = (self.texts @ centres.T).argmax(dim=1)
+        self.noun_pseudo = (words @ semantic_centres(words, self.near).T).argmax(dim=1)
         return self._relabel(self.near, epoch)
 
     def _noun_scores(self, nouns: Tensor) -> Tensor:
@@ -99,8 +117,8 @@ class Mca(Sic):
         self, batch: NDArray[np.int64], epoch: int, draw: np.random.Generator
     ) -> dict[str, Tensor]:
         """SIC's terms, and instance, prototype and noun_pseudo_labels."""
-        images = self.images.take(torch.from_numpy(batch))
-        q = self._scores(images)
+        rows = self.images.take(torch.from_numpy(batch))
+        q, images = self._scores(rows), self._seen(rows)
         terms = self._terms(q, batch, draw)
         config = self.config
         if config.instance:
@@ -110,26 +128,37 @@ class Mca(Sic):
         if config.pseudo_labels:
             chosen = torch.from_numpy(draw.integers(len(self.texts), size=len(batch)))
             chosen = chosen.to(self.texts.device)
-            p = self._noun_scores(self.texts[chosen])
+            p = self._noun_scores(self._read(self.texts[chosen]))
             wrong = cross_entropy(p, self.noun_pseudo[chosen])
             terms["noun_pseudo_labels"] = config.pseudo_labels * wrong
         return terms
 
     def _instance(self, images: Tensor, q: Tensor, batch: NDArray[np.int64]) -> Tensor:
         """L_ins = -mean_i log(q_i . p~_i), p~_i the attended mean of the image's nouns."""
-        numbers = torch.from_numpy(self.nouns_of[batch].astype(np.int64))
-        nouns = self.texts[numbers.to(self.texts.device)]
+        nouns = self._read(self.texts[self.nouns_of[torch.from_numpy(batch).to(q.device)]])
         weights = attention(images, nouns, self.config.attention)
         return consistency(q, soft_target(weights, self._noun_scores(nouns)))
 
     def _prototype(self, images: Tensor, q: Tensor) -> Tensor:
         """L_pro between the batch's image prototypes and those of each cluster's nouns."""
-        nouns = self.texts[self.near]
+        nouns = self._read(self.texts[self.near])
         own = torch.arange(len(nouns), device=nouns.device)
         p = self._noun_scores(nouns)[own, :, own]
         chosen = confident(q, self.config.top_images)
         both = Prototypes(image_prototypes(images, q, chosen), noun_prototypes(nouns, p))
         return prototype_alignment(both, self.config.temperature)
+
+
+def adapter(dim: int) -> nn.Linear:
+    """A linear map that adds nothing yet."""
+    layer = nn.Linear(dim, dim, bias=False)
+    nn.init.zeros_(layer.weight)
+    return layer
+
+
+def adapted(rows: Tensor, layer: nn.Linear) -> Tensor:
+    """normalise(x + A x) of rows (..., dim)."""
+    return nn.functional.normalize(rows + layer(rows), dim=-1)
 
 
 def hierarchy_of(table: pa.Table, numbers: NDArray[np.int64]) -> Hierarchy:

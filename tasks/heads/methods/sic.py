@@ -73,22 +73,32 @@ class Sic(Method):
         See docs/methods.md#sic-pseudo-labels.
         """
         count = max(int(len(self.pseudo) / self.n_clusters * self.config.top_images), 1)
-        images = prototypes(self.images, top_rows(self._scores, self.images, count))
-        return nearest_texts(images, self.texts, self.config.top_nouns)
+        best = top_rows(self._scores, self.images, count)
+        images = prototypes(self.images, best, self._seen)
+        return nearest_texts(images, self._words(), self.config.top_nouns)
 
     def _relabel(self, near: Tensor, epoch: int) -> dict[str, float]:
         """Pseudo-labels by the means of the nouns `near` each cluster; how many images kept theirs.
 
         Labels are not needed for that share: it compares epochs.
         """
-        centres = semantic_centres(self.texts, near)
-        fresh = torch.cat([(rows @ centres.T).argmax(dim=1) for _, rows in slices(self.images)])
+        centres = semantic_centres(self._words(), near)
+        seen = ((self._seen(rows) @ centres.T).argmax(dim=1) for _, rows in slices(self.images))
+        fresh = torch.cat(list(seen))
         same = float((fresh == self.pseudo).float().mean())
         self.pseudo.copy_(fresh)
         return {"pseudo_agreement": same} if epoch else {}
 
+    def _seen(self, images: Tensor) -> Tensor:
+        """Images as they are compared: here as they are."""
+        return images
+
+    def _words(self) -> Tensor:
+        """The nouns of the semantic space as they are compared."""
+        return self.texts
+
     def _scores(self, images: Tensor) -> Tensor:
-        out: Tensor = self.head(self.config.scale * images)
+        out: Tensor = self.head(self.config.scale * self._seen(images))
         return out
 
     def loss(
@@ -156,9 +166,9 @@ def top_rows(scores: Callable[[Tensor], Tensor], rows: Matrix, count: int) -> Te
     return number
 
 
-def prototypes(rows: Matrix, numbers: Tensor) -> Tensor:
+def prototypes(rows: Matrix, numbers: Tensor, seen: Callable[[Tensor], Tensor]) -> Tensor:
     """Unit means (C, dim) of the rows `numbers` (C, count) (docs/methods.md#sic-pseudo-labels)."""
-    means = torch.stack([rows.take(chosen.cpu()).mean(dim=0) for chosen in numbers])
+    means = torch.stack([seen(rows.take(chosen.cpu())).mean(dim=0) for chosen in numbers])
     return torch.nn.functional.normalize(means, dim=1)
 
 
