@@ -26,4 +26,5 @@ def test_a_command_of_the_page_makes_a_configuration(command):
     values = {"source": words[2], "n_clusters": after.get("-k"), "method": after["--method"]}
     config = make_config(values, settings)
     assert config.modalities or config.classes.given
-    assert set(config.modalities) <= set(config.head.reads.modalities)
+    read = {*config.head.reads.modalities, *config.fusion.modalities}
+    assert set(config.modalities) <= read
