@@ -109,7 +109,7 @@ class McaConfig(SicConfig):
     top_nouns: int = Field(10, ge=1)  # k_p
     instance_nouns: int = Field(10, ge=1)  # k_S: nouns that an image attends to
     attention: float = Field(0.01, ge=SHARPEST)  # tau, temperature over these
-    adapt: bool = True  # image and noun vectors learn: normalise(x + A x), A from 0
+    adapt: float = Field(0.1, ge=0.0)  # a: vectors learn, normalise(x + a A x), A from 0; 0: frozen
     temperature: float = Field(0.1, ge=SHARPEST)  # of the prototypes' InfoNCE
     hierarchy: bool = True  # drop nouns that WordNet puts above another one of the same centre
     centre_nouns: int = Field(500, ge=1)  # gamma_r: nouns of a centre that the filter sees

@@ -86,12 +86,14 @@ class Mca(Sic):
         return texts.vectors[kept[self.space.numbers]]
 
     def _seen(self, images: Tensor) -> Tensor:
-        """normalise(u + A u) of images."""
-        return adapted(images, self.image_adapter) if self.config.adapt else images
+        """normalise(u + a A u) of images."""
+        share = self.config.adapt
+        return adapted(images, self.image_adapter, share) if share else images
 
     def _read(self, nouns: Tensor) -> Tensor:
-        """normalise(v + A' v) of nouns (..., dim)."""
-        return adapted(nouns, self.noun_adapter) if self.config.adapt else nouns
+        """normalise(v + a A' v) of nouns (..., dim)."""
+        share = self.config.adapt
+        return adapted(nouns, self.noun_adapter, share) if share else nouns
 
     def _words(self) -> Tensor:
         return self._read(self.texts)
@@ -156,9 +158,9 @@ def adapter(dim: int) -> nn.Linear:
     return layer
 
 
-def adapted(rows: Tensor, layer: nn.Linear) -> Tensor:
-    """normalise(x + A x) of rows (..., dim)."""
-    return nn.functional.normalize(rows + layer(rows), dim=-1)
+def adapted(rows: Tensor, layer: nn.Linear, share: float) -> Tensor:
+    """normalise(x + a A x) of rows (..., dim), a = `share`."""
+    return nn.functional.normalize(rows + share * layer(rows), dim=-1)
 
 
 def hierarchy_of(table: pa.Table, numbers: NDArray[np.int64]) -> Hierarchy:

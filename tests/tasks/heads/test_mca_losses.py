@@ -128,7 +128,7 @@ def test_gradients_reach_both_heads_and_are_the_losses_slopes(seed):
 def test_adapters_add_nothing_at_first_and_gradients_of_the_attention_reach_both():
     of_images, of_nouns = (adapter(5).double() for _ in range(2))
     images, nouns = unit(6, 5), unit(6, 3, 5, seed=1)
-    torch.testing.assert_close(adapted(images, of_images), images)
-    weights = mca.attention(adapted(images, of_images), adapted(nouns, of_nouns), 0.1)
+    torch.testing.assert_close(adapted(images, of_images, 0.1), images)
+    weights = mca.attention(adapted(images, of_images, 0.1), adapted(nouns, of_nouns, 0.1), 0.1)
     (weights * unit(6, 3, seed=2)).sum().backward()
     assert of_images.weight.grad.norm() > 0 and of_nouns.weight.grad.norm() > 0
