@@ -74,7 +74,7 @@ def check_modalities(config: RunConfig) -> None:
                 f"{name}s; take another source, or a method without them"
             )
     check_texts(config)
-    if "caption" in read_texts(config):
+    if config.captions.source != "none":  # where nothing reads them they still name
         check_captions(config.captions, config.encoder.spec)
     for modality in further(config).values():
         if modality.kind != "vectors":
