@@ -1,8 +1,10 @@
 # docker build .                          CPU: torch without CUDA
 # docker build --build-arg DEVICE=cuda .  CUDA: torch as constraints.txt freezes it
+# docker build --build-arg EXTRAS=ray .   with extras, such as ray or formats,s3
 ARG PYTHON=3.11
 FROM python:${PYTHON}-slim AS build
 ARG DEVICE=cpu
+ARG EXTRAS=
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
 WORKDIR /src
 RUN pip install --no-cache-dir "uv>=0.7" && uv venv /opt/sortal
@@ -15,7 +17,7 @@ COPY src src
 RUN if [ "$DEVICE" = cuda ]; then set -- -c constraints.txt; \
     else grep -viE "^(nvidia|cuda|triton)" constraints.txt > /tmp/constraints.txt; \
          set -- --torch-backend cpu -c /tmp/constraints.txt; fi \
- && uv pip install --no-cache --python /opt/sortal/bin/python "$@" .
+ && uv pip install --no-cache --python /opt/sortal/bin/python "$@" ".${EXTRAS:+[$EXTRAS]}"
 
 FROM python:${PYTHON}-slim
 RUN useradd --create-home --uid 1000 sortal && mkdir /data && chown sortal /data

@@ -185,3 +185,36 @@ def test_systemd_finds_nothing_wrong_with_a_unit_but_that_it_is_not_installed(un
     )  # fmt: skip
     lines = [line for line in done.stderr.splitlines() if unit.name in line]
     assert all("is not executable" in line for line in lines), lines
+
+
+def test_the_ray_cluster_of_the_compose_file_shares_a_workspace_and_lets_nobody_else_in():
+    pytest.importorskip("ray")
+    text = (DEPLOY / "ray.yaml").read_text()
+    services = yaml.safe_load(text)["services"]
+    assert set(services) == {"head", "worker"}
+    assert services["worker"]["deploy"] == {"replicas": 2}
+    assert services["worker"]["depends_on"] == {"head": {"condition": "service_healthy"}}
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--help"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    for service in services.values():
+        assert service["entrypoint"] == ["ray"] and service["command"][0] == "start"
+        assert all(word in told for word in service["command"] if word.startswith("--"))
+        assert service["environment"]["RAY_AUTH_MODE"] == "token"
+        assert service["volumes"][0] == "data:/data"
+        assert service["build"]["args"]["EXTRAS"] == "ray"
+    assert "${RAY_AUTH_TOKEN:?" in text
+
+
+def test_the_manifest_of_kuberay_has_the_ray_of_our_constraints_and_one_claim_for_all():
+    claim, cluster = yaml.safe_load_all((DEPLOY / "kuberay.yaml").read_text())
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert (cluster["apiVersion"], cluster["kind"]) == ("ray.io/v1", "RayCluster")
+    spec = cluster["spec"]
+    assert f"ray=={spec['rayVersion']}" in (ROOT / "constraints.txt").read_text().split()
+    assert spec["authOptions"] == {"mode": "token"}
+    (group,) = spec["workerGroupSpecs"]
+    for template in (spec["headGroupSpec"]["template"], group["template"]):
+        (container,) = template["spec"]["containers"]
+        (volume,) = template["spec"]["volumes"]
+        assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+        assert container["volumeMounts"] == [{"name": volume["name"], "mountPath": "/data"}]
