@@ -1,13 +1,16 @@
 """A real cluster of two nodes: the same answers as one machine, whatever is lost meanwhile."""
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from image_files import CONFIG, run, write
@@ -15,8 +18,9 @@ from ray_nodes import HELPERS, Stalling, add_node, end_node_of_stalled, two_node
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.executor import ExecutorSpec, RayConfig
-from sortal.storage.rows import read_all
-from sortal.storage.vector_sets import open_vectors
+from sortal.configs.schema import TransportConfig
+from sortal.storage.rows import ArrayRows, read_all
+from sortal.storage.vector_sets import FileVectors, open_vectors, write_shards
 from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
 from sortal.tasks.embedding.step import embed_images
@@ -25,6 +29,8 @@ from sortal.tasks.executor.base import How
 from sortal.tasks.executor.current import using
 from sortal.tasks.executor.opening import check_executor
 from sortal.tasks.executor.ray_executor import RayExecutor
+from sortal.tasks.transport.solve import solve
+from transports import clustered
 
 N_IMAGES = 240
 
@@ -106,6 +112,42 @@ def test_shards_of_a_lost_node_are_done_again_and_no_others(cluster, workspace):
         begun = [path.name.partition("-")[0] for path in workspace.root.glob("*-*")]
         assert results == [shard * shard for shard in range(12)]
         assert sorted(name for name in set(begun) if begun.count(name) > 1) == lost
+    add_node(cluster)
+    cluster.wait_for_nodes()
+
+
+class EndsANode(RayExecutor):
+    """Loses a node after the third sum over what its workers hold."""
+
+    node = None
+
+    @contextmanager
+    def hold(self, make, parts):
+        with super().hold(make, parts) as held:
+            done = itertools.count(1)
+
+            def reduce(function, *arguments, reduce=held.reduce):
+                if next(done) == 3:
+                    self.node()
+                return reduce(function, *arguments)
+
+            held.reduce = reduce
+            yield held
+
+
+def test_a_transport_whose_rows_are_lost_ends_as_that_of_one_machine(cluster, workspace):
+    images, texts = clustered(1500, 40)
+    write_shards(workspace.root, [str(row) for row in range(1500)], ArrayRows(images).blocks(256))
+    rows = FileVectors.in_folder(workspace.root)
+    config = TransportConfig(balance=1.0, tol=1e-6)
+    alone = solve(rows, texts, config)
+    [second] = [node for node in cluster.list_all_nodes() if node is not cluster.head_node]
+    spec = ExecutorSpec.parse(cluster.address)
+    with EndsANode(spec, RayConfig(spread_rows=1), workspace.root) as executor, using(executor):
+        executor.node = lambda: cluster.remove_node(second, allow_graceful=False)
+        spread = solve(rows, texts, config)
+    assert second not in cluster.list_all_nodes()
+    np.testing.assert_allclose(spread.g, alone.g, atol=1e-5)
     add_node(cluster)
     cluster.wait_for_nodes()
 
