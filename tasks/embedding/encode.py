@@ -25,7 +25,7 @@ from sortal.tasks.errors import Failure
 from sortal.tasks.executor.base import Decoders, How, hearing, report, tell
 from sortal.tasks.executor.current import executor
 from sortal.tasks.progress import progress
-from sortal.tasks.sources.registry import open_source
+from sortal.tasks.sources.registry import from_anywhere, open_source
 
 _PIECES = 6  # of each worker, at least: the last ones end at about the same time
 
@@ -107,7 +107,7 @@ def embed_rows(
     """
     chosen, config = executor(), pinned.config
     work = EmbedPieces(
-        *(store, workspace, images.source, images.reading, pinned),
+        *(store, workspace, from_anywhere(images.source), images.reading, pinned),
         chosen.decoders(config.num_workers),
     )
     pieces = cut(images.table, config, store, chosen.n_workers)

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sortal.configs.executor import ExecutorSpec
+from sortal.configs.remote import URLS
 from sortal.configs.schema import RunConfig
 from sortal.storage.workspace import Workspace
 from sortal.tasks.executor.current import using
@@ -18,7 +20,8 @@ def executed(config: RunConfig, workspace: Workspace) -> Iterator[None]:
         return
     from sortal.tasks.executor.ray_executor import RayExecutor
 
-    places = [place for place in (config.source, config.train) if place and "://" not in place]
+    given = (each for each in (config.source, config.train) if each and "://" not in each)
+    places = [str(Path(each.removeprefix(URLS)).expanduser().absolute()) for each in given]
     with RayExecutor(spec, config.ray, workspace.root, places) as chosen, using(chosen):
         yield
 

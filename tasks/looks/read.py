@@ -26,7 +26,7 @@ from sortal.tasks.pictures.decode import read_image
 from sortal.tasks.progress import progress
 from sortal.tasks.sources.base import Source
 from sortal.tasks.sources.members import reading_order
-from sortal.tasks.sources.registry import open_source
+from sortal.tasks.sources.registry import from_anywhere, open_source
 
 _REVISION = 1  # of the figures: raise it when their meaning changes
 _BLOCK = 256  # pictures between two writes of thumbnails
@@ -129,5 +129,5 @@ def _looked_at(
     order.sort(key=lambda row: reading_order(row["path"], row["offset"]))
     blocks = [order[start : start + _BLOCK] for start in range(0, len(order), _BLOCK)]
     threads = max(1, sum(executor().decoders(images.reading.num_workers)))
-    work = LookAt(workspace, images.source, images.reading, config, threads)
+    work = LookAt(workspace, from_anywhere(images.source), images.reading, config, threads)
     yield from executor().map(work, blocks, How(spread=len(blocks) > 1))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sortal.configs.errors import UsageError
-from sortal.configs.remote import without_secrets
+from sortal.configs.remote import URLS, with_secrets, without_secrets
 from sortal.configs.schema import ImagesConfig
 from sortal.tasks.sources.base import Address, Source
 from sortal.tasks.sources.local import open_file, open_folder
@@ -36,6 +36,14 @@ def open_source(
         if found is not None:
             return found
     raise AssertionError("the last opener raises for what it cannot read")
+
+
+def from_anywhere(source: str) -> str:
+    """`source` as a process elsewhere opens it: an absolute path, or a URL with its secrets."""
+    if "://" in source:
+        return with_secrets(source)
+    kind = URLS if source.startswith(URLS) else ""
+    return kind + str(Path(source.removeprefix(kind)).expanduser().absolute())
 
 
 def _suggestion(path: Path) -> str:
