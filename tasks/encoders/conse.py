@@ -127,8 +127,10 @@ class ConseEncoder:
 
     def encode_images(self, batch: torch.Tensor) -> FloatArray:
         """Unit vectors of shape (b, dim): class scores, centred, mix the class names' vectors."""
-        logits = self._logits(batch).cpu().numpy()
-        return unit((logits - logits.mean(axis=1, keepdims=True)) @ self._classes.mixture)
+        logits = self._logits(batch).cpu()
+        centred = logits - logits.mean(dim=1, keepdim=True)
+        # By torch: numpy's product has other bits with another number of threads.
+        return unit((centred @ torch.from_numpy(self._classes.mixture)).numpy())
 
     @torch.inference_mode()
     def _logits(self, batch: torch.Tensor) -> torch.Tensor:

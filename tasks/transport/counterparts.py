@@ -55,7 +55,9 @@ def _counterparts_of(
     weights = _plan(similarities, potential)
     if weighting == "plan_times_similarity":
         weights *= similarities
-    return normalise(weights.numpy() @ values)
+    # By torch: numpy's product has other bits with another number of threads.
+    mixed = weights @ torch.from_numpy(np.require(values, np.float32, ["C", "W"]))
+    return normalise(mixed.numpy())
 
 
 def cluster_mass(
