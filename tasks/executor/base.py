@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sortal.storage.rows import Rows, rows_between
 
+ALIGNED = 1024  # rows: parts begin at multiples of it, so that sums by blocks of 2^n have the same
+
 Shard = TypeVar("Shard")
 Shard_contra = TypeVar("Shard_contra", contravariant=True)
 Result = TypeVar("Result")

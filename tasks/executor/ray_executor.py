@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sortal.configs.executor import ExecutorSpec, RayConfig
 from sortal.storage.rows import Rows, is_stored
 from sortal.storage.stopping import when_stopped
-from sortal.tasks.executor.base import Decoders, Held, How, Part, Work
+from sortal.tasks.executor.base import ALIGNED, Decoders, Held, How, Part, Work
 from sortal.tasks.executor.local import LocalExecutor
 from sortal.tasks.executor.ray_connect import connect
 from sortal.tasks.executor.ray_nodes import check_nodes, token_in
@@ -144,8 +144,9 @@ class RayExecutor:
         total = rows.shape[0]
         if total < max(self._config.spread_rows, 1) or not is_stored(rows):
             return None
-        count = min(self._workers().count, total)
-        edges = [number * total // count for number in range(count + 1)]
+        blocks = -(-total // ALIGNED)
+        count = min(self._workers().count, blocks)
+        edges = [ALIGNED * (number * blocks // count) for number in range(count)] + [total]
         return [Part(rows, *edge) for edge in pairwise(edges)]
 
     @contextmanager

@@ -32,6 +32,13 @@ class CachedKernel(Protocol):
         """Sums of the plan's columns, for columns scaled by v: (M,), float64."""
 
 
+class HeldKernel(CachedKernel, Protocol):
+    """A kernel of rows that are here."""
+
+    def added_rows(self, v: torch.Tensor) -> torch.Tensor:
+        """`column_sums` before they are scaled by v."""
+
+
 class FullKernel:
     """The kernel of all rows in float16.
 
@@ -53,6 +60,10 @@ class FullKernel:
 
     def column_sums(self, v: torch.Tensor) -> torch.Tensor:
         """Sums of the plan's columns, for kernel columns scaled by v: (M,), float64."""
+        return self.added_rows(v) * v
+
+    def added_rows(self, v: torch.Tensor) -> torch.Tensor:
+        """`column_sums` before they are scaled by v."""
         v32 = v.float()
 
         def part(start: int) -> torch.Tensor:
@@ -63,7 +74,7 @@ class FullKernel:
         total = torch.zeros_like(v)
         for sums in self._threads.map(part, range(0, len(self._kernel), self._block_size)):
             total += sums
-        return total * v
+        return total
 
 
 class ColumnSumModel:

@@ -13,6 +13,7 @@ import torch
 
 from sortal.configs.errors import UsageError
 from sortal.storage.rows import ArrayRows, FloatArray, Rows
+from sortal.tasks.executor.base import ALIGNED
 from sortal.tasks.progress import progress
 from sortal.tasks.threads import ThreadPool
 
@@ -109,9 +110,14 @@ class Sums:
 
 
 def block_rows(n_texts: int, device: str = "cpu") -> int:
-    """Rows a block: one that stays in a core's share of cache, or fills an accelerator."""
-    elements = _BLOCK_ELEMENTS if device == "cpu" else _DEVICE_ELEMENTS
-    return max(16, min(65536, elements // max(n_texts, 1)))
+    """Rows a block: one that stays in a core's share of cache, or fills an accelerator.
+
+    On a CPU a power of two up to `ALIGNED`, so that parts of the rows have the same blocks.
+    """
+    if device != "cpu":
+        return max(16, min(65536, _DEVICE_ELEMENTS // max(n_texts, 1)))
+    rows = max(16, min(ALIGNED, _BLOCK_ELEMENTS // max(n_texts, 1)))
+    return 1 << (rows.bit_length() - 1)
 
 
 def logits(

@@ -21,7 +21,7 @@ class SampledKernel:
 
     A kept entry has the value max(p, 1/n), so that every sum has the right expectation, a row
     has about n = `per_row` entries at the most, and those above 1/n are exact. Draws depend on
-    the block alone, not on threads.
+    the block alone, not on threads; the rows are `first`... of a larger set.
 
     Entries are on the host, whatever the device, in two arrays made once: a part's own small
     arrays, thousands among a pass's large ones, would leave holes of several times their size.
@@ -31,9 +31,9 @@ class SampledKernel:
     reuse_radius = 0.1
     relative_residual = 0.01  # measured: a pass leaves 0.3 to 2 per cent of the error
 
-    def __init__(self, problem: Problem, per_row: int) -> None:
+    def __init__(self, problem: Problem, per_row: int, first: int = 0) -> None:
         self._threads = problem.threads
-        self._per_row = per_row
+        self._per_row, self._offset = per_row, first
         n_rows, self._n_texts = problem.rows.shape[0], len(problem.texts)
         part_rows = min(_RANDOM_ROWS, problem.block_size, n_rows)
         draws = np.random.default_rng(0).random((part_rows, 2 * self._n_texts), np.float32)
@@ -57,7 +57,7 @@ class SampledKernel:
 
     def _draw(self, first: int, scaled: torch.Tensor, inverse: torch.Tensor) -> None:
         n_rows, n_texts = scaled.shape
-        shift = first * _SHIFT_STRIDE % n_texts
+        shift = (self._offset + first) * _SHIFT_STRIDE % n_texts
         floor = inverse.reciprocal() / self._per_row  # in the kernel's scale
         kept = self._draws[:n_rows, shift : shift + n_texts] * floor[:, None] < scaled
         row, column = kept.nonzero(as_tuple=True)
@@ -89,6 +89,10 @@ class SampledKernel:
 
     def column_sums(self, v: torch.Tensor) -> torch.Tensor:
         """Sums of the plan's columns, for columns scaled by v: (M,), float64."""
+        return self.added_rows(v) * v
+
+    def added_rows(self, v: torch.Tensor) -> torch.Tensor:
+        """`column_sums` before they are scaled by v."""
         v32 = v.cpu().numpy().astype(np.float32)
         self._parts = self._parts or [self._part(first) for first in sorted(self._part_rows)]
 
@@ -99,4 +103,4 @@ class SampledKernel:
         total = np.zeros(len(v))
         for sums in self._threads.map(part, self._parts):
             total += sums
-        return torch.from_numpy(total).to(v) * v
+        return torch.from_numpy(total).to(v)

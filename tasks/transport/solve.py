@@ -81,13 +81,15 @@ def _solve_spread(
     start: NDArray[np.floating] | None,
 ) -> Potential:
     """The same, with the rows held by the workers of the executor, each a part."""
-    with executor().hold(HoldRows(texts), parts) as held:
+    with executor().hold(HoldRows(texts), parts) as held, ThreadPool() as threads:
         problem = SpreadProblem(
             masses=torch.from_numpy(masses),
             balance=config.balance,
             held=held,
-            n_held=parts[-1].stop,
+            texts=torch.from_numpy(texts),
+            n_rows=parts[-1].stop,
             epsilon=config.epsilon,
+            threads=threads,
         )
         budget = config.memory_budget
         if budget is None:

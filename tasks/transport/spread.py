@@ -6,18 +6,18 @@ at which potential that was, so that a new worker in place of a lost one makes i
 
 import itertools
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sortal.storage.rows import FloatArray
+from sortal.storage.rows import ArrayRows, FloatArray, read_all
 from sortal.tasks.executor.base import Held, Part
 from sortal.tasks.memory import free_memory
 from sortal.tasks.threads import ThreadPool
-from sortal.tasks.transport.cached_kernel import CachedKernel, FullKernel
+from sortal.tasks.transport.cached_kernel import FullKernel, HeldKernel
 from sortal.tasks.transport.exact_pass import (
     Columns,
     Problem,
@@ -54,7 +54,7 @@ class HoldRows:
 
 
 class RowsHeld:
-    """The rows of a part, a share of them where a pass is over a sample, and a cached kernel."""
+    """The rows of a part, and a cached kernel."""
 
     def __init__(self, part: Part, texts: FloatArray) -> None:
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -62,17 +62,19 @@ class RowsHeld:
         self._threads = ThreadPool(self._device).__enter__()
         self._block_size = block_rows(len(texts), self._device)
         self._first = part.start
-        self._rows = {1.0: share_of(part.open(), 1.0, part.start)}
-        self._cached: tuple[int, CachedKernel] | None = None
+        self._rows = share_of(part.open(), 1.0)
+        self._cached: tuple[int, HeldKernel] | None = None
 
-    def _problem(self, epsilon: float, share: float) -> Problem:
-        if share not in self._rows:
-            self._rows[share] = share_of(self._rows[1.0], share, self._first)
+    def share(self, share: float) -> FloatArray:
+        """A share of the rows, at even distances in those of all parts."""
+        return read_all(share_of(self._rows, share, self._first))
+
+    def _problem(self, epsilon: float) -> Problem:
         unused = torch.full((len(self._texts),), 1.0 / len(self._texts), device=self._device)
         return Problem(
             masses=unused,
             balance=1.0,
-            rows=self._rows[share],
+            rows=self._rows,
             texts=self._texts,
             epsilon=epsilon,
             block_size=self._block_size,
@@ -80,30 +82,28 @@ class RowsHeld:
         )
 
     def added_rows(
-        self, u: NDArray[np.float64], epsilon: float, share: float, cache: Caching | None
+        self, u: NDArray[np.float64], epsilon: float, cache: Caching | None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What `exact_pass.added_rows` makes of the rows held; `cache`: it is cached as well."""
-        problem, kernel = self._problem(epsilon, share), None
+        problem, kernel = self._problem(epsilon), None
         if cache is not None:
             self._cached = None  # makes room
             kernel = (
                 FullKernel(problem)
                 if cache.per_row is None
-                else SampledKernel(problem, cache.per_row)
+                else SampledKernel(problem, cache.per_row, self._first)
             )
         found = added_rows(problem, self._tensor(u), kernel.store if kernel else None)
         if cache is not None and kernel is not None:
             self._cached = cache.number, kernel
         return found[0].cpu().numpy(), found[1].cpu().numpy()
 
-    def cached_sums(
-        self, v: NDArray[np.float64], cache: Caching, share: float
-    ) -> NDArray[np.float64]:
-        """`column_sums` of the kernel that is cached; where it is not, the pass is made again."""
+    def cached_sums(self, v: NDArray[np.float64], cache: Caching) -> NDArray[np.float64]:
+        """`added_rows` of the kernel that is cached; where it is not, the pass is made again."""
         if self._cached is None or self._cached[0] != cache.number:
-            self.added_rows(cache.u, cache.epsilon, share, cache)
+            self.added_rows(cache.u, cache.epsilon, cache)
         assert self._cached is not None
-        return self._cached[1].column_sums(self._tensor(v)).cpu().numpy()
+        return self._cached[1].added_rows(self._tensor(v)).cpu().numpy()
 
     def _tensor(self, values: NDArray[np.float64]) -> torch.Tensor:
         return torch.from_numpy(values.copy()).to(self._device)
@@ -115,26 +115,31 @@ class RowsHeld:
 
 @dataclass(frozen=True)
 class SpreadProblem(Columns):
-    """A `Problem` of N rows that are held by workers; `share` of them take part in a pass."""
+    """A `Problem` of N rows that are held by workers, and of texts (M, d)."""
 
     held: Held[RowsHeld]
-    n_held: int
+    texts: torch.Tensor
+    n_rows: int
     epsilon: float
-    share: float = 1.0
+    threads: ThreadPool
 
-    @property
-    def n_rows(self) -> int:
-        """N, the rows that take part."""
-        return int(np.floor(self.n_held * self.share + 1e-9))
-
-    def sampled(self, n: int) -> "SpreadProblem":
-        """The same for about `n` rows at even distances."""
-        return replace(self, share=min(1.0, n / self.n_held))
+    def sampled(self, n: int) -> Problem:
+        """The same for about `n` rows at even distances, which are brought here."""
+        rows = self.held.reduce(RowsHeld.share, min(1.0, n / self.n_rows))
+        return Problem(
+            masses=self.masses,
+            balance=self.balance,
+            rows=ArrayRows(np.concatenate(rows)),
+            texts=self.texts,
+            epsilon=self.epsilon,
+            block_size=block_rows(len(self.texts)),
+            threads=self.threads,
+        )
 
     def sums(self, u: torch.Tensor, kernel: Storing | None = None) -> Sums:
         """Exact column sums at u, by one pass of which each worker caches its own part."""
         cache = kernel.cached_at(u, self.epsilon) if isinstance(kernel, SpreadKernel) else None
-        found = self.held.reduce(RowsHeld.added_rows, u.numpy(), self.epsilon, self.share, cache)
+        found = self.held.reduce(RowsHeld.added_rows, u.numpy(), self.epsilon, cache)
         sums = torch.from_numpy(np.sum([each for each, _ in found], axis=0))
         top = torch.from_numpy(np.max([each for _, each in found], axis=0))
         return sums_of(sums, top, self.n_rows)
@@ -165,7 +170,5 @@ class SpreadKernel:
 
     def column_sums(self, v: torch.Tensor) -> torch.Tensor:
         """Sums of the plan's columns, for columns scaled by v: (M,), float64."""
-        found = self._problem.held.reduce(
-            RowsHeld.cached_sums, v.numpy(), self._cache, self._problem.share
-        )
-        return torch.from_numpy(np.sum(found, axis=0))
+        found = self._problem.held.reduce(RowsHeld.cached_sums, v.numpy(), self._cache)
+        return torch.from_numpy(np.sum(found, axis=0)) * v
