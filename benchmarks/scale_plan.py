@@ -4,9 +4,8 @@
         [--images-per-centre 300] [--kmeans cores|gpu]
 
 Prints the whole of every size, then its steps (docs/scale.md). A run's steps are replayed shard by
-shard on workers with stragglers and lost nodes; work is counted
-in floating point operations and bytes, and turned into seconds by RATES. Those of processors were
-measured (docs/performance.md); those of GPUs are assumptions, and say so.
+shard on workers with stragglers and lost nodes; work is counted in floating point operations and
+bytes, and turned into seconds by RATES. Those of cores were measured; those of GPUs are assumptions.
 """
 
 import argparse
@@ -23,12 +22,12 @@ RATES = {  # a GPU's node has 16 cores
     "decode": 16 * 55.0,  # images/s of a node's cores, JPEGs of 500 pixels; assumed
     "encode": 2_000.0,  # images/s of a GPU, ViT-B/32 in bf16; assumed
     "gpu": 150e12,  # operations/s of blocked products in TF32; assumed, half of a card's roofline
-    "core": 25e9,  # operations/s of a core in blocked products of float32; measured
+    "core": 60e9,  # operations/s of a core in k-means: half of what a product reached here (120e9)
     "disk": 500e6,  # bytes/s that a node reads of shared storage; assumed
     "net": 1e9,  # bytes/s of a node's network; assumed
     "list": 171_749.0,  # files/s listed by one process; measured
-    "headers": 5_000.0,  # headers/s of one process; measured
-    "commit": 400_000.0,  # rows/s into the lake, one process; measured
+    "headers": 2_500.0,  # headers/s of a core; measured
+    "commit": 400_000.0,  # rows/s into the lake: a fifth of what was measured
 }
 SPREAD, STRAGGLERS, SLOW = 0.1, 0.01, 5.0  # of shards' times: log-normal, and a few far slower
 RESTART = 120.0  # seconds until a lost node is replaced

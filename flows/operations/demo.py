@@ -10,7 +10,7 @@ ORDER BY mean_distance, name LIMIT 5"""
 
 
 def demo_config(folder: Path, workspace: Path) -> dict[str, object]:
-    """The demo's settings: the default encoder, and CAE, whose kinds are few enough to look over."""
+    """The demo's settings: the default encoder, and CAE, whose kinds are few to look over."""
     return {
         "source": str(folder),
         "collection": "things",

@@ -62,7 +62,7 @@ def ranked(
     """The best nouns of each cluster, best first, from mean vectors `centres` (C, d).
 
     `votes` (C, K) are shares of images by concept; a term is as sure as the lower of both shares,
-    with one image more that bears nothing out: few images say little. An empty cluster has no terms.
+    with one image more that bears nothing out: few images say little. An empty cluster has none.
     """
     overall = np.zeros(len(evidence.concepts.names))
     for part, shares in evidence.shares(centres):
