@@ -61,7 +61,7 @@ def show_result(result: "BenchmarkResult", protocol: str) -> None:
             line = f"{row['collection']} {row['method']}: {row['error']}"
             console.print(shown(line), soft_wrap=True, markup=False)
     if any(row["labels_used"] for row in result.rows):
-        console.print("(l): saw labels; left out of the leaderboard")
+        console.print("(l): saw labels or class names; left out of the leaderboard")
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> Table:
