@@ -11,6 +11,7 @@ from sortal.configs.errors import UsageError
 from sortal.flows.browse.base.asked import AskedRun
 from sortal.flows.operations.export.selection import COLUMNS
 from sortal.storage.lake.sql import literal, sql
+from sortal.tasks.clustering.assignments import NO_KIND
 
 _FILES = f"({sql('browse/search/files')})"
 KEYS = f"SELECT DISTINCT key FROM {_FILES} WHERE key IS NOT NULL"
@@ -84,7 +85,7 @@ class Filters:
 
 
 def _number(text: str) -> int:
-    if not text.isdecimal() or len(text) > 18:
+    if text != str(NO_KIND) and (not text.isdecimal() or len(text) > 18):
         raise UsageError(f"kind must be a kind's id, got {text[:40]!r}")
     return int(text)
 

@@ -7,15 +7,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fastapi.testclient import TestClient
 
 from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config
+from sortal.flows.browse.app import make_app
+from sortal.flows.browse.base.library import Library
+from sortal.flows.browse.safety import Guard
 from sortal.flows.operations.assign import assign
+from sortal.flows.operations.export.names import folders_of
 from sortal.flows.operations.lineage import rename
 from sortal.flows.operations.verify import verify
 from sortal.flows.recluster import recluster
 from sortal.flows.run.result import RunResult
 from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
 
 DIM, LOOSE = 128, 30
@@ -133,6 +139,27 @@ def test_the_run_is_whole_and_its_report_speaks_of_them(grown):
     n_kindless = Counter(placed(second).values())[-1]
     assert f"no kind: {n_kindless} images that are in none" in page
     assert f"into {len(set(placed(second).values()) - {-1})} kinds" in page
+
+
+def test_pages_show_them_apart_and_an_export_has_a_folder_of_theirs(grown, tmp_path):
+    folder, _, second = grown
+    library = Library(Workspace(folder.parent / "workspace"))
+    with TestClient(make_app(library, Guard(frozenset({"localhost"}))), "http://localhost") as page:
+        here = f"/run/{second.run_id}"
+        kinds = page.get(here).text
+        assert (
+            "no kind" in kinds and f"in {len(set(placed(second).values()) - {-1})} kinds" in kinds
+        )
+        own = page.get(f"{here}/kind/-1").text
+        assert "no kind" in own and "Rename" not in own
+        key = next(key for key, id_ in placed(second).items() if id_ == -1)
+        assert "to the centre of the nearest" in page.get(f"{here}/image/{key}").text
+        assert page.get(f"{here}/search", params={"kind": "-1", "label": "l"}).status_code == 200
+    library.close()
+    with Lake(library.workspace, read_only=True) as lake:
+        exported = lake.query(sql("export/rows"), {"run": second.run_id}).to_pylist()
+    assert {row["name"] for row in exported if row["cluster_id"] == -1} == {"no kind"}
+    assert folders_of([(-1, "no kind"), (0, "cat")])[-1] == "no kind"
 
 
 def test_assign_gives_the_runs_images_theirs_and_new_ones_a_kind_or_none(grown, tmp_path):
