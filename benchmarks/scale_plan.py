@@ -5,7 +5,7 @@
 
 Prints the whole of every size, then its steps (docs/scale.md). A run's steps are replayed shard by
 shard on workers with stragglers and lost nodes; work is counted in floating point operations and
-bytes, and turned into seconds by RATES. Those of cores were measured; those of GPUs are assumptions.
+bytes, and turned into seconds by RATES. Those of cores were measured, those of GPUs are assumed.
 """
 
 import argparse
