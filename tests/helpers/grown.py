@@ -65,7 +65,8 @@ class Collection:
         """Cluster the collection as it is now."""
         self.write_images()
         source = str(self.root / "pets")
-        values = {"encoder": {"spec": f"vectors:{source}"}, "source": source, **settings}
+        values = {"encoder": {"spec": f"vectors:{source}"}, "source": source, "method": "cae"}
+        values |= settings
         values |= {"nouns": {"source": "vectors"}, "captions": {"source": "vectors"}}
         config = RunConfig(n_clusters=n_clusters, workspace=self.root / "workspace", **values)
         return recluster.fn(config)

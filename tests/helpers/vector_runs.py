@@ -30,7 +30,11 @@ def config(tmp_path_factory) -> RunConfig:
     write(root / "in", "captions", "text", 15, 11)
     encoder = EncoderConfig(spec=f"vectors:{root / 'in'}")
     config = RunConfig(
-        source=str(root / "in"), n_clusters=3, encoder=encoder, workspace=root / "whole"
+        source=str(root / "in"),
+        n_clusters=3,
+        method="cae",
+        encoder=encoder,
+        workspace=root / "whole",
     )
     recluster.fn(config)
     return config

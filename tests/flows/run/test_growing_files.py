@@ -39,7 +39,8 @@ class Growing:
         self.captions.write_text("".join(f"a drawing of {n} things\n" for n in range(20)))
 
     def run(self, *settings: str) -> RunResult:
-        values = {"source": str(self.folder), "n_clusters": 4, "workspace": self.workspace.root}
+        values = {"source": str(self.folder), "n_clusters": 4, "method": "cae"}
+        values |= {"workspace": self.workspace.root}
         values["captions"] = {"source": str(self.captions)}
         return recluster.fn(make_config(values, [*SETTINGS, *settings]))
 
