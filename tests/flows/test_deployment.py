@@ -31,6 +31,7 @@ def nightly(deployed: Service, photos, tmp_path_factory):
     parameters = {
         "source": str(photos),
         "n_clusters": 4,
+        "method": "cae",
         "workspace": str(workspace),
         "settings": {"nouns.lexnames": ["noun.Tops"]},
     }

@@ -38,11 +38,11 @@ class FlowRun:
     def end(self) -> dict:
         return self.wait_until()
 
-    def tasks(self) -> dict[str, str]:
+    def tasks(self) -> dict[str, str | None]:
         """The last state of every task, by its name."""
         asked = {**self._mine("flow_runs", "id"), "sort": "EXPECTED_START_TIME_ASC"}
         rows = self.service.post("/task_runs/filter", asked)
-        return {row["name"]: row["state"]["name"] for row in rows}
+        return {row["name"]: (row["state"] or {}).get("name") for row in rows}  # told by events
 
     def artifacts(self) -> dict[str, object]:
         """What the run shows, by kind."""

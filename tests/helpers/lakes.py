@@ -20,6 +20,7 @@ COMPARING = (
     "label_free_rank",
     "costs",
     "beside_published",
+    "ceilings",
     "candidates",
     "duplicates",
     "flagged_images",

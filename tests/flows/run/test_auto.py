@@ -128,5 +128,8 @@ def test_another_choice_starts_clusters_anew_and_keeps_their_ids(tmp_path):
 
 
 def test_nouns_and_captions_are_compared_with_the_same_centres(result):
-    made = list((Path(result.workspace) / "artifacts" / "image_centres").iterdir())
-    assert len(made) == 1
+    made = [
+        len(list((Path(result.workspace) / "artifacts" / kind).iterdir()))
+        for kind in ("image_centres", "space")
+    ]
+    assert made[1] == 2 * made[0]
