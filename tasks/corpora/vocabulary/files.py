@@ -45,7 +45,6 @@ def _text(path: Path) -> Iterator[Term]:
 
 def _delimited(path: Path) -> Iterator[Term]:
     """A table whose first line names its columns; cells hold several words between ; or |."""
-    csv.field_size_limit(_MOST_LINE)
     numbers = _Lines(path)
     first = next(iter(numbers), "")
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ";" if _is_semicolons(first) else ","
