@@ -31,8 +31,7 @@ def _sync(path: Path) -> None:
 def temporary(path: Path) -> Path:
     """A new sibling's name for `path` that says which process it belongs to."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    owner = "-".join(map(str, this_process()))
-    return path.parent / f"{TEMPORARY}{owner}-{uuid.uuid4().hex[:8]}-{path.name}"
+    return path.parent / f"{TEMPORARY}{this_process()}-{uuid.uuid4().hex[:8]}-{path.name}"
 
 
 def abandoned(folder: Path) -> list[Path]:
@@ -44,11 +43,11 @@ def abandoned(folder: Path) -> list[Path]:
 
 
 def _is_abandoned(path: Path) -> bool:
-    parts = path.name.removeprefix(TEMPORARY).split("-", 3)
+    owner = "-".join(path.name.removeprefix(TEMPORARY).split("-", 3)[:3])
     try:
         old = time.time() - path.stat().st_mtime > _WEEK
-        return is_gone(Process(parts[0], int(parts[1]), parts[2])) or old
-    except (OSError, ValueError, IndexError):
+        return is_gone(Process.parse(owner)) or old
+    except (OSError, ValueError):
         return False
 
 

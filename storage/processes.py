@@ -1,5 +1,6 @@
 """Which process made something, whether it surely is gone, and what it leaves when it is."""
 
+import ctypes
 import hashlib
 import os
 import platform
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _LOOK = 0.5  # seconds between two looks at whether a parent still lives
+_SET_CHILD_SUBREAPER = 36  # of prctl(2)
 
 
 class Process(NamedTuple):
@@ -21,6 +23,15 @@ class Process(NamedTuple):
     machine: str
     pid: int
     born: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Process":
+        """The one that `str` gave for it; ValueError for another text."""
+        machine, pid, born = text.split("-")
+        return cls(machine, int(pid), born)
+
+    def __str__(self) -> str:
+        return f"{self.machine}-{self.pid}-{self.born}"
 
 
 def this_process() -> Process:
@@ -97,6 +108,15 @@ def _parents() -> list[tuple[int, int]]:
     return found
 
 
+def adopt_orphans() -> None:
+    """From now on what a descendant leaves behind at its end is a descendant still (on Linux).
+
+    Without it, what a process forks just before it is killed is nobody's, and lives on.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def end(process: "subprocess.Popen[bytes]", patience: float) -> None:
     """End a process that this one has started: asked to, and killed after `patience` seconds."""
     process.terminate()
@@ -107,16 +127,17 @@ def end(process: "subprocess.Popen[bytes]", patience: float) -> None:
         process.wait()
 
 
-def end_with(parent: int) -> None:
-    """From now on this process is killed, with all that it has started, once its parent is gone.
+def end_with(starter: Process) -> None:
+    """From now on this process is killed, with all that it has started, once `starter` is gone.
 
-    For what a process starts: kill -9 leaves it no time to end that.
+    For what a process starts, itself or by a fork server: kill -9 leaves it no time to end that.
     """
-    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_after, args=(starter,), daemon=True).start()
 
 
-def _end_after(parent: int) -> None:
-    while os.getppid() == parent:
+def _end_after(starter: Process) -> None:
+    parent = os.getppid()  # a starter that is gone may be a zombie for long
+    while os.getppid() == parent and not is_gone(starter):
         time.sleep(_LOOK)
     for pid in [*descendants(os.getpid()), os.getpid()]:
         with suppress(OSError):

@@ -21,7 +21,7 @@ from sortal.flows.recluster import cluster_images
 from sortal.flows.run.context import Run, Steps
 from sortal.flows.run.guard import clear_disk_errors
 from sortal.storage.lake.retry import one_line
-from sortal.storage.processes import end_with
+from sortal.storage.processes import Process, end_with, this_process
 from sortal.storage.workspace import Workspace
 from sortal.tasks.processes import without_main
 from sortal.tasks.publishing.step import Clock
@@ -115,7 +115,7 @@ class _Slot:
     def _start(self) -> None:
         spawn = multiprocessing.get_context("spawn")
         self.connection, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_serve, args=(theirs, self._log, os.getpid()))
+        self._process = spawn.Process(target=_serve, args=(theirs, self._log, this_process()))
         with without_main(), _environment(dict.fromkeys(_THREADS, str(self._threads))):
             self._process.start()
         theirs.close()
@@ -150,9 +150,9 @@ def _ended(code: int | None) -> str:
     return f"ended with status {code}"
 
 
-def _serve(connection: Connection, log: Path, parent: int) -> None:
-    """Serve tasks until the parent exits: take a task, send its outcome."""
-    end_with(parent)  # another benchmark may be on its way
+def _serve(connection: Connection, log: Path, starter: Process) -> None:
+    """Serve tasks until the starter exits: take a task, send its outcome."""
+    end_with(starter)  # another benchmark may be on its way
     _redirect_output(log)
     while True:
         try:

@@ -15,7 +15,7 @@ import threading
 import time
 from contextlib import suppress
 
-from sortal.storage.processes import descendants
+from sortal.storage.processes import adopt_orphans, descendants
 from sortal.storage.stopping import last_works
 
 _SIGNALS = [
@@ -24,6 +24,7 @@ _SIGNALS = [
 _LINE = b"sortal: stopped; run the same command again to go on\n"
 _SHOW_CURSOR = b"\r\x1b[2K\x1b[?25h"  # a progress bar hides it; its line goes, too
 _PATIENCE = 0.8  # seconds for what cannot wait
+_ENOUGH = 3.0  # seconds for the processes: a killed one takes a while on a busy machine
 _LIMIT = 5.0  # seconds for all of it
 
 _ending = threading.Lock()
@@ -92,14 +93,16 @@ def _do_last_works() -> None:
 
 
 def _end_processes() -> None:
-    """Kill what this process started, and what that started, until nothing new comes up.
+    """Kill what this process started, and what that started, until nothing of it is left.
 
     But for multiprocessing's tracker, which removes what the killed leave in shared memory, and
     ends by itself.
     """
+    adopt_orphans()
     module = sys.modules.get("multiprocessing.resource_tracker")
     tracker = getattr(getattr(module, "_resource_tracker", None), "_pid", None)
-    for _ in range(5):
+    end = time.monotonic() + _ENOUGH
+    while time.monotonic() < end:
         found = [pid for pid in descendants(os.getpid()) if pid != tracker]
         if not found:
             return

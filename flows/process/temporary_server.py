@@ -5,7 +5,6 @@ this process for it: 4 s of a first run's start.
 """
 
 import atexit
-import os
 import re
 import socket
 import subprocess
@@ -17,7 +16,7 @@ from typing import Any
 import httpx
 
 from sortal.configs.errors import RunError
-from sortal.storage.processes import end
+from sortal.storage.processes import end, this_process
 from sortal.tasks.published_progress import nobody_looks_at
 
 _POLL, _TRIES = 0.05, 3
@@ -43,7 +42,7 @@ class TemporaryServer:
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/api"
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - read when the server fails
-        command = [sys.executable, "-P", "-m", "sortal.flows.service.child", str(os.getpid())]
+        command = [sys.executable, "-P", "-m", "sortal.flows.service.child", str(this_process())]
         command += ["uvicorn", "--factory", "prefect.server.api.server:create_app"]
         command += ["--lifespan", "on", "--log-level", "error"]
         self._process = subprocess.Popen(

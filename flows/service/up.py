@@ -19,7 +19,7 @@ from sortal.flows.process.first_database import make_first_database
 from sortal.flows.service.deployments import POOL
 from sortal.flows.service.ports import HOST, choose
 from sortal.flows.service.reports import served
-from sortal.storage.processes import end
+from sortal.storage.processes import end, this_process
 from sortal.storage.workspace import Workspace
 
 _START_UP = 180.0  # seconds that Prefect's server may take on a busy machine
@@ -73,7 +73,7 @@ class Service:
 
     def _start(self, name: str, *arguments: str) -> _Program:
         log = self.folder / f"{name}.log"
-        program = [sys.executable, "-u", "-m", "sortal.flows.service.child", str(os.getpid())]
+        program = [sys.executable, "-u", "-m", "sortal.flows.service.child", str(this_process())]
         command = [*program, "prefect", name, *arguments]
         with log.open("wb") as out:
             process = subprocess.Popen(

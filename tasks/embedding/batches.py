@@ -7,6 +7,7 @@ import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from sortal.configs.errors import RunError
 from sortal.configs.schema import ImagesConfig
+from sortal.storage.processes import Process, end_with, this_process
 from sortal.tasks.errors import Failure, ImageError
 from sortal.tasks.pictures.decode import middle, read_image
 from sortal.tasks.processes import without_main
@@ -104,6 +106,7 @@ def read_batches(dataset: Batches, n_images: int, num_workers: int) -> Iterator[
         collate_fn=_as_is,
         num_workers=num_workers,
         multiprocessing_context=method,
+        worker_init_fn=partial(_end_with, this_process()),
     )
     try:
         with without_main():
@@ -128,6 +131,10 @@ def read_ahead(dataset: Batches, count: int) -> Iterator[Batch]:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _end_with(starter: Process, _: int) -> None:
+    end_with(starter)
 
 
 def _as_is(batch: Any) -> Any:

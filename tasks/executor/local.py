@@ -1,6 +1,5 @@
 """The machine itself as an executor: the calling process, and threads and processes of its own."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor as Pool
@@ -9,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-from sortal.storage.processes import end_with
+from sortal.storage.processes import end_with, this_process
 from sortal.storage.rows import Rows
 from sortal.tasks.executor.base import Decoders, How, Part, Work
 from sortal.tasks.processes import without_main
@@ -74,7 +73,7 @@ def _pool(how: How) -> AbstractContextManager[Pool]:
     if not how.processes:
         return ThreadPoolExecutor(how.threads, "shard")
     # Spawned, not forked: the caller may hold threads (Prefect's, BLAS's) that a fork would freeze.
-    parent = (os.getpid(),)
+    starter = (this_process(),)
     return ProcessPoolExecutor(
-        how.processes, get_context("spawn"), initializer=end_with, initargs=parent
+        how.processes, get_context("spawn"), initializer=end_with, initargs=starter
     )

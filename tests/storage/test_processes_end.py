@@ -25,7 +25,9 @@ time.sleep(300)
 """
 GRANDCHILD = """
 import os, subprocess, sys
-code = "from sortal.storage.processes import end_with; end_with(%d);" % os.getpid()
+from sortal.storage.processes import this_process
+code = "from sortal.storage.processes import Process, end_with;"
+code += "end_with(Process.parse('%s'));" % str(this_process())
 code += "import subprocess; subprocess.run(['sleep', '300'])"
 subprocess.run([sys.executable, "-c", code])
 """
@@ -44,6 +46,15 @@ def test_kill_9_leaves_no_process(tmp_path: Path, code: str, wanted: int):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert _until(lambda: not [pid for pid in started if _lives(pid)]), started
+
+
+def test_a_process_ends_whose_starter_was_gone_before_it_began_to_look():
+    """A fork server's child that nobody waits for: its parent never changes any more."""
+    code = "from sortal.storage.processes import this_process; print(this_process())"
+    gone = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = "from sortal.storage.processes import Process, end_with; import time;"
+    code += f"end_with(Process.parse({gone.stdout.strip()!r})); time.sleep(300)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
 
 
 def _until(found):

@@ -122,6 +122,22 @@ def test_ctrl_c_while_worker_processes_read_images_beside_the_temporary_server(
     assert active(workspace) == []
 
 
+def test_what_is_started_while_it_is_stopped_is_ended_too(tmp_path: Path):
+    """What a process forks in its last moment is nobody's child."""
+    forks = "import os, time\nwhile True:\n if not os.fork():\n  time.sleep(120)\n  os._exit(0)\n"
+    code = (
+        "import subprocess, sys, time\n"
+        "from sortal.flows.process import stop\n"
+        "stop.end_on_signals()\n"
+        f"forks = {forks + ' time.sleep(0.005)'!r}\n"
+        "for _ in range(2): subprocess.Popen([sys.executable, '-c', forks])\n"
+        "time.sleep(0.5)\n"
+        "print('begun', flush=True)\n"
+        "time.sleep(1000)\n"
+    )
+    stopped(interrupted(code, tmp_path), 130)
+
+
 def test_sigterm_in_the_middle_of_a_commit_publishes_nothing_or_all(clip: Path, tmp_path: Path):
     words = ["-k", "5", "-w", "workspace", "--method", "kmeans"]
     command = [*SORTAL, "cluster", f"vectors:{clip}", *words]
