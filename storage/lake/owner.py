@@ -6,6 +6,7 @@ Maintenance removes what its catalogue does not know; in another lake's folder t
 import json
 import logging
 import os
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from sortal.storage.lake.sql import sql
 log = logging.getLogger("sortal")
 
 MARKER = "sortal-lake.json"
+_WRITTEN_WITHIN = 1.0  # seconds: a marker that is still torn was left by a process that was killed
 
 
 class Owner(NamedTuple):
@@ -109,7 +111,17 @@ def _claim(folder: Path, ours: Owner, read_only: bool) -> Owner:
             _write_once(folder / MARKER, text)
     except OSError as error:  # a folder that may only be read: nothing can be removed from it
         log.debug("no marker in %s: %s", folder, error)
-    return read_marker(folder) or ours
+    return _settled_marker(folder) or ours
+
+
+def _settled_marker(folder: Path) -> Owner | None:
+    """The marker, once another process that writes it at this moment has done so."""
+    end = time.monotonic() + _WRITTEN_WITHIN
+    while (found := read_marker(folder)) is None and (folder / MARKER).exists():
+        if time.monotonic() > end:
+            break
+        time.sleep(0.02)
+    return found
 
 
 def _write_once(marker: Path, text: str) -> None:
@@ -117,7 +129,7 @@ def _write_once(marker: Path, text: str) -> None:
     fresh = temporary(marker)
     try:
         fresh.write_text(text, "utf-8")
-        if marker.exists():
+        if _settled_marker(marker.parent) is None and marker.exists():
             fresh.replace(marker)
         else:
             _link(fresh, marker, text)
