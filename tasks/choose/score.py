@@ -19,10 +19,12 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from sortal.configs.evaluation import ChooseConfig
 from sortal.configs.partition import PartitionConfig
 from sortal.storage.rows import FloatArray
-from sortal.tasks.clustering.kmeans import kmeans
+from sortal.tasks.clustering.lloyd import sums_of
+from sortal.tasks.clustering.repeated import RepeatedKMeans
 from sortal.tasks.evaluation.agreement import ari, confusion
 
 Labels = NDArray[np.int32]
+_FEW = 5_000  # images: what all count for each other takes 67 MB
 
 
 class Score(NamedTuple):
@@ -44,28 +46,41 @@ class Score(NamedTuple):
 class CrossFit:
     """Foretells clusters of images (n, d) by ridge regression, fold by fold, in closed form.
 
-    What depends on the images alone is computed once, for any number of partitions.
+    What depends on the images alone is computed once, for any number of partitions: of few images
+    all of what each counts for another, so that a partition costs n^2 sums.
     """
 
     def __init__(
         self, images: FloatArray, folds: int, ridge: float, rng: np.random.Generator
     ) -> None:
         self._rows = np.hstack([images, np.ones((len(images), 1), dtype=np.float32)])
-        self._fold = rng.permutation(len(images)) % folds
+        fold = rng.permutation(len(images)) % folds
+        self._own = [np.flatnonzero(fold == number) for number in range(folds)]
+        self._others = [np.flatnonzero(fold != number) for number in range(folds)]
         penalty = np.diag([ridge] * images.shape[1] + [1e-3 * ridge])
-        parts = [self._rows[self._fold == fold] for fold in range(folds)]
+        parts = [self._rows[own] for own in self._own]
         products = [(part.T @ part).astype(np.float64) for part in parts]
         whole = sum(products) + penalty
         self._inverses = [np.linalg.inv(whole - own) for own in products]
+        self._counts = [self._counted(fold) for fold in range(folds)] if len(images) <= _FEW else []
+
+    def _counted(self, fold: int) -> FloatArray:
+        """What each image of the other folds counts for each of this one, (n - m, m)."""
+        own, others = self._rows[self._own[fold]], self._rows[self._others[fold]]
+        weights: FloatArray = others @ (self._inverses[fold] @ own.T).astype(np.float32)
+        return weights
 
     def foretold(self, labels: Labels, n_clusters: int) -> Labels:
         """The cluster (n,) of each image by the classifier of the other folds."""
-        members = np.eye(n_clusters, dtype=np.float32)[labels]
         found = np.empty(len(labels), dtype=np.int32)
-        for fold, inverse in enumerate(self._inverses):
-            own = self._fold == fold
-            weights = inverse @ (self._rows[~own].T @ members[~own])
-            found[own] = (self._rows[own] @ weights.astype(np.float32)).argmax(axis=1)
+        for fold, (own, others) in enumerate(zip(self._own, self._others, strict=True)):
+            if self._counts:
+                scores = sums_of(self._counts[fold], labels[others], n_clusters)
+            else:
+                sums = sums_of(self._rows[others], labels[others], n_clusters)
+                weights = (self._inverses[fold] @ sums.T).astype(np.float32)
+                scores = weights.T @ self._rows[own].T
+            found[own] = scores.argmax(axis=0)
         return found
 
 
@@ -87,12 +102,8 @@ def fits(
 ) -> list[Labels]:
     """Partitions of `vectors` (n, d') by k-means from different seeds, each (n,)."""
     seeds = np.random.default_rng(random_state).integers(2**32, size=config.fits(len(vectors)))
-    once = PartitionConfig(n_init=config.n_init)
-
-    def fit(seed: int) -> Labels:
-        return kmeans(vectors, n_clusters, once, random_state=seed).labels
-
-    return list(threads.map(fit, seeds.tolist()))
+    again = RepeatedKMeans(vectors, PartitionConfig(n_init=config.n_init), random_state)
+    return list(threads.map(lambda seed: again.labels(n_clusters, seed), seeds.tolist()))
 
 
 def score(partitions: list[Labels], foretold: list[Labels]) -> Score:

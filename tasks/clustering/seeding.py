@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sortal.storage.rows import FloatArray
 from sortal.tasks.clustering.lloyd import TOL, Lloyd, means_of
 
+TABLE = 4096  # so many rows or fewer have their distances in a table, of 64 MiB at the most
 ROWS = 16384  # rows on which seedings are tried, at the least ...
 ROWS_PER_CENTRE = 16  # ... and for each centre
 DIM = 64  # dimensions of the projection
@@ -30,29 +31,64 @@ class Picked(Protocol):
         """Some of the rows."""
 
 
+class Seeds:
+    """Rows to seed, as `rows` (n, at most 64) in their projection; any number of fits may share it.
+
+    The distances between few rows are computed at once, for all seedings.
+    """
+
+    def __init__(self, data: FloatArray, rng: np.random.Generator) -> None:
+        self.rows = project(data, DIM, rng)
+        self._norms = np.einsum("nd,nd->n", self.rows, self.rows)
+        self._table = self._squared(self.rows, self._norms) if len(data) <= TABLE else None
+
+    def squared(self, numbers: NDArray[np.int64]) -> FloatArray:
+        """Squared distances of shape (len(numbers), n) from some rows to all; read only."""
+        if self._table is not None:
+            return self._table[numbers]
+        return self._squared(self.rows[numbers], self._norms[numbers])
+
+    def _squared(self, rows: FloatArray, norms: FloatArray) -> FloatArray:
+        distances = rows @ self.rows.T
+        distances *= -2.0
+        distances += norms[:, None]
+        distances += self._norms
+        return np.maximum(distances, 0.0, out=distances)
+
+
 def best_seeding(
     data: Picked, n_clusters: int, n_init: int, rng: np.random.Generator
 ) -> FloatArray:
     """Centres of shape (n_clusters, dim) to start from: the best of `n_init` seedings of `data`.
 
-    All are seeded on one sample; the better half is improved by swaps and Lloyd's iterations,
-    and the one of the lowest inertia wins.
+    All are seeded on one sample.
     """
     size = min(len(data), max(ROWS, ROWS_PER_CENTRE * n_clusters))
     numbers = np.arange(size)
     if size < len(data):
         numbers = np.sort(rng.choice(len(data), size, replace=False))
     sample = data[numbers]
-    small = project(sample, DIM, rng)
-    seeded = [seed_centres(small, n_clusters, child) for child in rng.spawn(n_init)]
+    return best_start(sample, Seeds(sample, rng), n_clusters, n_init, rng)
+
+
+def best_start(
+    data: FloatArray, seeds: Seeds, n_clusters: int, n_init: int, rng: np.random.Generator
+) -> FloatArray:
+    """Centres (n_clusters, d) in `data` (n, d), whose rows `seeds` has: the best of `n_init`.
+
+    The better half of the seedings is improved by swaps and Lloyd's iterations, and the one of the
+    lowest inertia wins.
+    """
+    small = seeds.rows
+    seeded = [seed_centres(seeds, n_clusters, child) for child in rng.spawn(n_init)]
     seeded.sort(key=lambda centres: float(faiss.knn(small, centres, 1)[0].sum(dtype=np.float64)))
     runs = []
     for centres in seeded[: (n_init + 1) // 2]:
-        run = Lloyd(small, swap_centres(small, centres, rng), spherical=False)
+        run = Lloyd(small, swap_centres(seeds, centres, rng), spherical=False)
         run.run(_MAX_ITER, TOL)
         runs.append(run)
     best = min(runs, key=lambda run: run.inertia)
-    return means_of(sample, best.labels, n_clusters)
+    return means_of(data, best.labels, n_clusters)
 
 
 def project(data: FloatArray, dim: int, rng: np.random.Generator) -> FloatArray:
@@ -65,55 +101,58 @@ def project(data: FloatArray, dim: int, rng: np.random.Generator) -> FloatArray:
     return np.ascontiguousarray(data @ basis)
 
 
-def seed_centres(data: FloatArray, n_clusters: int, rng: np.random.Generator) -> FloatArray:
-    """Greedy k-means++ (Arthur and Vassilvitskii, 2007) over `data` of shape (n, dim).
+def seed_centres(seeds: Seeds, n_clusters: int, rng: np.random.Generator) -> FloatArray:
+    """Greedy k-means++ (Arthur and Vassilvitskii, 2007): `n_clusters` of the rows.
 
     Each new centre is the best of 2 + log(n_clusters) rows drawn with probability proportional
     to the squared distance from the centres so far.
     """
     trials = 2 + int(np.log(n_clusters))
-    norms = np.einsum("nd,nd->n", data, data)
-    chosen = np.full(n_clusters, rng.integers(len(data)))
-    closest = _squared(data, norms, chosen[:1])[0]
+    chosen = np.full(n_clusters, rng.integers(len(seeds.rows)))
+    closest = seeds.squared(chosen[:1])[0]
     for count in range(1, n_clusters):
         closest[chosen[:count]] = 0.0
         draws = _draw(closest, trials, rng)
-        candidates = np.minimum(_squared(data, norms, draws), closest)
+        candidates = np.minimum(seeds.squared(draws), closest)
         best = int(candidates.sum(axis=1).argmin())
         chosen[count] = draws[best]
         closest = candidates[best]
-    return data[chosen]
+    return seeds.rows[chosen]
 
 
-def swap_centres(data: FloatArray, centres: FloatArray, rng: np.random.Generator) -> FloatArray:
+def swap_centres(seeds: Seeds, centres: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Local search by single swaps (Lattanzi and Sohler, 2019): n_clusters / 2 + 10 attempts.
 
     Each attempt draws 8 rows like k-means++ and puts the best in the place of the centre
     that is missed least, where that lowers the inertia.
     """
-    centres, norms = centres.copy(), np.einsum("nd,nd->n", data, data)
+    data, centres = seeds.rows, centres.copy()
     squared, ids = faiss.knn(data, centres, 2)
     for _ in range(len(centres) // 2 + 10):
         draws = _draw(squared[:, 0], _SWAP_TRIALS, rng)
-        proposed = _squared(data, norms, draws)
-        costs = [_swap_cost(squared, ids, distance, len(centres)) for distance in proposed]
-        best = int(np.argmin([cost for cost, _ in costs]))
-        cost, replaced = costs[best]
-        if cost < squared[:, 0].sum(dtype=np.float64) * (1 - 1e-6):
+        proposed = seeds.squared(draws)
+        costs, missed = _swap_costs(squared, ids, proposed, len(centres))
+        best = int(costs.argmin())
+        if costs[best] < squared[:, 0].sum(dtype=np.float64) * (1 - 1e-6):
+            replaced = int(missed[best])
             centres[replaced] = data[draws[best]]
             _swap(data, centres, replaced, proposed[best], squared, ids)
     return centres
 
 
-def _swap_cost(
-    squared: FloatArray, ids: NDArray[np.int64], distance: FloatArray, n_clusters: int
-) -> tuple[float, int]:
-    """Inertia with a new centre at `distance` (n,) and without the centre missed least."""
-    kept = np.minimum(squared[:, 0], distance)
-    lost = np.minimum(squared[:, 1], distance) - kept
-    missed = np.bincount(ids[:, 0], weights=lost, minlength=n_clusters)
-    replaced = int(missed.argmin())
-    return float(kept.sum(dtype=np.float64) + missed[replaced]), replaced
+def _swap_costs(
+    squared: FloatArray, ids: NDArray[np.int64], proposed: FloatArray, n_clusters: int
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Of new centres at distances `proposed` (m, n): inertia (m,), and whose place each takes (m,).
+
+    That is the centre which is missed least.
+    """
+    first, second = np.ascontiguousarray(squared.T)
+    kept = np.minimum(first, proposed)
+    lost = np.minimum(second, proposed) - kept
+    missed = np.stack([np.bincount(ids[:, 0], each, n_clusters) for each in lost])
+    costs = kept.sum(axis=1, dtype=np.float64) + missed.min(axis=1)
+    return costs, missed.argmin(axis=1)
 
 
 def _swap(
@@ -133,12 +172,6 @@ def _swap(
     squared[second, 1], ids[second, 1] = distance[second], replaced
     if len(stale):
         squared[stale], ids[stale] = faiss.knn(data[stale], centres, 2)
-
-
-def _squared(data: FloatArray, norms: FloatArray, rows: NDArray[np.int64]) -> FloatArray:
-    """Squared distances of shape (len(rows), n) from some rows to all."""
-    distances = norms[rows][:, None] + norms - 2.0 * (data[rows] @ data.T)
-    return np.maximum(distances, 0.0)
 
 
 def _draw(weight: FloatArray, trials: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -6,17 +6,16 @@ images, foretells; less what chance would give.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sortal.configs.evaluation import CountConfig
 from sortal.configs.partition import PartitionConfig
 from sortal.storage.rows import FloatArray
 from sortal.tasks.choose.score import CrossFit, Labels, score, side_by_side
-from sortal.tasks.clustering.kmeans import count_distinct, kmeans, label_rows
+from sortal.tasks.clustering.kmeans import count_distinct
+from sortal.tasks.clustering.repeated import RepeatedKMeans
 from sortal.tasks.evaluation.agreement import confusion, shared_information
 
 CURVE = "curve.parquet"  # what the step `count` writes
@@ -57,14 +56,15 @@ def measured(
     rng = np.random.default_rng(seed)
     halves = [np.sort(rng.permutation(len(vectors))[::2]) for _ in range(config.fits(len(vectors)))]
     most = min(count_distinct(vectors[half], max(tried)) for half in halves)
+    once = PartitionConfig(n_init=config.n_init)
+    fitted = [RepeatedKMeans(vectors, once, seed, half) for half in halves]
     found: list[Point] = []
     with side_by_side() as threads:
         for count in tried:
             if count > most or _is_past(found, config.enough):
                 break
             seeds = [int(rng.integers(2**32)) for _ in halves]
-            fit = partial(_half_fit, vectors, count, config)
-            fits = list(threads.map(fit, halves, seeds))
+            fits = list(threads.map(lambda it, own, k=count: it.labels(k, own), fitted, seeds))
             foretold = list(threads.map(lambda it, k=count: images.foretold(it, k), fits))
             found.append(_point(fits, foretold, count))
     return found
@@ -74,14 +74,6 @@ def _is_past(points: Sequence[Point], enough: float) -> bool:
     """Whether the last two points are worth less than the share `enough` of the best."""
     worths = [point.worth for point in points]
     return len(worths) > 2 and max(worths[-2:]) < enough * max(worths)
-
-
-def _half_fit(
-    vectors: FloatArray, n_clusters: int, config: CountConfig, half: NDArray[np.int64], seed: int
-) -> Labels:
-    once = PartitionConfig(n_init=config.n_init)
-    fit = kmeans(vectors[half], n_clusters, once, random_state=seed)
-    return label_rows(vectors, fit.centres, spherical=once.spherical)[0]
 
 
 def _point(partitions: list[Labels], foretold: list[Labels], n_clusters: int) -> Point:

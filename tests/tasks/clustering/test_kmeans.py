@@ -12,9 +12,10 @@ from sortal.configs.errors import UsageError
 from sortal.configs.partition import PartitionConfig
 from sortal.storage.rows import ArrayRows
 from sortal.tasks.arrays import normalise
+from sortal.tasks.clustering import seeding
 from sortal.tasks.clustering.kmeans import count_distinct, kmeans, label_rows
 from sortal.tasks.clustering.lloyd import Lloyd
-from sortal.tasks.clustering.seeding import _squared, _swap, project, seed_centres, swap_centres
+from sortal.tasks.clustering.seeding import Seeds, _swap, project, seed_centres, swap_centres
 
 
 def clustered(data, k, *, random_state=0, centres=None, max_rows=None, **settings):
@@ -51,7 +52,8 @@ def test_labels_are_the_nearest_centres_and_distances_their_cosines(n, dim, k, s
 def test_inertia_never_rises_from_one_iteration_to_the_next(n, dim, k, seed):
     rng = np.random.default_rng(seed)
     data = rng.standard_normal((n, dim)).astype(np.float32)
-    run = Lloyd(data, seed_centres(data, k, rng), spherical=False)
+    seeds = Seeds(data, rng)
+    run = Lloyd(seeds.rows, seed_centres(seeds, k, rng), spherical=False)
     inertias = []
     for _ in range(12):
         run.run(1, 0.0)
@@ -64,16 +66,28 @@ def test_inertia_never_rises_from_one_iteration_to_the_next(n, dim, k, seed):
 def test_swaps_never_raise_the_inertia_and_keep_their_books_right(n, dim, k, seed):
     rng = np.random.default_rng(seed)
     data = rng.standard_normal((n, dim)).astype(np.float32)
-    norms = np.einsum("nd,nd->n", data, data)
-    before = seed_centres(data, k, rng)
-    after = swap_centres(data, before, rng)
+    seeds = Seeds(data, rng)
+    data = seeds.rows
+    before = seed_centres(seeds, k, rng)
+    after = swap_centres(seeds, before, rng)
     inertia = [label_rows(data, each, spherical=False)[2] for each in (before, after)]
     assert inertia[1] <= inertia[0] * (1 + 1e-5)
     squared, ids = faiss.knn(data, after, 2)
-    distance = _squared(data, norms, np.array([0]))[0]
+    distance = seeds.squared(np.array([0]))[0]
     after[k - 1] = data[0]
     _swap(data, after, k - 1, distance, squared, ids)
     np.testing.assert_allclose(squared, faiss.knn(data, after, 2)[0], atol=1e-3)
+
+
+def test_distances_between_rows_are_the_same_from_a_table_and_without(monkeypatch):
+    data = np.random.default_rng(0).standard_normal((50, 80)).astype(np.float32)
+    rows = np.array([3, 3, 49])
+    found = Seeds(data, np.random.default_rng(1)).squared(rows)
+    monkeypatch.setattr(seeding, "TABLE", 10)
+    seeds = Seeds(data, np.random.default_rng(1))
+    np.testing.assert_allclose(found, seeds.squared(rows), atol=1e-3)
+    small = seeds.rows
+    np.testing.assert_allclose(found, ((small[rows][:, None] - small) ** 2).sum(2), atol=1e-3)
 
 
 def test_well_separated_blobs_are_found():
