@@ -30,10 +30,11 @@ def means_of(data: FloatArray, labels: NDArray[np.int32], n_clusters: int) -> Fl
 
 def sums_of(data: FloatArray, labels: NDArray[np.int32], n_clusters: int) -> FloatArray:
     """Sum of the rows of each cluster, shape (n_clusters, dim)."""
-    from scipy.sparse import csr_matrix  # a run in which nothing changed spares its import
+    from scipy.sparse import csc_matrix  # a run in which nothing changed spares its import
 
-    ones = np.ones(len(labels), dtype=np.float32)
-    members = csr_matrix((ones, (labels, np.arange(len(labels)))), (n_clusters, len(labels)))
+    size = len(labels)
+    ones, numbers = np.ones(size, dtype=np.float32), np.arange(size + 1, dtype=np.int32)
+    members = csc_matrix((ones, labels, numbers), shape=(n_clusters, size))
     sums: FloatArray = members @ data
     return sums
 
