@@ -8,9 +8,26 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+
+
+@contextmanager
+def one_thread(wanted: bool) -> Iterator[None]:
+    """Inside, torch has one thread for what this thread calls, where that is wanted.
+
+    For many small calls: at the barrier after each, threads wait longer than they work, and on a
+    busy machine they take the time of others.
+    """
+    count = torch.get_num_threads()
+    if wanted:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(count)
 
 
 class ThreadPool:

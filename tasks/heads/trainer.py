@@ -16,7 +16,9 @@ from sortal.tasks.heads.data import BLOCK, Data
 from sortal.tasks.heads.method import Method
 from sortal.tasks.heads.outputs import History, Labels
 from sortal.tasks.progress import Advance, progress
+from sortal.tasks.threads import one_thread
 
+_SMALL = 100_000_000  # products of a batch, forward: with fewer, barriers cost more than they save
 EPOCH = 1 << 20  # what an epoch's randomness is for; smaller numbers are the methods'
 
 Score = Callable[[Labels], float]
@@ -49,7 +51,11 @@ def train(method: Method, data: Data, config: TrainerConfig, score: Score | None
     method.to(data.device)
     optimiser = optimiser_of(method, config)
     at = resume(data.scratch, method, optimiser)
-    with progress("training", config.epochs * n_steps, "steps") as advance:
+    small = config.batch_size * sum(each.numel() for each in method.parameters()) < _SMALL
+    with (
+        progress("training", config.epochs * n_steps, "steps") as advance,
+        one_thread(small and data.device == "cpu"),
+    ):
         advance(at.epoch * n_steps)
         while at.epoch < config.epochs and not _stale(at, config, score):
             _one_epoch(method, data, config, optimiser, at, advance)
