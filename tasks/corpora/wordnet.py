@@ -13,7 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sortal.configs.errors import UsageError
@@ -163,31 +165,45 @@ def ancestors(table: pa.Table, synsets: set[str]) -> dict[str, frozenset[str]]:
 
     A synset that `table` does not hold has none above it.
     """
-    parents = _embedded_parents() if table is read_embedded() else _parents(table)
+    parents = _embedded_parents() if table is read_embedded() else _Parents(table)
     above: dict[str, frozenset[str]] = {}
 
     def climb(synset: str) -> frozenset[str]:
         if synset not in above:
-            direct = parents.get(synset, [])
+            direct = parents(synset)
             above[synset] = frozenset(direct).union(*(climb(parent) for parent in direct))
         return above[synset]
 
     return {synset: climb(synset) for synset in synsets}
 
 
+class _Parents:
+    """The synsets directly above each; a synset that the table does not hold has none."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._synsets = table["synset"].to_pylist()
+        self._rows = {synset: row for row, synset in enumerate(self._synsets)}
+        offsets = table["offset"].to_numpy()
+        order = np.argsort(offsets)
+        self._above = [
+            (
+                np.concatenate([[0], np.cumsum(pc.list_value_length(table[name]).to_numpy())]),
+                order[np.searchsorted(offsets, pc.list_flatten(table[name]), sorter=order)],
+            )
+            for name in ("hypernyms", "instance_of")
+        ]
+
+    def __call__(self, synset: str) -> list[str]:
+        row = self._rows.get(synset)
+        if row is None:
+            return []
+        rows = [above[ends[row] : ends[row + 1]] for ends, above in self._above]
+        return [self._synsets[each] for each in np.concatenate(rows)]
+
+
 @cache
-def _embedded_parents() -> dict[str, list[str]]:
-    return _parents(read_embedded())
-
-
-def _parents(table: pa.Table) -> dict[str, list[str]]:
-    """The synsets directly above each."""
-    rows = table.select(["offset", "synset", "hypernyms", "instance_of"]).to_pylist()
-    names = {row["offset"]: row["synset"] for row in rows}
-    return {
-        row["synset"]: [names[offset] for offset in row["hypernyms"] + row["instance_of"]]
-        for row in rows
-    }
+def _embedded_parents() -> _Parents:
+    return _Parents(read_embedded())
 
 
 def write_embedded(path: Path) -> None:

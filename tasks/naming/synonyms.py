@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sortal.tasks.corpora import wordnet
@@ -82,21 +83,20 @@ class Known:
 
     def __init__(self, table: pa.Table) -> None:
         self.table = table
-        self.depth: dict[str, int] = {}
-        self._first: dict[str, str] = {}
-        self._count: dict[tuple[str, str], int] = {}
-        self.own: dict[str, str] = {}  # what a user calls terms, by synset
-        columns = table.select(["synset", "depth", "lemmas", "senses", "counts"]).to_pydict()
-        for synset, depth, lemmas, senses, counts in zip(*columns.values(), strict=True):
-            self.depth[synset] = depth
-            if is_own(synset):
-                self.own[synset] = lemmas[0].replace("_", " ")
-            for lemma, sense, count in zip(lemmas, senses, counts, strict=True):
-                word = lemma.casefold()
-                self._count[word, synset] = count
-                if sense == 1:
-                    self._first.setdefault(word, synset)
-        self.spelling = Spelling(lemma for row in columns["lemmas"] for lemma in row)
+        synsets = table["synset"].to_pylist()
+        self.depth: dict[str, int] = dict(zip(synsets, table["depth"].to_pylist(), strict=True))
+        lemmas, senses, counts = (
+            pc.list_flatten(table[name]).to_pylist() for name in ("lemmas", "senses", "counts")
+        )
+        of = pc.take(table["synset"], pc.list_parent_indices(table["lemmas"])).to_pylist()
+        rows = list(zip(map(str.casefold, lemmas), of, senses, counts, strict=True))
+        own = [pair for pair in zip(of, lemmas, strict=True) if is_own(pair[0])]
+        self.own = {  # what a user calls terms, by synset
+            synset: lemma.replace("_", " ") for synset, lemma in reversed(own)
+        }
+        self._first = {word: synset for word, synset, sense, _ in reversed(rows) if sense == 1}
+        self._count = {(word, synset): count for word, synset, _, count in rows if count}
+        self.spelling = Spelling(lemmas)
 
     def sense(self, noun: str) -> str | None:
         """The first sense of a noun, or of its singular."""

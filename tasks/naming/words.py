@@ -9,12 +9,9 @@ class Spelling:
     """How WordNet's lemmas, underscores between words, and the words in them are spelt."""
 
     def __init__(self, lemmas: Iterable[str]) -> None:
-        self._whole: dict[str, str] = {}
-        self._words: dict[str, str] = {}
-        for lemma in lemmas:
-            _note(self._whole, lemma.replace("_", " "))
-            for word in lemma.split("_"):
-                _note(self._words, word)
+        known = set(lemmas)
+        self._whole = _spelt(lemma.replace("_", " ") for lemma in known)
+        self._words = _spelt({word for lemma in known for word in lemma.split("_")})
 
     def __call__(self, noun: str) -> str:
         """A noun as in running text: "Fire Truck" becomes "fire truck", "SUV" stays."""
@@ -28,10 +25,9 @@ class Spelling:
         return self._words.get(word.casefold(), word.lower())
 
 
-def _note(spelt: dict[str, str], text: str) -> None:
-    """Of spellings that differ in case the one with fewest capitals is kept: "china"."""
-    key = text.casefold()
-    spelt[key] = max(spelt.get(key, text), text)  # capitals sort before small letters
+def _spelt(texts: Iterable[str]) -> dict[str, str]:
+    """Each text by its casefold; of those that differ in case the one with fewest capitals."""
+    return {text.casefold(): text for text in sorted(texts)}  # capitals sort before small letters
 
 
 def told_apart(noun: str, by: str) -> str:
