@@ -7,7 +7,6 @@ again from NLTK's.
 import logging
 import os
 import sys
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -145,19 +144,14 @@ def content_of(folder: Any | None) -> str:
 
 def descendants(table: pa.Table, synset: str) -> set[int]:
     """Offsets of `synset` and of all below it; empty if there is no such synset."""
-    children: dict[int, list[int]] = defaultdict(list)
-    names = table.select(["offset", "synset", "hypernyms", "instance_of"]).to_pylist()
-    for row in names:
-        for parent in row["hypernyms"] + row["instance_of"]:
-            children[parent].append(row["offset"])
-    found: set[int] = set()
-    waiting = [row["offset"] for row in names if row["synset"] == synset]
-    while waiting:
-        offset = waiting.pop()
-        if offset not in found:
-            found.add(offset)
-            waiting += children[offset]
-    return found
+    lists = [table[name] for name in ("hypernyms", "instance_of")]
+    above = np.concatenate([pc.list_flatten(each) for each in lists])
+    below = table["offset"].to_numpy()[np.concatenate([*map(pc.list_parent_indices, lists)])]
+    found = fresh = table["offset"].filter(pc.equal(table["synset"], synset)).to_numpy()
+    while len(fresh):
+        fresh = np.setdiff1d(below[np.isin(above, fresh)], found)
+        found = np.concatenate([found, fresh])
+    return set(found.tolist())
 
 
 def ancestors(table: pa.Table, synsets: set[str]) -> dict[str, frozenset[str]]:
