@@ -34,6 +34,10 @@ def test_a_plural_has_the_singular_of_its_noun(one, other):
     assert singular(one) == singular(other)
 
 
+def test_a_word_is_counted_in_whichever_case_the_corpus_has_it(known):
+    assert known.count("moon", "moon.n.01") == known.count("Moon", "moon.n.01") > 0
+
+
 @pytest.mark.parametrize("noun", ["bus", "iris", "glass", "gas", "cactus"])
 def test_an_s_that_is_no_plural_stays(noun):
     assert singular(noun) == noun
