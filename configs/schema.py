@@ -122,7 +122,7 @@ class TransportConfig(Section):
 
     solver: Literal["sinkhorn", "pot"] = "sinkhorn"
     epsilon: float = Field(
-        0.02, ge=SHARPEST, le=10.0
+        0.1, ge=SHARPEST, le=10.0
     )  # entropic regularisation; a softmax's temperature
     balance: float = Field(0.5, ge=0.0, le=1.0)  # 0 softmax retrieval, 1 balanced [infer]
     # docs/methods.md#counterparts [infer]

@@ -18,7 +18,7 @@ def test_a_method_as_it_is_has_no_variant(method):
 def test_what_differs_is_its_name_and_where_texts_come_from_does_not():
     one = make_config(BASE, ["transport.epsilon=0.05", "captions.source=none", "n_clusters=9"])
     assert variant_of(one) == "transport.epsilon=0.05"
-    usual = make_config(BASE, ["transport.epsilon=0.02"])
+    usual = make_config(BASE, ["transport.epsilon=0.1"])
     assert variant_of(usual) is None
 
 
