@@ -1,11 +1,11 @@
-"""What a run knows besides pixels: further modalities, captions and who writes them, classes."""
+"""What a run knows besides pixels: modalities, captions and names and who writes them, classes."""
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sortal.configs.errors import UsageError
 from sortal.configs.heads import HeadConfig
@@ -72,16 +72,13 @@ class CocaConfig(Section):
         return f"open_clip:{self.checkpoint.removeprefix('open_clip:')}"
 
 
-class OpenAiConfig(Section):
-    """Any server that speaks OpenAI's chat completions, such as vLLM.
+class EndpointConfig(Section):
+    """How a server that speaks OpenAI's chat completions, such as vLLM, is asked.
 
     Its address and key are never settings: they come from the environment, or from a Prefect
     secret block.
     """
 
-    model: str = ""  # as the server calls it
-    # SAC's BLIP-2 is asked nothing; a chat model needs a question [infer].
-    prompt: str = "Describe the main content of this image in one short sentence."
     temperature: float = Field(0.0, ge=0.0, le=2.0)
     max_tokens: int = Field(64, ge=1, le=4096)
     body: dict[str, Any] = Field({})  # further fields of the request; null takes one of ours away
@@ -94,8 +91,28 @@ class OpenAiConfig(Section):
     retries: int = Runtime(4, ge=0, le=20)  # of what may pass: 429, 5xx, a time-out, nonsense
     backoff: float = Runtime(1.0, ge=0.0, le=60.0)  # seconds, doubled each time
     max_wait: float = Runtime(60.0, ge=0.0, le=3600.0)  # the longest pause, also by Retry-After
-    give_up_after: int = Runtime(20, ge=1)  # images without an answer in a row: a server is down
+    give_up_after: int = Runtime(20, ge=1)  # questions in a row without an answer: a server is down
+
+
+class OpenAiConfig(EndpointConfig):
+    """A server's model describes images."""
+
+    model: str = ""  # as the server calls it
+    # SAC's BLIP-2 is asked nothing; a chat model needs a question [infer].
+    prompt: str = "Describe the main content of this image in one short sentence."
     shard_size: int = Runtime(128, ge=1, le=1_000_000)
+
+
+class WriterConfig(EndpointConfig):
+    """A server's model writes names of clusters (docs/methods.md#names-by-an-endpoint)."""
+
+    prompt: str = (
+        "What kind of thing do these images have in common? Answer with its name alone: one short "
+        "English noun phrase of one to four words, as in running text, without quotes or "
+        "explanations."
+    )
+    images: int = Field(4, ge=0, le=12)  # typical images sent for a cluster, beside its terms
+    longest: int = Field(48, ge=8, le=200)  # characters of a name; a longer answer is refused
 
 
 class GivenConfig(Section):
@@ -122,6 +139,46 @@ class CaptionerConfig(Section):
         """The section of `kind`, the only one that matters."""
         found: CaptionerSettings = getattr(self, self.kind)
         return found
+
+
+class NamingConfig(Section):
+    """How clusters get their names, and how sure a name must be (docs/methods.md#names)."""
+
+    terms: int = Field(8, ge=1, le=100)  # nouns kept for each cluster
+    captions: int = Field(3, ge=0, le=100)
+    min_confidence: float = Field(0.39, ge=0.0, le=1.0)  # below it a cluster is unnamed [infer]
+    min_caption: float = Field(0.25, ge=0.0, le=1.0)  # below it a caption is not shown [infer]
+    contrast: float = Field(0.3, ge=0.0, le=1.0)  # of the images' mean that does not count [infer]
+    sharpness: float = Field(2.0, gt=0.0, le=20.0)  # of a softmax over standardised fits [infer]
+    sample: int = Field(4096, ge=1)  # images that are compared with all texts one by one
+    representatives: int = Field(12, ge=1, le=1000)  # nearest-to-centre images kept
+    writer: str = "none"  # none, or openai:MODEL: a server's model that writes names
+    openai: WriterConfig = WriterConfig()  # how it is asked
+
+    @field_validator("writer")
+    @classmethod
+    def _known(cls, writer: str) -> str:
+        kind, _, model = writer.partition(":")
+        if writer != "none" and (kind != "openai" or not model.strip() or not model.isprintable()):
+            raise UsageError(
+                f"naming.writer must be none or openai:MODEL, got {writer[:80]!r}; MODEL is what "
+                "the server calls it, such as openai:Qwen/Qwen2.5-VL-7B-Instruct"
+            )
+        return writer
+
+    @property
+    def model(self) -> str | None:
+        """The model that writes names, if one does."""
+        return self.writer.partition(":")[2] or None
+
+    def unread(self) -> set[str]:
+        """Without a writer nothing of it counts."""
+        return set() if self.model else {"writer", "openai"}
+
+    @property
+    def unwritten(self) -> "NamingConfig":
+        """The same settings without a writer, by which names are found."""
+        return self.model_copy(update={"writer": "none"})
 
 
 class ClassesConfig(Section):

@@ -27,6 +27,7 @@ from sortal.configs.modalities import (
     CaptionerConfig,
     ClassesConfig,
     ModalityConfig,
+    NamingConfig,
     check_names,
 )
 from sortal.configs.partition import PartitionConfig
@@ -160,19 +161,6 @@ class FusionConfig(Section):
         off = {"image_weight": unweighted, "evened": not self.evened}
         off["modalities"] = not self.modalities
         return {name for name, unused in off.items() if unused}
-
-
-class NamingConfig(Section):
-    """How clusters get their names, and how sure a name must be (docs/methods.md#names)."""
-
-    terms: int = Field(8, ge=1, le=100)  # nouns kept for each cluster
-    captions: int = Field(3, ge=0, le=100)
-    min_confidence: float = Field(0.39, ge=0.0, le=1.0)  # below it a cluster is unnamed [infer]
-    min_caption: float = Field(0.25, ge=0.0, le=1.0)  # below it a caption is not shown [infer]
-    contrast: float = Field(0.3, ge=0.0, le=1.0)  # of the images' mean that does not count [infer]
-    sharpness: float = Field(2.0, gt=0.0, le=20.0)  # of a softmax over standardised fits [infer]
-    sample: int = Field(4096, ge=1)  # images that are compared with all texts one by one
-    representatives: int = Field(12, ge=1, le=1000)  # nearest-to-centre images kept
 
 
 class RunConfig(Section):

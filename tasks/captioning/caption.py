@@ -26,18 +26,11 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 class Code(StrEnum):
-    """Why an image has no caption."""
+    """Why an image has no caption, besides what a server may do (`tasks/chat/answer.py`)."""
 
     UNREADABLE = "unreadable"  # the image file itself
     EMPTY = "empty_caption"  # an answer without a word
     NOT_GIVEN = "no_caption"  # the file of captions does not name the image
-    REFUSED = "refused"  # the server will not have this image
-    DENIED = "denied"  # the server will not have the key or the model
-    BAD_ANSWER = "bad_answer"  # not JSON, or not what was agreed
-    RATE_LIMITED = "rate_limited"
-    SERVER_ERROR = "server_error"
-    TIMEOUT = "timeout"
-    UNREACHABLE = "unreachable"
 
 
 class Caption(NamedTuple):

@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sortal.configs.errors import UsageError
-from sortal.configs.modalities import ClassesConfig
-from sortal.configs.schema import NamingConfig
+from sortal.configs.modalities import ClassesConfig, NamingConfig
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.hashing import hash_strings, hash_text
 from sortal.storage.rows import FloatArray, read_all

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.configs.schema import NamingConfig
+from sortal.configs.modalities import NamingConfig
 from sortal.storage.rows import FloatArray, Rows, as_rows
 from sortal.tasks.arrays import centre, mean_of
 from sortal.tasks.naming.synonyms import Concepts

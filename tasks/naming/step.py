@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sortal.configs.schema import NamingConfig
+from sortal.configs.modalities import NamingConfig
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.rows import FloatArray, read_all, take_rows
 from sortal.storage.vector_sets import open_vectors

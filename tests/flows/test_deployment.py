@@ -196,7 +196,7 @@ import json, sys
 from prefect.blocks.system import Secret
 from sortal.configs.modalities import OpenAiConfig
 from sortal.configs.errors import UsageError
-from sortal.tasks.captioning.credentials import credentials
+from sortal.tasks.chat.credentials import credentials
 
 asked = OpenAiConfig(model="any", secret_block="captions")
 try:

@@ -10,10 +10,10 @@ from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_matrix
 
 from sortal.configs.encoder import EncoderConfig
+from sortal.configs.modalities import NamingConfig
 from sortal.configs.schema import (
     FusionConfig,
     ImagesConfig,
-    NamingConfig,
     NounsConfig,
     PartitionConfig,
     TransportConfig,

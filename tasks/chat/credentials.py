@@ -1,4 +1,4 @@
-"""Where a captioning server is and the key to it: never settings, never written anywhere."""
+"""Where a server is and the key to it: never settings, never written anywhere."""
 
 import json
 import os
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from sortal.configs.errors import UsageError
-from sortal.configs.modalities import OpenAiConfig
+from sortal.configs.modalities import EndpointConfig
 
 HIDDEN = "***"
 
@@ -34,13 +34,14 @@ class Credentials:
         return f"Credentials(host={self.host!r})"
 
 
-def credentials(config: OpenAiConfig) -> Credentials:
+def credentials(config: EndpointConfig, section: str = "captioner.openai") -> Credentials:
     """From the Prefect secret block, where one is named, else from the environment.
 
-    Raises UsageError where there is no address, or none that can be one.
+    `section` is where the settings lie. Raises UsageError where there is no address, or none that
+    can be one.
     """
     if config.secret_block:
-        found = _of_block(config.secret_block)
+        found = _of_block(config.secret_block, section)
     else:
         names = (config.base_url_variable, config.key_variable)
         found = Credentials(*(os.environ.get(name, "").strip() for name in names))
@@ -52,20 +53,20 @@ def credentials(config: OpenAiConfig) -> Credentials:
     parts = urlsplit(found.base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(
-            f"captioner openai needs the server's address, such as http://localhost:8000/v1, in "
+            f"{section} needs the server's address, such as http://localhost:8000/v1, in "
             f"{where}; got {'none' if not found.base_url else 'no http:// or https:// address'}"
         )
     return found
 
 
-def _of_block(name: str) -> Credentials:
+def _of_block(name: str, section: str) -> Credentials:
     from prefect.blocks.system import Secret
 
     try:
         value = Secret.load(name).get()  # type: ignore[union-attr]
     except ValueError as error:
         raise UsageError(
-            f"captioner.openai.secret_block must name a Prefect secret block, got {name!r}; make "
+            f"{section}.secret_block must name a Prefect secret block, got {name!r}; make "
             "one that holds base_url and api_key as JSON"
         ) from error
     try:
