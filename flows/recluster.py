@@ -6,6 +6,7 @@ from prefect import flow
 
 from sortal.configs.modalities import supervision_of
 from sortal.configs.schema import RunConfig
+from sortal.flows.run.check import check_writer
 from sortal.flows.run.choice import choose_count, choose_settings, name_classes
 from sortal.flows.run.clusters import find_clusters, follow, fuse_images, name, tree_of
 from sortal.flows.run.context import Run, Steps
@@ -55,6 +56,7 @@ def cluster_images(run: Run, clock: Clock) -> tuple[Run, Artifact]:
     config = run.config
     supervision = supervision_of(config.classes, config.head)
     check_modalities(config)
+    check_writer(config)
     images = read_images(run, config.source)
     run = run.continued(images.scan)
     learnt = read_images(run, config.train, "train.") if config.train else images

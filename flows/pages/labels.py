@@ -21,6 +21,7 @@ _ACTIONS = {
     "run": "publish",
     "report": "write report",
 }
+_ASIDE = {"draft": "draft", "found": "as found"}
 _OF_A_SPACE = {"text_vectors": "embed {}s", "space": "choose {}s", "transport": "transport to {}s"}
 
 
@@ -29,8 +30,8 @@ def label(role: str) -> str:
     part, _, rest = role.partition(".")
     if part == "train" and rest:
         return f"{label(rest)} of the train split"
-    if part == "draft" and rest:
-        return f"{label(rest)} (draft)"
+    if part in _ASIDE and rest:
+        return f"{label(rest)} ({_ASIDE[part]})"
     if part in ("kinds", "top") and rest:
         return f"{label(rest)} of {'kinds' if part == 'kinds' else 'kinds of kinds'}"
     if part == "view":

@@ -13,6 +13,7 @@ from sortal.tasks.encoders.registry import describe
 from sortal.tasks.executor.opening import check_executor
 from sortal.tasks.scan.seen import plural
 from sortal.tasks.sources.registry import open_source
+from sortal.tasks.writing.question import access_of
 
 log = logging.getLogger("sortal")
 
@@ -30,8 +31,28 @@ def check(config: RunConfig) -> EncoderInfo:
         )
     check_modalities(config)
     check_vocabulary(config.nouns)
+    check_writer(config)
     of_its_collection(config)
     return describe(config.encoder.spec)
+
+
+def check_writer(config: RunConfig) -> None:
+    """Refuse an endpoint for names whose names could not be checked, or that is nowhere."""
+    if config.naming.model is None:
+        return
+    if config.encoder.vectors:
+        raise UsageError(
+            f"naming.writer needs an encoder that embeds any text, to check what is written, got "
+            f"{config.encoder.spec}; use conse or open_clip:MODEL/PRETRAINED on the images, or "
+            "naming.writer=none"
+        )
+    if config.classes.given or config.nouns.source == "none":
+        raise UsageError(
+            "naming.writer needs kinds that are found and nouns to compare its names with, got "
+            f"{'classes.names' if config.classes.given else 'nouns.source=none'}; use "
+            "naming.writer=none"
+        )
+    access_of(config.naming)
 
 
 def with_vocabulary(config: RunConfig) -> RunConfig:

@@ -10,7 +10,7 @@ from sortal.storage.artifacts import Artifact
 from sortal.tasks.classes.step import name_by_class, zero_shot
 from sortal.tasks.clustering.step import partition
 from sortal.tasks.embedding.step import embed_texts
-from sortal.tasks.encoders.base import templates_of
+from sortal.tasks.encoders.base import selection_templates_of, templates_of
 from sortal.tasks.fusion.step import fuse
 from sortal.tasks.heads.inputs import HeadInputs
 from sortal.tasks.heads.step import head
@@ -18,7 +18,9 @@ from sortal.tasks.kinds.step import gather_clusters, grow_tree, name_kinds
 from sortal.tasks.lineage.step import next_kind, trace
 from sortal.tasks.naming.step import name_clusters
 from sortal.tasks.placing.step import apply_head
+from sortal.tasks.writing.step import write_names
 
+_FOUND = "found"  # before the roles of what is found where an endpoint then writes names
 _LEVELS = ("kinds", "top")  # roles of what is above the clusters, from fine to coarse
 
 
@@ -165,23 +167,49 @@ def name(run: Run, images: Images, spaces: Mapping[str, Space], clusters: Artifa
     """What each cluster is called: every corpus names, also those that are not fused."""
     if run.config.classes.given:
         return run.do(name_by_class, "names", partition=clusters, config=run.config.naming)
-    return run.do(
+    writes = run.config.naming.model is not None
+    found = run.do(
         name_clusters,
-        "names",
+        f"{_FOUND}.names" if writes else "names",
         images=images.vectors,
         partition=clusters,
         corpora={name: space.corpus for name, space in spaces.items()},
         texts={name: space.vectors for name, space in spaces.items()},
+        config=run.config.naming.unwritten,
+    )
+    return _write(run, images, spaces["noun"], clusters, found) if writes else found
+
+
+def _write(run: Run, images: Images, nouns: Space, clusters: Artifact, found: Artifact) -> Artifact:
+    """The names that an endpoint writes, checked, in the place of those found.
+
+    It is not asked about clusters that keep a name which was written before.
+    """
+    kept = follow(run, clusters, found, f"{_FOUND}.lineage") if run.config.continues else None
+    return run.do(
+        write_names,
+        "names",
+        names=found,
+        partition=clusters,
+        images=images.vectors,
+        texts=nouns.vectors,
+        scan=images.scan,
+        source=run.config.source,
+        reading=run.config.images,
         config=run.config.naming,
+        encoder=run.config.encoder,
+        encoder_fingerprint=run.encoder.fingerprint,
+        templates=selection_templates_of(run.config.nouns, run.encoder),
+        lineage=kept,
     )
 
 
-def follow(run: Run, clusters: Artifact, names: Artifact) -> Artifact:
+def follow(run: Run, clusters: Artifact, names: Artifact, role: str = "lineage") -> Artifact:
     """Which cluster of the previous run each one is: ids and names that stay."""
     past = run.past
     return run.do(
         trace,
-        "lineage",
+        role,
         partition=clusters,
         names=names,
         previous=past.previous,

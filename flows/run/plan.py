@@ -20,6 +20,7 @@ from sortal.tasks.embedding.texts import count_unknown
 from sortal.tasks.encoders.base import EncoderInfo, selection_templates_of, templates_of
 from sortal.tasks.scan.step import ScanInputs, scan_outside, warn_of
 from sortal.tasks.selection.rank import count_centres
+from sortal.tasks.writing.question import access_of
 
 # (images, texts) a second on two cores, by the encoder's kind (docs/performance.md).
 _SPEED = {"conse": (50, 400), "open_clip": (15, 250), "vectors": (20_000, 20_000)}
@@ -59,7 +60,21 @@ def plan_of(config: RunConfig) -> dict[str, Any]:
         "by": config.by,
         "n_clusters": config.count.words if config.count.chosen else config.n_clusters,
         "workspace": {"path": str(place.root), "exists": exists},
+        "writer": _writer(config, n_images),
         "seconds": _seconds(encoder.spec, to_embed, n_texts),
+    }
+
+
+def _writer(config: RunConfig, n_images: int) -> dict[str, Any] | None:
+    """Who writes names, where it is asked, about how many clusters at the most, if anybody does."""
+    if config.naming.model is None:
+        return None
+    most = config.count.middle(n_images) if config.count.chosen else config.n_clusters
+    return {
+        "writer": config.naming.writer,
+        "host": access_of(config.naming).host,
+        "names": most,
+        "images": config.naming.openai.images,
     }
 
 

@@ -101,8 +101,22 @@ def _plan_lines(config: RunConfig, plan: dict[str, Any]) -> list[str]:
         f"texts: {', '.join(counts) or 'none'}",
         f"run: method {plan['method']}{by}, {_count_words(plan['n_clusters'])}, collection "
         f"{plan['collection']}, workspace {place['path']}{state}",
+        *_writer_lines(plan),
         f"time: about {max(minutes, 1):,.0f} min on two cores; nothing was made. "
         "--show-config prints every setting",
+    ]
+
+
+def _writer_lines(plan: dict[str, Any]) -> list[str]:
+    """Of whom names will be asked, where an endpoint writes them."""
+    writer = plan["writer"]
+    if writer is None:
+        return []
+    about = "about " if isinstance(plan["n_clusters"], str) else ""
+    return [
+        f"names: {about}{writer['names']:,} clusters' names will be asked of {writer['writer']} at "
+        f"{writer['host']}, which is sent their terms and {writer['images']} images of each; none "
+        "that it has answered before"
     ]
 
 

@@ -37,6 +37,7 @@ RUN_TABLES = (
     "count_scores",
     "cluster_nodes",
     "resampled",
+    "written_names",
 )
 VIEWS = (
     "latest_runs",

@@ -14,6 +14,7 @@ COMMENT ON TABLE marks IS 'what was said of a cluster in sortal browse: done, to
 COMMENT ON TABLE placements IS 'an input that sortal assign put into a cluster';
 COMMENT ON TABLE cells IS 'a cell of a benchmark: method, seed, collection';
 COMMENT ON TABLE image_captions IS 'a caption of an image, and its weight in training';
+COMMENT ON TABLE written_names IS 'what an endpoint wrote as the name of a cluster, and why it is not the name';
 COMMENT ON TABLE resampled IS 'acc, nmi and ari of a run on resampled images';
 COMMENT ON TABLE candidate_scores IS 'a way of comparing images that a run tried, and its score';
 COMMENT ON TABLE looks IS 'how bright and sharp a distinct image of a scan is, and its perceptual hash';

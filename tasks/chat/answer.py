@@ -69,7 +69,8 @@ def _content(response: httpx.Response) -> Answer:
         return Answer(code=Fault.BAD_ANSWER, error=error)
     if isinstance(content, list):  # parts, of which some are text
         content = " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return Answer(text=content if isinstance(content, str) else "")
+    text = content if isinstance(content, str) else ""
+    return Answer(text=text.encode("utf-8", "replace").decode("utf-8"))  # half of a pair is no text
 
 
 def _excerpt(response: httpx.Response) -> str:

@@ -68,6 +68,9 @@ def settings_of(config: dict[str, Any]) -> str:
     kept = {name: value for name, value in config.items() if name not in _FREE}
     if config.get("count"):
         kept.pop("n_clusters")
+    if "naming" in kept:  # who writes names changes no cluster
+        naming = kept["naming"].items()
+        kept["naming"] = {name: each for name, each in naming if name not in ("writer", "openai")}
     if config.get("choose"):  # what is chosen may be another tomorrow
         kept = {name: _undecided(name, kept[name]) for name in kept.keys() - {"fusion", "head"}}
     return json.dumps(kept, sort_keys=True, ensure_ascii=False)

@@ -48,6 +48,7 @@ LINEAGE = pa.schema(
         ("came", pa.int64()),
         ("went", pa.int64()),
         ("overlap", pa.float64()),
+        ("written_by", pa.string()),
     ]
 )
 
@@ -81,13 +82,21 @@ def _free(name: str, words: Sequence[str], used: set[str]) -> str:
 
 
 def table_of(
-    rows: Sequence[Change], names: Sequence[str | None], past: Mapping[int, str]
+    rows: Sequence[Change],
+    names: Sequence[str | None],
+    past: Mapping[int, str],
+    writers: Sequence[str | None] = (),
 ) -> pa.Table:
-    """The rows of `lineage.parquet`; `past` names the clusters that vanished, by stable id."""
-    out = [
+    """The rows of `lineage.parquet`; `past` names the clusters that vanished, by stable id.
+
+    `writers` are those who wrote the `names`, where somebody did.
+    """
+    out: list[dict[str, Any]] = [
         {**row._asdict(), "name": past.get(row.stable_id) if row.cluster is None else names[i]}
         for i, row in enumerate(rows)
     ]
+    for row, writer in zip(out, writers, strict=False):
+        row["written_by"] = writer
     return pa.Table.from_pylist(out, schema=LINEAGE)
 
 
@@ -113,11 +122,13 @@ def trace(folder: Path, workspace: Workspace, inputs: TraceInputs) -> Written:
     `level`: of the tree, whose kinds are followed; None for the clusters. `previous` is a run in
     the lake, `earlier` its partition, where there is one. Names that are `pinned` are not given to
     other clusters. Facts: how many clusters met with each event, and `kept`, the share of the
-    images of both runs that kept their stable id.
+    images of both runs that kept their stable id. A name that was found gives way to one that is
+    written now; a written one is kept as any other.
     """
     clusters = pq.read_table(inputs.names.file(workspace, "clusters.parquet"))  # none: last
     sizes = clusters["size"].to_numpy()
-    before, known, shared = _past(workspace, inputs, len(sizes))
+    before, known, shared, authors = _past(workspace, inputs, len(sizes))
+    fresh = _writers(clusters)
     past, present = _centres(workspace, inputs.earlier), _centres(workspace, inputs.partition)
     kindless = Kindless(
         before.stable_ids == NO_KIND, clusters["cluster"].to_numpy() == np.int32(NO_KIND)
@@ -132,11 +143,16 @@ def trace(folder: Path, workspace: Workspace, inputs: TraceInputs) -> Written:
         and partner[row.cluster] >= 0
         and row.stable_id in known
         and (row.overlap is None or row.overlap >= inputs.config.keep_name)
+        and (row.stable_id in authors or not fresh[row.cluster])
     }
     taken = (inputs.pinned or Pinned()).names.values()
     terms = _terms(workspace, inputs.names)
     final = keep_names(clusters["name"].to_pylist(), kept, terms, list(taken))
-    pq.write_table(table_of(rows, final, known), folder / "lineage.parquet")
+    writers = [
+        (authors.get(row.stable_id) if row.cluster in kept else fresh[i]) if final[i] else None
+        for i, row in enumerate(rows[: len(final)])
+    ]
+    pq.write_table(table_of(rows, final, known, writers), folder / "lineage.parquet")
     facts = facts_of(rows, int(shared.sum()))
     return Written(
         rows=len(rows), facts={"previous": inputs.previous, "warm": inputs.warm, **facts}
@@ -145,11 +161,14 @@ def trace(folder: Path, workspace: Workspace, inputs: TraceInputs) -> Written:
 
 def _past(
     workspace: Workspace, inputs: TraceInputs, n_clusters: int
-) -> tuple[Before, dict[int, str], NDArray[np.int64]]:
-    """The previous run's clusters, their names by stable id, and the images shared (P, C)."""
+) -> tuple[Before, dict[int, str], NDArray[np.int64], dict[int, str]]:
+    """The previous run's clusters, their names by stable id, the images shared (P, C).
+
+    Last by whom names were written, of those that were.
+    """
     none = np.empty(0, dtype=np.int64)
     if inputs.previous is None:
-        return Before(none, none), {}, np.zeros((0, n_clusters), dtype=np.int64)
+        return Before(none, none), {}, np.zeros((0, n_clusters), dtype=np.int64), {}
     place: dict[str, Any] = {"run": inputs.previous}
     of = "lineage/"
     if inputs.level:
@@ -164,7 +183,15 @@ def _past(
     ids = past["stable_id"].to_numpy()
     named = zip(ids.tolist(), past["name"].to_pylist(), strict=True)
     known = {stable_id: name for stable_id, name in named if name}
-    return Before(ids, past["size"].to_numpy()), known, shared
+    authors = {int(ids[i]): by for i, by in enumerate(_writers(past)) if by}
+    return Before(ids, past["size"].to_numpy()), known, shared, authors
+
+
+def _writers(table: pa.Table) -> list[str | None]:
+    """By whom the names of a table were written; None: they were found."""
+    named = "written_by" in table.column_names
+    found: list[str | None] = table["written_by"].to_pylist() if named else [None] * len(table)
+    return found
 
 
 def next_kind(workspace: Workspace, previous: str | None, level: int) -> int:

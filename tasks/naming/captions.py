@@ -12,7 +12,7 @@ from sortal.tasks.naming.evidence import Fits
 from sortal.tasks.naming.names import Term
 from sortal.tasks.naming.synonyms import Concepts, singular
 
-_BEST = 0.01  # [infer] share of all captions that fit an image: so often a random caption would
+BEST = 0.01  # [infer] share of all captions that fit an image: so often a random caption would
 _CANDIDATES = 200  # captions of each cluster that are read
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
@@ -40,7 +40,7 @@ def best_captions(
 
     A caption fits an image when it is among the best 1 % of all captions for it.
     """
-    count = max(round(_BEST * len(texts)), 1)
+    count = max(round(BEST * len(texts)), 1)
     hits = np.zeros((n_clusters, len(texts)), dtype=np.float32)
     for part, found in fits.blocks(vectors):
         best = np.argpartition(-found, count - 1, axis=1)[:, :count]

@@ -31,7 +31,8 @@ class Fits:
     """
 
     def __init__(self, texts: FloatArray, mean: FloatArray, config: NamingConfig) -> None:
-        self.texts, self.config = centre(texts, mean_of(texts)), config
+        self._middle, self._mean = mean_of(texts), mean
+        self.texts, self.config = centre(texts, self._middle), config
         self._away = config.contrast * (self.texts @ mean)
 
     def blocks(self, vectors: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
@@ -39,6 +40,12 @@ class Fits:
         for start in range(0, len(vectors), _BLOCK):
             part = slice(start, start + _BLOCK)
             yield part, vectors[part] @ self.texts.T - self._away
+
+    def of(self, vectors: FloatArray, texts: FloatArray) -> FloatArray:
+        """Fits (n, W) of `vectors` (n, d) and `texts` (W, d) that need not be of the corpus."""
+        others = centre(texts, self._middle)
+        found: FloatArray = (vectors - self.config.contrast * self._mean) @ others.T
+        return found
 
 
 class Evidence:

@@ -14,19 +14,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from sortal.configs.modalities import NamingConfig
 from sortal.storage.artifacts import Artifact, Written
-from sortal.storage.rows import FloatArray, read_all, take_rows
+from sortal.storage.rows import FloatArray, read_all
 from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
-from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES, labels_of
+from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES
 from sortal.tasks.corpora.bank import table_of
 from sortal.tasks.corpora.corpus import read_corpus
 from sortal.tasks.naming.captions import Caption, best_captions, speaking_of
-from sortal.tasks.naming.evidence import Evidence, Fits, middles, sampled
+from sortal.tasks.naming.evidence import Evidence, Fits
 from sortal.tasks.naming.names import Term, listed, names_of, noun_of, ranked, representatives
+from sortal.tasks.naming.shown import Shown, shown_of
 from sortal.tasks.naming.synonyms import Concepts, concepts_of, known_of
 from sortal.tasks.step import step
 
@@ -63,16 +63,6 @@ class Named(NamedTuple):
     concepts: Concepts
 
 
-class Shown(NamedTuple):
-    """The images of a run as naming sees them: their mean, clusters' means, and a sample."""
-
-    mean: FloatArray
-    centres: FloatArray
-    sizes: NDArray[np.int64]
-    vectors: FloatArray
-    labels: NDArray[np.int64]
-
-
 @step("names", NameClustersInputs, version=3)
 def name_clusters(folder: Path, workspace: Workspace, inputs: NameClustersInputs) -> Written:
     """Write `clusters.parquet` and `terms.parquet`; a cluster without a sure name has none."""
@@ -81,7 +71,7 @@ def name_clusters(folder: Path, workspace: Workspace, inputs: NameClustersInputs
     named = Named([None] * n_clusters, [[]] * n_clusters, [None] * n_clusters, concepts_of(_NONE))
     captions: list[list[Caption]] = [[]] * n_clusters
     if inputs.texts and n_clusters:
-        shown = _shown(workspace, inputs, assignments, n_clusters)
+        shown = shown_of(workspace, inputs.images, assignments, n_clusters, inputs.config.sample)
         if "noun" in inputs.texts:
             named = _names(workspace, inputs, shown)
         if "caption" in inputs.texts and inputs.config.captions:
@@ -105,21 +95,6 @@ def write_names(
 
 
 _NONE = pa.table({"text": pa.array([], pa.string())})
-
-
-def _shown(
-    workspace: Workspace, inputs: NameClustersInputs, assignments: pa.Table, n_clusters: int
-) -> Shown:
-    rows = open_vectors(workspace, inputs.images)
-    labels = labels_of(pa.array(rows.keys, pa.string()), assignments)
-    chosen = sampled(labels, n_clusters, inputs.config.sample)
-    return Shown(
-        mean=np.load(inputs.images.file(workspace, "mean.npy")),
-        centres=middles(rows, labels, n_clusters),
-        sizes=np.bincount(labels[labels >= 0], minlength=n_clusters),
-        vectors=take_rows(rows, chosen),
-        labels=labels[chosen],
-    )
 
 
 def _texts(

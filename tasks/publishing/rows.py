@@ -18,12 +18,14 @@ from sortal.tasks.count.curve import CURVE
 from sortal.tasks.evaluation.step import RESAMPLED
 from sortal.tasks.heads.outputs import PER_IMAGE
 from sortal.tasks.kinds.step import NODES
+from sortal.tasks.writing.step import WRITTEN
 
 _AS_THEY_ARE = {  # tables that hold the file of a step as it is
     "candidate_scores": ("choice", CANDIDATES),
     "count_scores": ("count", CURVE),
     "cluster_nodes": ("tree", NODES),
     "resampled": ("resampled", RESAMPLED),
+    "written_names": ("names", WRITTEN),
 }
 COSTS = ("seconds", "cpu_seconds", "peak_mb")
 
@@ -128,7 +130,7 @@ def others_of(workspace: Workspace, row: RunRow, steps: dict[str, Artifact]) -> 
             {"run_id": row["run_id"], "file": str(steps[role].file(workspace, name))},
         )
         for table, (role, name) in _AS_THEY_ARE.items()
-        if role in steps
+        if role in steps and steps[role].file(workspace, name).exists()
     }
 
 

@@ -11,15 +11,18 @@ from PIL import Image
 
 
 class ChatServer(ThreadingHTTPServer):
-    """`say(number, picture)` gives what the `number`th request gets: a caption, or (status, body,
+    """`say(number, picture)` gives what the `number`th request gets: a text, or (status, body,
     headers). Keeps the requests, and the most that were open at once.
+
+    With `of_words`, `say(words)` is given the text of a request, which may show any number of
+    pictures.
     """
 
     daemon_threads = True
 
-    def __init__(self, say):
+    def __init__(self, say, of_words=False):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.say = say
+        self.say, self.of_words = say, of_words
         self.asked, self.keys, self.seen = [], set(), Counter()
         self.open = self.most = 0
         self.lock = threading.Lock()
@@ -41,15 +44,15 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         server = self.server
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        picture = picture_of(body)
+        pictures = pictures_of(body)
         with server.lock:
             server.asked.append({"path": self.path, **body})
             server.keys.add(self.headers.get("Authorization"))
-            server.seen[picture.tobytes()] += 1
+            server.seen.update(picture.tobytes() for picture in pictures)
             number = len(server.asked)
             server.open += 1
             server.most = max(server.most, server.open)
-        answer = server.say(number, picture)
+        answer = server.say(text_of(body)) if server.of_words else server.say(number, *pictures)
         with server.lock:
             server.open -= 1
         self.reply(*(answer if isinstance(answer, tuple) else (200, good(answer), {})))
@@ -73,10 +76,21 @@ def good(text):
     return json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
 
 
-def picture_of(body):
-    """The image of a request's data URL."""
+def text_of(body):
+    """The words of a request."""
     parts = body["messages"][0]["content"]
-    (url,) = (part["image_url"]["url"] for part in parts if part["type"] == "image_url")
+    (text,) = (part["text"] for part in parts if part["type"] == "text")
+    return text
+
+
+def pictures_of(body):
+    """The images of a request's data URLs."""
+    parts = body["messages"][0]["content"]
+    urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+    return [picture_of(url) for url in urls]
+
+
+def picture_of(url):
     head, _, data = url.partition(",")
     assert head == "data:image/jpeg;base64"
     return Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")

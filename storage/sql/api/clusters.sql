@@ -2,6 +2,7 @@ SELECT
     cluster_id,
     name,
     name_confidence,
+    written_by,
     suggested_name,
     size,
     share,

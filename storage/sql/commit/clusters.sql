@@ -1,7 +1,8 @@
 WITH named AS (
     SELECT * FROM read_parquet($named)
     UNION ALL BY NAME
-    SELECT NULL::BIGINT AS stable_id WHERE false -- without lineage there is none
+    SELECT NULL::BIGINT AS stable_id, NULL::VARCHAR AS written_by
+    WHERE false -- without lineage, or a writer, there is none
 ),
 
 own AS (
@@ -36,7 +37,8 @@ SELECT
         named.name IS NOT DISTINCT FROM cluster.name,
         cluster.name_confidence,
         kept.confidence
-    ) AS name_confidence
+    ) AS name_confidence,
+    named.written_by
 FROM own AS cluster
 JOIN named ON named.cluster = cluster.cluster
 LEFT JOIN kept ON kept.cluster = named.cluster AND kept.term = named.name

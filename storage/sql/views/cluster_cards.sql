@@ -22,6 +22,7 @@ SELECT
     named.name,
     named.is_named,
     named.name_confidence,
+    named.written_by,
     suggested.suggested_name IS NULL AS name_fits,
     suggested.suggested_name,
     cluster.size,

@@ -1,6 +1,7 @@
 -- A kept name no longer fits when it is none of the cluster's nouns, and one of these names no other
 -- cluster: the first such is what it would be called now. Words are compared as tasks/naming does,
--- by a rule-of-thumb singular in lower case. A pinned name is the user's, and always fits; a noun
+-- by a rule-of-thumb singular in lower case. A pinned name is the user's, and always fits, as
+-- does one that an endpoint wrote, which is none of the nouns and was checked as it was written; a noun
 -- that is less sure than a name must be is no better one.
 WITH said AS (
     SELECT
@@ -89,4 +90,7 @@ SELECT
     if(cluster.is_named AND NOT cluster.pinned, unfit.suggested_name, NULL) AS suggested_name,
     cluster.cluster
 FROM cluster_names AS cluster
-LEFT JOIN unfit ON unfit.run_id = cluster.run_id AND unfit.cluster = cluster.cluster
+LEFT JOIN unfit
+    ON unfit.run_id = cluster.run_id
+    AND unfit.cluster = cluster.cluster
+    AND cluster.written_by IS NULL
