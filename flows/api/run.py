@@ -39,8 +39,8 @@ class Run:
         """A row for each cluster, the largest first.
 
         Columns: cluster_id, name ("unnamed 7" where no noun is sure enough), name_confidence,
-        suggested_name (where the kept name no longer fits: what it
-        would be called now), size, share, caption, mean_distance, nouns, captions, typical
+        written_by (whom, where the name was not found), suggested_name (where the kept name no
+        longer fits: what it would be called now), size, share, caption, mean_distance, nouns, captions, typical
         (path of the most typical image) and representatives (keys of typical images).
         """
         return self._table("clusters")

@@ -151,7 +151,8 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
         cards = lake.query(
             "SELECT cluster_id, name, is_named, suggested_name, size, nouns, typical, "
             "count(*) FILTER (NOT is_named AND size > 0 AND cluster >= 0) OVER () AS unnamed, "
-            "max(size) FILTER (cluster < 0) OVER () AS kindless "
+            "max(size) FILTER (cluster < 0) OVER () AS kindless, "
+            "count(written_by) OVER () AS written, max(written_by) OVER () AS writer "
             "FROM cluster_cards WHERE run_id = ? "
             "ORDER BY cluster < 0, size DESC, cluster_id LIMIT ?",
             [result.run_id, limit],
@@ -198,12 +199,13 @@ def name_lines(
     cards: list[dict[str, Any]], n_clusters: int, n_images: int, about: str
 ) -> list[str]:
     """What names mean, how many kinds have none, and how many images have no kind."""
-    from sortal.tasks.naming.about import unnamed_words
+    from sortal.tasks.naming.about import unnamed_words, written_words
 
     unnamed = unnamed_words(cards[0]["unnamed"] if cards else 0, n_clusters)
+    written = written_words(cards[0]["written"], cards[0]["writer"]) if cards else None
     few = (cards[0]["kindless"] if cards else 0) or 0
     none = f"{n_clusters:,} kinds; {few:,} of {n_images:,} images are of no kind" if few else None
-    return [line for line in (none, about, unnamed) if line]
+    return [line for line in (none, about, unnamed, written) if line]
 
 
 def _cards_table(title: str, cards: list[dict[str, Any]]) -> Table:

@@ -31,3 +31,11 @@ def unnamed_words(n_unnamed: int, n_clusters: int) -> str | None:
         f"{n_unnamed:,} of {n_clusters:,} kinds {are} unnamed: no noun is sure enough "
         "(naming.min_confidence)"
     )
+
+
+def written_words(n_written: int, writer: str | None) -> str | None:
+    """That some names were written by an endpoint; None where none was."""
+    if not n_written:
+        return None
+    was, word = ("were", "names") if n_written > 1 else ("was", "name")
+    return f"{n_written:,} {word} {was} written by {writer}, and checked by the encoder"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sortal.tasks.naming.about import about_names, unnamed_words
+from sortal.tasks.naming.about import about_names, unnamed_words, written_words
 from sortal.tasks.report.labels import Confusion
 from sortal.tasks.report.thumbnails import LARGE, SMALL, TINY, Place
 
@@ -45,6 +45,7 @@ class Cluster:
     more: list[Picture] = field(default_factory=list)  # a contact sheet
     suggested: str | None = None  # what it would be called now, where its kept name does not fit
     named: bool = True
+    written_by: str | None = None  # who wrote its name, where it was not found
 
     @property
     def short(self) -> str:
@@ -136,10 +137,13 @@ class ReportData:
     def about_names(self) -> str:
         """What names mean, given the encoder, and how many kinds have none."""
         unnamed = sum(not kind.named for kind in self.kinds if kind.size)
-        few = unnamed_words(unnamed, len(self.kinds))
-        return about_names(self.run["encoder"], self.run.get("criterion")) + (
-            f" {few}." if few else ""
+        writers = [kind.written_by for kind in self.kinds if kind.written_by]
+        more = (
+            unnamed_words(unnamed, len(self.kinds)),
+            written_words(len(writers), writers[0] if writers else None),
         )
+        about = about_names(self.run["encoder"], self.run.get("criterion"))
+        return " ".join([about, *(f"{words}." for words in more if words)])
 
     @property
     def labelled(self) -> bool:

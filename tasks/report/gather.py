@@ -147,4 +147,5 @@ def _cluster(row: dict[str, Any], pictures: list[Picture], more: list[Picture]) 
         pictures=pictures,
         more=more,
         suggested=row["suggested_name"],
+        written_by=row["written_by"],
     )

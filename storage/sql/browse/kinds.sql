@@ -5,6 +5,7 @@ SELECT
     suggested.suggested_name IS NULL AS name_fits,
     suggested.suggested_name,
     named.pinned,
+    named.written_by,
     cluster.size,
     cluster.size / sum(cluster.size) OVER () AS share,
     cluster.caption,

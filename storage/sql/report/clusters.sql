@@ -22,6 +22,7 @@ SELECT
     named.cluster_id,
     named.name,
     named.is_named,
+    named.written_by,
     suggested.suggested_name,
     cluster.size,
     cluster.size / sum(cluster.size) OVER () AS share,
