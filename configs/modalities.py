@@ -112,6 +112,9 @@ class WriterConfig(EndpointConfig):
         "explanations."
     )
     images: int = Field(4, ge=0, le=12)  # typical images sent for a cluster, beside its terms
+    # A run goes on without names, so it waits less for them than for captions.
+    retries: int = Runtime(2, ge=0, le=20)
+    give_up_after: int = Runtime(5, ge=1)
     longest: int = Field(48, ge=8, le=200)  # characters of a name; a longer answer is refused
 
 

@@ -40,8 +40,9 @@ class Run:
 
         Columns: cluster_id, name ("unnamed 7" where no noun is sure enough), name_confidence,
         written_by (whom, where the name was not found), suggested_name (where the kept name no
-        longer fits: what it would be called now), size, share, caption, mean_distance, nouns, captions, typical
-        (path of the most typical image) and representatives (keys of typical images).
+        longer fits: what it would be called now), size, share, caption, mean_distance, nouns,
+        captions, typical (path of the most typical image) and representatives (keys of typical
+        images).
         """
         return self._table("clusters")
 

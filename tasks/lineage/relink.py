@@ -13,7 +13,7 @@ from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.sql import Select, sql
 from sortal.storage.workspace import Workspace
 from sortal.tasks.lineage.matching import Before, events
-from sortal.tasks.lineage.step import facts_of, table_of
+from sortal.tasks.lineage.step import facts_of, table_of, writers_of
 from sortal.tasks.publishing.rows import step_metrics
 
 _METRIC = "INSERT INTO metrics VALUES ($run, $name, $value)"
@@ -42,7 +42,7 @@ def compare(workspace: Workspace, lake: Lake, run_id: str, before: str | None) -
     sizes = present["size"].to_numpy()
     found = events(shared, partner, Before(known, past["size"].to_numpy()), sizes, ids, settings)
     names = dict(zip(known.tolist(), past["name"].to_pylist(), strict=True))
-    table = table_of(found, present["name"].to_pylist(), names)
+    table = table_of(found, present["name"].to_pylist(), names, writers_of(present))
     facts = {"previous": before, "relinked": True, **facts_of(found, int(shared.sum()))}
     return _write(workspace, lake, run_id, table, facts)
 

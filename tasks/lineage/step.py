@@ -128,7 +128,7 @@ def trace(folder: Path, workspace: Workspace, inputs: TraceInputs) -> Written:
     clusters = pq.read_table(inputs.names.file(workspace, "clusters.parquet"))  # none: last
     sizes = clusters["size"].to_numpy()
     before, known, shared, authors = _past(workspace, inputs, len(sizes))
-    fresh = _writers(clusters)
+    fresh = writers_of(clusters)
     past, present = _centres(workspace, inputs.earlier), _centres(workspace, inputs.partition)
     kindless = Kindless(
         before.stable_ids == NO_KIND, clusters["cluster"].to_numpy() == np.int32(NO_KIND)
@@ -183,11 +183,11 @@ def _past(
     ids = past["stable_id"].to_numpy()
     named = zip(ids.tolist(), past["name"].to_pylist(), strict=True)
     known = {stable_id: name for stable_id, name in named if name}
-    authors = {int(ids[i]): by for i, by in enumerate(_writers(past)) if by}
+    authors = {int(ids[i]): by for i, by in enumerate(writers_of(past)) if by}
     return Before(ids, past["size"].to_numpy()), known, shared, authors
 
 
-def _writers(table: pa.Table) -> list[str | None]:
+def writers_of(table: pa.Table) -> list[str | None]:
     """By whom the names of a table were written; None: they were found."""
     named = "written_by" in table.column_names
     found: list[str | None] = table["written_by"].to_pylist() if named else [None] * len(table)

@@ -80,6 +80,7 @@ def test_large_pictures_are_sent_small_and_the_body_can_be_changed(ask, source):
         ((200, b"[1, 2]"), "bad_answer"),
         ((200, b""), "bad_answer"),
         ((200, good("  ...  ")), "empty_caption"),
+        ((200, good("\ud800")), "empty_caption"),  # half of a pair
         ((200, b'{"choices": [{"message": {"content": null}}]}'), "empty_caption"),
         ((429, b"slow down"), "rate_limited"),
         ((500, b"oops"), "server_error"),
