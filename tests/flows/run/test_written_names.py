@@ -10,12 +10,18 @@ import shutil
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
 from chat_server import ChatServer, good, pictures_of, text_of
 from drawn import draw, picture
 from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config
+from sortal.flows.browse.app import make_app
+from sortal.flows.browse.base.library import Library
+from sortal.flows.browse.safety import Guard
+from sortal.flows.operations.delete import delete
 from sortal.flows.operations.lineage import rename
+from sortal.flows.operations.verify import verify
 from sortal.flows.recluster import recluster
 from sortal.flows.run.check import check
 from sortal.flows.terminal.run import show_plan
@@ -72,6 +78,16 @@ class Drawings:
             WHERE run_id = $run"""
         return {kind: (name, by) for kind, name, by in self.rows(query, run=result.run_id)}
 
+    def browsed(self, address):
+        """A page of `sortal browse`."""
+        library = Library(self.workspace)
+        app = make_app(library, Guard(frozenset({"127.0.0.1"})))
+        with TestClient(app, base_url="http://127.0.0.1:4280") as client:
+            page = client.get(address)
+        library.close()
+        assert page.status_code == 200
+        return page.text
+
     def written(self, result):
         """What was written of each kind: answer, name, whether it was kept, why it was refused."""
         query = """
@@ -115,6 +131,7 @@ def test_names_are_asked_of_terms_and_typical_images_and_stand_everywhere(drawin
     page = Path(result.report).read_text("utf-8")
     assert "ping-pong ball" in page and "a name written by openai:tiny" in page
     assert "3 names were written by openai:tiny, and checked by the encoder." in page
+    assert "A name written by openai:tiny" in drawings.browsed(f"/run/{result.run_id}/kind/0")
     for path in filter(Path.is_file, drawings.workspace.root.rglob("*")):
         assert KEY.encode() not in path.read_bytes()
 
@@ -138,7 +155,7 @@ def test_without_lineage_answers_are_kept_as_well(drawings):
 
 
 def test_a_cluster_that_goes_on_keeps_the_name_that_was_written_for_it(drawings):
-    drawings.run(saying(RIGHT))
+    first, _ = drawings.run(saying(RIGHT))
     for number in (14, 15):
         picture(drawings.folder / f"disc-{number}.png", "disc", number)
     grown, server = drawings.run(saying(dict.fromkeys(RIGHT, "quite another")))
@@ -147,6 +164,10 @@ def test_a_cluster_that_goes_on_keeps_the_name_that_was_written_for_it(drawings)
     assert all(kept for _, _, kept, _, _ in drawings.written(grown).values())
     later, _ = drawings.run(None, writer="none")
     assert drawings.names(later) == drawings.names(grown)
+    delete(drawings.workspace.root, first.run_id)  # whose names it has
+    problems = []
+    verify(drawings.workspace.root, False, problems.append)
+    assert not problems and {by for _, by in drawings.names(grown).values()} == {"openai:tiny"}
 
 
 def test_a_writer_may_come_later_to_clusters_with_ids_and_names(drawings):
