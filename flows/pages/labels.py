@@ -14,6 +14,7 @@ _ACTIONS = {
     "fused": "fuse",
     "partition": "find clusters",
     "names": "name clusters",
+    "name_answers": "ask for names",
     "lineage": "follow clusters",
     "label_free": "measure clusters",
     "metrics": "compare with labels",

@@ -18,7 +18,7 @@ from sortal.tasks.kinds.step import gather_clusters, grow_tree, name_kinds
 from sortal.tasks.lineage.step import next_kind, trace
 from sortal.tasks.naming.step import name_clusters
 from sortal.tasks.placing.step import apply_head
-from sortal.tasks.writing.step import write_names
+from sortal.tasks.writing.step import ask_names, write_names
 
 _FOUND = "found"  # before the roles of what is found where an endpoint then writes names
 _LEVELS = ("kinds", "top")  # roles of what is above the clusters, from fine to coarse
@@ -186,16 +186,24 @@ def _write(run: Run, images: Images, nouns: Space, clusters: Artifact, found: Ar
     It is not asked about clusters that keep a name which was written before.
     """
     kept = follow(run, clusters, found, f"{_FOUND}.lineage") if run.config.continues else None
+    answers = run.do(
+        ask_names,
+        "name_answers",
+        names=found,
+        scan=images.scan,
+        source=run.config.source,
+        reading=run.config.images,
+        config=run.config.naming,
+        lineage=kept,
+    )
     return run.do(
         write_names,
         "names",
         names=found,
+        answers=answers,
         partition=clusters,
         images=images.vectors,
         texts=nouns.vectors,
-        scan=images.scan,
-        source=run.config.source,
-        reading=run.config.images,
         config=run.config.naming,
         encoder=run.config.encoder,
         encoder_fingerprint=run.encoder.fingerprint,

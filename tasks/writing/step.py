@@ -1,4 +1,4 @@
-"""The step that has an endpoint write names of clusters: asked, tidied, checked by the encoder.
+"""The steps by which an endpoint writes names of clusters: asked, then tidied and checked.
 
 Nothing that an endpoint does or says ends a run: where there is no name that fits, the one that was
 found stays.
@@ -37,7 +37,6 @@ from sortal.tasks.writing.phrase import Refusal, name_in
 from sortal.tasks.writing.question import (
     Pictures,
     Question,
-    Reply,
     access_of,
     line_of,
     replies,
@@ -46,8 +45,12 @@ from sortal.tasks.writing.question import (
 log = logging.getLogger("sortal")
 
 WRITTEN = "written.parquet"  # a row a cluster: what was written, and what became of it
+ANSWERS = "answers.parquet"
 _SHOWN = 200  # characters of an answer or an error that the lake keeps
 _UNSEEN = re.compile(r"[^\S ]+|[\x00-\x1f\x7f]+")
+_ANSWERS = pa.schema(
+    {"cluster": pa.int32(), "text": pa.string(), "code": pa.string(), "error": pa.string()}
+)
 _ROWS = pa.schema(
     {
         "cluster": pa.int32(),
@@ -63,20 +66,72 @@ _ROWS = pa.schema(
 
 
 @dataclass(frozen=True, kw_only=True)
-class WriteNamesInputs:
-    """Inputs of `write_names`: `names` as they were found, `texts` the vectors of all nouns.
+class AskNamesInputs:
+    """Inputs of `ask_names`: `names` as they were found.
 
-    `lineage` is that of the found names: names that were written before and are kept are not asked
-    for again. `templates` are those of the nouns.
+    `lineage` is that of the found names: clusters that keep a name which was written before are not
+    asked about.
     """
 
     names: Artifact
-    partition: Artifact
-    images: Artifact
-    texts: Artifact
     scan: Artifact
     source: str
     reading: ImagesConfig
+    config: NamingConfig
+    lineage: Artifact | None = optional()
+
+
+@step(
+    "name_answers",
+    AskNamesInputs,
+    check=lambda _, artifact: not artifact.facts["n_unanswered"],
+)
+def ask_names(folder: Path, workspace: Workspace, inputs: AskNamesInputs) -> Written:
+    """Write `answers.parquet`: a row a cluster, with the answer, or why there is none.
+
+    What was not answered is asked again by the next run (fact `n_unanswered`).
+    """
+    clusters = pq.read_table(inputs.names.file(workspace, "clusters.parquet"))
+    kept = _kept(workspace, inputs.lineage)
+    every = _questions(workspace, inputs, clusters)
+    questions = [each for each in every if each.cluster not in kept]
+    pictures = Pictures(inputs.scan, inputs.source, inputs.reading)
+    answered, n_asked = replies(workspace, questions, inputs.config, pictures)
+    pairs = list(zip(questions, answered, strict=True))
+    rows = [(each.cluster, reply.text, reply.code, _short(reply.error)) for each, reply in pairs]
+    columns = [dict(zip(_ANSWERS.names, row, strict=True)) for row in rows]
+    pq.write_table(pa.Table.from_pylist(columns, schema=_ANSWERS), folder / ANSWERS)
+    missing = [each for each in answered if each.text is None and not each.lasting]
+    if missing:
+        log.warning(
+            "names by %s at %s: %s of %s questions not answered, the found names stay; first %s",
+            inputs.config.writer,
+            access_of(inputs.config).host,
+            f"{len(missing):,}",
+            f"{len(questions):,}",
+            line_of(missing[0]),
+        )
+    n_unanswered = sum(not each.lasting for each in answered)
+    said = [(each.cluster, reply.text) for each, reply in pairs if reply.text is not None]
+    return Written(  # why there is no answer is another with every outage
+        rows=len(rows),
+        identity=fingerprint("answers", inputs.names.identity, said),
+        facts={"n_asked": n_asked, "n_unanswered": n_unanswered},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteNamesInputs:
+    """Inputs of `write_names`: `names` as they were found, `texts` the vectors of all nouns.
+
+    `lineage` is as of `ask_names`, `templates` are those of the nouns.
+    """
+
+    names: Artifact
+    answers: Artifact
+    partition: Artifact
+    images: Artifact
+    texts: Artifact
     config: NamingConfig
     encoder: EncoderConfig
     encoder_fingerprint: str
@@ -84,38 +139,27 @@ class WriteNamesInputs:
     lineage: Artifact | None = optional()
 
 
-@step(
-    "written_names",
-    WriteNamesInputs,
-    check=lambda _, artifact: not artifact.facts["n_unanswered"],
-)
+@step("written_names", WriteNamesInputs)
 def write_names(folder: Path, workspace: Workspace, inputs: WriteNamesInputs) -> Written:
     """Write what `name_clusters` does, with the names that fit, and `written.parquet`.
 
-    `clusters.parquet` has `written_by` besides; NULL: the name was found. Clusters about which
-    nothing was answered are asked for again by the next run (fact `n_unanswered`).
+    `clusters.parquet` has `written_by` besides; NULL: the name was found.
     """
     clusters = pq.read_table(inputs.names.file(workspace, "clusters.parquet"))
-    kept = _kept(workspace, inputs.lineage)
-    questions = [
-        each for each in _questions(workspace, inputs, clusters) if each.cluster not in kept
-    ]
-    pictures = Pictures(inputs.scan, inputs.source, inputs.reading)
-    answered, n_asked = replies(workspace, questions, inputs.config, pictures)
-    pairs = zip(questions, answered, strict=True)
-    rows = [_row(each, reply, inputs.config) for each, reply in pairs]
+    answers = pq.read_table(inputs.answers.file(workspace, ANSWERS)).to_pylist()
+    rows = [_row(answer, inputs.config) for answer in answers]
     rows += [
         {"cluster": cluster, "writer": by, "name": name, "kept": True}
-        for cluster, (name, by) in kept.items()
+        for cluster, (name, by) in _kept(workspace, inputs.lineage).items()
     ]
     _judge(workspace, inputs, clusters["name"].to_pylist(), rows)
     pq.write_table(_with_names(clusters, rows), folder / "clusters.parquet")
     shutil.copyfile(inputs.names.file(workspace, "terms.parquet"), folder / "terms.parquet")
     rows.sort(key=lambda row: row["cluster"])
     pq.write_table(pa.Table.from_pylist(rows, schema=_ROWS), folder / WRITTEN)
-    facts = _facts(rows, answered, n_asked)
-    _say(inputs.config, rows, answered, facts)
-    return Written(rows=len(rows), identity=_identity(inputs.names, rows), facts=facts)
+    facts = _facts(rows)
+    _say(inputs.config, rows, facts)
+    return Written(rows=len(rows), facts=facts)
 
 
 def _kept(workspace: Workspace, lineage: Artifact | None) -> dict[int, tuple[str, str]]:
@@ -130,9 +174,7 @@ def _kept(workspace: Workspace, lineage: Artifact | None) -> dict[int, tuple[str
     }
 
 
-def _questions(
-    workspace: Workspace, inputs: WriteNamesInputs, clusters: pa.Table
-) -> list[Question]:
+def _questions(workspace: Workspace, inputs: AskNamesInputs, clusters: pa.Table) -> list[Question]:
     """A question for each cluster that holds an image."""
     terms: dict[int, list[str]] = {}
     table = pq.read_table(inputs.names.file(workspace, "terms.parquet"))
@@ -151,12 +193,13 @@ def _questions(
     ]
 
 
-def _row(question: Question, reply: Reply, config: NamingConfig) -> dict[str, Any]:
-    row: dict[str, Any] = {"cluster": question.cluster, "writer": config.writer, "kept": False}
-    if reply.text is None:
-        return {**row, "refused": reply.code, "error": _short(reply.error)}
-    name, refusal = name_in(reply.text, config.openai.longest)
-    return {**row, "answer": _short(reply.text), "name": name, "refused": refusal and refusal.value}
+def _row(answer: Mapping[str, Any], config: NamingConfig) -> dict[str, Any]:
+    row = {"cluster": answer["cluster"], "writer": config.writer, "kept": False}
+    if answer["text"] is None:
+        return {**row, "refused": answer["code"], "error": answer["error"]}
+    name, refusal = name_in(answer["text"], config.openai.longest)
+    said = _short(answer["text"])
+    return {**row, "answer": said, "name": name, "refused": refusal and refusal.value}
 
 
 def _short(text: str) -> str:
@@ -216,47 +259,21 @@ def _with_names(clusters: pa.Table, rows: Sequence[Mapping[str, Any]]) -> pa.Tab
     return pa.Table.from_pylist(out, clusters.schema.append(pa.field("written_by", pa.string())))
 
 
-def _facts(
-    rows: Sequence[Mapping[str, Any]], answered: Sequence[Reply], n_asked: int
-) -> dict[str, int]:
+def _facts(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     refused = sum(bool(row.get("refused")) for row in rows)
-    return {
-        "n_asked": n_asked,
-        "n_kept": sum(row["kept"] for row in rows),
-        "n_written": len(rows) - refused - sum(row["kept"] for row in rows),
-        "n_refused": refused,
-        "n_unanswered": sum(not each.lasting for each in answered),
-    }
+    kept = sum(row["kept"] for row in rows)
+    return {"n_written": len(rows) - refused - kept, "n_kept": kept, "n_refused": refused}
 
 
-def _identity(names: Artifact, rows: Sequence[Mapping[str, Any]]) -> str:
-    """What the names are; not why there is none, which is another with every outage."""
-    made = [
-        (row["cluster"], row["name"], row["writer"], round(row["confidence"], 4))
-        for row in rows
-        if row.get("name") and not row.get("refused")
-    ]
-    return fingerprint("written", names.identity, made)
-
-
-def _say(
-    config: NamingConfig,
-    rows: Sequence[Mapping[str, Any]],
-    answered: Sequence[Reply],
-    facts: Mapping[str, int],
-) -> None:
-    """One line of what became of it; a warning where the endpoint did not answer."""
+def _say(config: NamingConfig, rows: Sequence[Mapping[str, Any]], facts: Mapping[str, int]) -> None:
+    """One line of what became of it."""
     reasons = Counter(row["refused"] for row in rows if row.get("refused"))
     why = ", ".join(f"{count:,} {word.replace('_', ' ')}" for word, count in reasons.items())
-    missing = [each for each in answered if each.text is None and not each.lasting]
-    log.log(
-        logging.WARNING if missing else logging.INFO,
-        "names by %s at %s: %s written, %s kept, %s not taken%s%s",
+    log.info(
+        "names by %s: %s written, %s kept, %s not taken%s",
         config.writer,
-        access_of(config).host,
         f"{facts['n_written']:,}",
         f"{facts['n_kept']:,}",
         f"{facts['n_refused']:,}",
         f" ({why}), where the found names stay" if why else "",
-        f"; first failure {line_of(missing[0])}" if missing else "",
     )

@@ -88,6 +88,12 @@ class Drawings:
         assert page.status_code == 200
         return page.text
 
+    def damage(self):
+        """What `sortal verify` finds."""
+        problems = []
+        verify(self.workspace.root, False, problems.append)
+        return problems
+
     def written(self, result):
         """What was written of each kind: answer, name, whether it was kept, why it was refused."""
         query = """
@@ -165,9 +171,9 @@ def test_a_cluster_that_goes_on_keeps_the_name_that_was_written_for_it(drawings)
     later, _ = drawings.run(None, writer="none")
     assert drawings.names(later) == drawings.names(grown)
     delete(drawings.workspace.root, first.run_id)  # whose names it has
-    problems = []
-    verify(drawings.workspace.root, False, problems.append)
-    assert not problems and {by for _, by in drawings.names(grown).values()} == {"openai:tiny"}
+    assert not drawings.damage() and {by for _, by in drawings.names(grown).values()} == {
+        "openai:tiny"
+    }
 
 
 def test_a_writer_may_come_later_to_clusters_with_ids_and_names(drawings):
@@ -229,12 +235,14 @@ def test_a_server_that_is_down_is_one_line_and_asked_again_by_the_next_run(
     say = status and (lambda words: (status, f"no, {KEY}".encode(), {}))
     result, _ = drawings.run(say)
     assert {by for _, by in drawings.names(result).values()} == {None}
-    (line,) = (each.getMessage() for each in caplog.records if "names by" in each.getMessage())
-    assert "0 written" in line and "where the found names stay" in line and KEY not in line
+    lines = [each.getMessage() for each in caplog.records]
+    (line,) = (each for each in lines if "not answered" in each)
+    assert "3 of 3 questions" in line and "the found names stay" in line and KEY not in line
     assert (f"HTTP {status}" if status else "unreachable") in line and "\n" not in line
     after, server = drawings.run(saying(RIGHT))
     assert len(server.asked) == 3 and after.run_id != result.run_id
     assert drawings.names(after)["bar"] == ("envelope", "openai:tiny")
+    assert drawings.damage() == []
 
 
 def test_a_pinned_name_wins_and_what_was_written_is_there_without_it(drawings):
