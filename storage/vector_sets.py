@@ -4,21 +4,24 @@ import itertools
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from sortal.storage.artifacts import Artifact
 from sortal.storage.hashing import hash_strings
+from sortal.storage.pages import vector_groups
 from sortal.storage.rows import FloatArray
-from sortal.storage.vectors import ROW_GROUP, VectorStore, vector_table, vectors_of
+from sortal.storage.vectors import PLAIN, ROW_GROUP, Located, VectorStore, key_column, vector_table
 from sortal.storage.workspace import Workspace
 
 INDEX = "index.parquet"
+_SOME_KEYS = 1 << 16
 
 
 def write_shards(
@@ -43,45 +46,53 @@ def shard_name(number: int) -> str:
 
 
 def write_shard(
-    folder: Path, number: int, keys: Sequence[str], blocks: Iterable[FloatArray]
+    folder: Path, number: int, keys: Sequence[str] | pa.Array, blocks: Iterable[FloatArray]
 ) -> int:
     """Write blocks as shard `number`, a row group each, with the first of `keys`; how many rows."""
     pending = iter(blocks)
     first, done = next(pending), 0
     path = folder / shard_name(number)
     schema = vector_table([], first[:0]).schema
-    with pq.ParquetWriter(path, schema, compression="none", use_dictionary=False) as writer:
+    with pq.ParquetWriter(path, schema, **PLAIN) as writer:
         for block in itertools.chain([first], pending):
             writer.write_table(vector_table(keys[done : done + len(block)], block))
             done += len(block)
     return done
 
 
-def write_index(folder: Path, store: VectorStore, keys: Sequence[str]) -> tuple[list[Path], str]:
+def write_index(
+    folder: Path, store: VectorStore, keys: Sequence[str] | pa.ChunkedArray
+) -> tuple[list[Path], str]:
     """Write `index.parquet`, the rows of `store` that make up one set of vectors.
 
     Returns the shards in use and the hash of the keys in row order. The order is that of the
     shards, so one pass reads every shard once, whatever the order of `keys`.
     """
-    wanted, places = set(keys), store.located()
-    rows = [(key, *places[key]) for key in places if key in wanted]
-    return write_rows(folder, rows), hash_strings(key for key, _, _ in rows)
+    shards, places = store.located()
+    rows = places.filter(pc.is_in(places["key"], value_set=key_column(keys)))
+    return write_rows(folder, shards, rows), hash_strings(each_key(rows["key"]))
 
 
-def write_rows(folder: Path, rows: Sequence[tuple[str, Path, int]]) -> list[Path]:
-    """Write `index.parquet` of rows (key, shard, row in the shard); returns the shards in use."""
-    shards = list(dict.fromkeys(shard for _, shard, _ in rows))
-    number = {shard: i for i, shard in enumerate(shards)}
-    table = pa.table(
-        {
-            "key": pa.array([key for key, _, _ in rows], pa.string()),
-            "shard": pa.array([number[shard] for _, shard, _ in rows], pa.int32()),
-            "row": pa.array([row for _, _, row in rows], pa.int32()),
-        }
-    )
-    names = json.dumps([path.as_posix() for path in shards])
+def write_rows(folder: Path, shards: Sequence[Path], rows: pa.Table) -> list[Path]:
+    """Write `index.parquet` of rows (key, shard, row); returns those of `shards` in use.
+
+    `shard` is a number in `shards`, `row` one in that shard.
+    """
+    numbers = rows["shard"].to_numpy()
+    used, first = np.unique(numbers, return_index=True)
+    used = used[np.argsort(first)]
+    rank = np.empty(len(shards), dtype=np.int32)
+    rank[used] = np.arange(len(used))
+    table = rows.set_column(1, "shard", pa.array(rank[numbers], pa.int32()))
+    names = json.dumps([shards[number].as_posix() for number in used])
     pq.write_table(table.replace_schema_metadata({"shards": names}), folder / INDEX)
-    return shards
+    return [shards[number] for number in used]
+
+
+def each_key(keys: pa.ChunkedArray) -> Iterator[str]:
+    """Keys as strings, of which few are in memory at once."""
+    for start in range(0, len(keys), _SOME_KEYS):
+        yield from keys.slice(start, _SOME_KEYS).to_pylist()
 
 
 class VectorSet:
@@ -96,14 +107,14 @@ class VectorSet:
         names = json.loads(table.schema.metadata[b"shards"])
         self._shards = [store.folder / Path(name).name for name in names]
         self._within = 0, table.num_rows
-        self._keys = table.column("key")
+        self.key_column = table.column("key")
         self._shard = table.column("shard").to_numpy()
         self._row = table.column("row").to_numpy()
 
-    @cached_property
+    @property
     def keys(self) -> list[str]:
-        """The key of every row, in order."""
-        found: list[str] = self._keys.to_pylist()
+        """The key of every row, in order; where there are many, take `key_column`."""
+        found: list[str] = self.key_column.to_pylist()
         return found
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -114,39 +125,38 @@ class VectorSet:
         part = VectorSet.__new__(VectorSet)
         part._origin, part._shards = self._origin, self._shards
         part._within = self._within[0] + start, self._within[0] + stop
-        part._keys = self._keys.slice(start, stop - start)
+        part.key_column = self.key_column.slice(start, stop - start)
         part._shard, part._row = self._shard[start:stop], self._row[start:stop]
         return part
 
-    def places(self) -> list[tuple[str, Path, int]]:
-        """(key, shard, row in the shard) of every row, in order."""
-        numbers, rows = self._shard.tolist(), self._row.tolist()
-        shards = [self._shards[number] for number in numbers]
-        return list(zip(self.keys, shards, rows, strict=True))
+    def located(self) -> Located:
+        """Where each row is, in order."""
+        columns = [self.key_column, self._shard, self._row]
+        return Located(self._shards, pa.table(columns, names=["key", "shard", "row"]))
 
     @property
     def shape(self) -> tuple[int, int]:
         """(n_rows, dim)."""
         dim = pq.read_schema(self._shards[0]).field("vector").type.list_size if self._shards else 0
-        return len(self._keys), dim
+        return len(self.key_column), dim
 
     def blocks(self, size: int) -> Iterator[FloatArray]:
         """Consecutive blocks of at most `size` rows, float32; holds one row group and one block."""
         return _rebatch(self._pieces(), size)
 
     def _pieces(self) -> Iterator[FloatArray]:
-        for number, shard in enumerate(self._shards):
-            rows = self._row[self._shard == number]
-            if not len(rows):
-                continue
-            start = 0
-            for batch in pq.ParquetFile(shard).iter_batches(ROW_GROUP, columns=["vector"]):
-                if start > rows.max():
-                    break
-                inside = rows[(rows >= start) & (rows < start + batch.num_rows)] - start
+        for number, rows in self._rows_by_shard():
+            within = int(rows.min()), int(rows.max()) + 1
+            for start, block in vector_groups(self._shards[number], ROW_GROUP, *within):
+                inside = rows[(rows >= start) & (rows < start + len(block))] - start
                 if len(inside):
-                    yield vectors_of(batch)[inside]
-                start += batch.num_rows
+                    yield block if len(inside) == len(block) else block[inside]
+
+    def _rows_by_shard(self) -> Iterator[tuple[int, NDArray[np.int32]]]:
+        """The number of each shard in use, and its rows; an index goes through them in order."""
+        edges = np.flatnonzero(np.diff(self._shard, prepend=-1, append=-1))
+        for first, last in itertools.pairwise(edges.tolist()):
+            yield int(self._shard[first]), self._row[first:last]
 
 
 def _opened(folder: Path, store: VectorStore, start: int, stop: int) -> VectorSet:
@@ -171,11 +181,17 @@ class FileVectors:
         return cls(sorted(folder.glob("vectors-*.parquet")))
 
     @property
-    def keys(self) -> list[str]:
+    def key_column(self) -> pa.ChunkedArray:
         """The key of every row, in order."""
-        tables = (pq.read_table(path, columns=["key"]) for path in self._files)
-        keys = [key for table in tables for key in table["key"].to_pylist()]
+        tables = [pq.read_table(path, columns=["key"]) for path in self._files]
+        keys = pa.concat_tables(tables)["key"]
         return keys[slice(*self._within)] if self._within else keys
+
+    @property
+    def keys(self) -> list[str]:
+        """The same as strings."""
+        found: list[str] = self.key_column.to_pylist()
+        return found
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -195,18 +211,16 @@ class FileVectors:
         for path in self._files:
             count = pq.read_metadata(path).num_rows
             if done + count > first and done < last:
-                yield from _some(pq.ParquetFile(path), first - done, last - done)
+                yield from _some(path, first - done, last - done)
             done += count
 
 
-def _some(file: pq.ParquetFile, first: int, last: int) -> Iterator[FloatArray]:
+def _some(path: Path, first: int, last: int) -> Iterator[FloatArray]:
     """The vectors of rows `first` to `last` of a file, a row group at a time."""
-    start = 0
-    for batch in file.iter_batches(ROW_GROUP, columns=["vector"]):
-        inside = slice(max(first - start, 0), max(last - start, 0))
-        if start < last and start + batch.num_rows > first:
-            yield vectors_of(batch)[inside]
-        start += batch.num_rows
+    for start, block in vector_groups(path, ROW_GROUP, first, last):
+        piece = block[max(first - start, 0) : max(last - start, 0)]
+        if len(piece):
+            yield piece
 
 
 def _rebatch(pieces: Iterator[FloatArray], size: int) -> Iterator[FloatArray]:
@@ -216,7 +230,7 @@ def _rebatch(pieces: Iterator[FloatArray], size: int) -> Iterator[FloatArray]:
         piece = fresh
         while count + len(piece) >= size:
             cut = size - count
-            yield np.concatenate([*held, piece[:cut]])
+            yield np.concatenate([*held, piece[:cut]]) if held else piece[:cut]
             held, count, piece = [], 0, piece[cut:]
         if len(piece):
             held.append(piece)

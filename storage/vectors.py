@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,31 +19,52 @@ import pyarrow.parquet as pq
 
 from sortal.storage.atomic import atomic_file, write_json
 from sortal.storage.hashing import hash_file, hash_strings
+from sortal.storage.pages import list_values
 from sortal.storage.rows import FloatArray
 from sortal.storage.workspace import Workspace
 
 ROW_GROUP = 4096
+# Random bits do not shrink, and nobody asks for the least of their values, which takes a while.
+PLAIN: dict[str, Any] = {
+    "compression": "none",
+    "use_dictionary": False,
+    "write_statistics": ["key"],
+}
 
 
-def vector_table(keys: Sequence[str], vectors: np.ndarray) -> pa.Table:
+_PLACES = pa.schema({"key": pa.string(), "shard": pa.int32(), "row": pa.int32()})
+
+
+class Located(NamedTuple):
+    """Where vectors are: shards, and a table (key, shard, row), `shard` a number in `shards`."""
+
+    shards: list[Path]
+    places: pa.Table
+
+
+def key_column(keys: Sequence[str] | pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Keys as one Arrow array of strings."""
+    if isinstance(keys, pa.ChunkedArray):
+        return keys.combine_chunks()
+    return keys if isinstance(keys, pa.Array) else pa.array(keys, pa.string())
+
+
+def vector_table(keys: Sequence[str] | pa.Array, vectors: np.ndarray) -> pa.Table:
     """Arrow table with columns key (string) and vector (fixed-size list of float16)."""
     flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float16).reshape(-1))
     column = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
-    return pa.table({"key": pa.array(keys, pa.string()), "vector": column})
+    return pa.table({"key": key_column(keys), "vector": column})
 
 
 def vectors_of(table: pa.Table | pa.RecordBatch) -> FloatArray:
     """The column `vector` as a float32 array of shape (n_rows, dim)."""
     column = table.column("vector")
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    flat = column.flatten().to_numpy(zero_copy_only=False)
-    return flat.reshape(len(column), -1).astype(np.float32)
+    return list_values(column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
 
 
 def _write(path: Path, table: pa.Table) -> None:
-    """Write one Parquet file of vectors (no compression: random bits do not shrink)."""
-    pq.write_table(table, path, row_group_size=ROW_GROUP, compression="none", use_dictionary=False)
+    """Write one Parquet file of vectors, as `PLAIN` says."""
+    pq.write_table(table, path, row_group_size=ROW_GROUP, **PLAIN)
 
 
 @dataclass(frozen=True)
@@ -57,7 +78,9 @@ class VectorStore:
         """The store of `modality` ("images" or "texts") under an encoder's fingerprint."""
         return cls(workspace.vectors / encoder_fingerprint / modality)
 
-    def add(self, keys: Sequence[str], vectors: np.ndarray, order: int | None = None) -> Path:
+    def add(
+        self, keys: Sequence[str] | pa.Array, vectors: np.ndarray, order: int | None = None
+    ) -> Path:
         """Publish one shard of vectors of shape (len(keys), dim); returns its path.
 
         `order`: its place among the shards, one of `free_orders`; None: after all others.
@@ -140,19 +163,26 @@ class VectorStore:
         except OSError:
             return False
 
-    def located(self) -> dict[str, tuple[Path, int]]:
-        """key -> (shard, row) over all sound shards; the first place of a key counts."""
-        places: dict[str, tuple[Path, int]] = {}
-        for shard in self.shards():
-            keys = pq.read_table(shard, columns=["key"]).column("key").to_pylist()
-            for row, key in enumerate(keys):
-                places.setdefault(key, (shard, row))
-        return places
+    def located(self) -> Located:
+        """Where the vectors of all keys are, in the order of sound shards; a key's first place."""
+        shards, pieces = self.shards(), [_PLACES.empty_table()]
+        for number, shard in enumerate(shards):
+            keys = pq.read_table(shard, columns=["key"])["key"]
+            rows = np.arange(len(keys), dtype=np.int32)
+            pieces.append(pa.table([keys, np.full_like(rows, number), rows], schema=_PLACES))
+        table = pa.concat_tables(pieces)
+        if pc.count_distinct(table["key"]).as_py() < table.num_rows:
+            numbered = table.append_column("number", pa.array(np.arange(table.num_rows)))
+            first = numbered.group_by("key").aggregate([("number", "min")])["number_min"]
+            table = table.take(np.sort(first.to_numpy()))
+        return Located(shards, table)
 
-    def missing(self, keys: Sequence[str]) -> list[str]:
+    def missing(self, keys: Sequence[str] | pa.ChunkedArray) -> list[str]:
         """The keys that no sound shard holds, in the order given, each once."""
-        have = self.located()
-        return [key for key in dict.fromkeys(keys) if key not in have]
+        wanted = pc.unique(key_column(keys))
+        held = pc.is_in(wanted, value_set=key_column(self.located().places["key"]))
+        found: list[str] = wanted.filter(pc.invert(held)).to_pylist()
+        return found
 
     def take(self, keys: Sequence[str]) -> dict[str, FloatArray]:
         """Vectors (dim,) of those of a few keys that the store holds, float32."""

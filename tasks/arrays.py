@@ -11,12 +11,19 @@ import numpy as np
 from sortal.storage.rows import FloatArray, Rows, as_rows, is_stored, rows_between
 
 _BLOCK = 16384
+_CHUNK = 256  # rows that stay in a core's cache
 
 
 def normalise(vectors: FloatArray) -> FloatArray:
     """Rows of shape (n, d) scaled to unit length; a zero row stays zero."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    out = np.empty_like(vectors)
+    for start in range(0, len(vectors), _CHUNK):
+        rows = vectors[start : start + _CHUNK]
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        if not (norms > 0).all():
+            out[start : start + _CHUNK] = 0
+        np.divide(rows, norms, out=out[start : start + _CHUNK], where=norms > 0)
+    return out
 
 
 def mean_of(vectors: Rows | FloatArray) -> FloatArray:

@@ -6,10 +6,13 @@ artifacts refer to the merged shards, remove shards that nothing refers to any m
 
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from sortal.storage.artifacts import Artifact, find, read_manifest, refer_to
 from sortal.storage.atomic import TEMPORARY
@@ -94,22 +97,24 @@ def _with_shards(workspace: Workspace) -> Iterator[tuple[Artifact, set[Path]]]:
 def _update(
     workspace: Workspace, artifact: Artifact, store: VectorStore, instead: dict[Path, Path]
 ) -> bool:
-    places = VectorSet(artifact.folder(workspace), store).places()
-    number: dict[Path, dict[str, int]] = {}
-    rows: list[tuple[str, Path, int]] = []
-    for key, shard, row in places:
-        new = instead.get(shard)
-        if new is not None and new not in number:
-            keys = pq.read_table(new, columns=["key"]).column("key").to_pylist()
-            number[new] = {key: at for at, key in enumerate(keys)}
-        rows.append((key, shard, row) if new is None else (key, new, number[new][key]))
-    if not _in_order(rows):
+    shards, rows = VectorSet(artifact.folder(workspace), store).located()
+    places = [instead.get(shard, shard) for shard in shards]
+    found = list(dict.fromkeys(places))
+    number, row = rows["shard"].to_numpy().copy(), rows["row"].to_numpy().copy()
+    for old, (shard, place) in enumerate(zip(shards, places, strict=True)):
+        inside = rows["shard"].to_numpy() == old
+        number[inside] = found.index(place)
+        if shard != place:
+            keys = pq.read_table(place, columns=["key"])["key"].combine_chunks()
+            own = rows["key"].filter(pa.array(inside))
+            row[inside] = pc.index_in(own, value_set=keys).to_numpy()
+    if not _in_order(number, row):
         return False
-    refer_to(workspace, artifact, lambda folder: write_rows(folder, rows))
+    moved = pa.table({"key": rows["key"], "shard": number, "row": row})
+    refer_to(workspace, artifact, lambda folder: write_rows(folder, found, moved))
     return True
 
 
-def _in_order(rows: list[tuple[str, Path, int]]) -> bool:
+def _in_order(shard: NDArray[np.int32], row: NDArray[np.int32]) -> bool:
     """Whether a pass over the shards meets the rows in this order."""
-    number = {shard: i for i, shard in enumerate(dict.fromkeys(shard for _, shard, _ in rows))}
-    return all((number[a[1]], a[2]) < (number[b[1]], b[2]) for a, b in pairwise(rows))
+    return bool((np.diff(shard.astype(np.int64) << 32 | row) > 0).all())

@@ -1,9 +1,12 @@
 """Images become vectors: those that an encoder's store lacks are embedded, shard by shard."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sortal.configs.errors import UsageError
 from sortal.storage.artifacts import Artifact
@@ -26,19 +29,18 @@ def embed_missing(
 ) -> dict[str, Failure]:
     """Embed the images that the encoder's store lacks; those that failed, by key."""
     store = image_store(workspace, encoder.fingerprint)
-    keys = images.keys
-    missing = set(store.missing(keys))
+    missing = store.missing(images.table["key"])
     known = KnownFailures.of(workspace, images.reading)
     if encoder.config.vectors:
         copy_vectors(store, encoder.config.vectors, missing)
     else:
-        wanted = [row for row, key in enumerate(keys) if key in missing and key not in known]
-        todo = images.table.take(pa.array(wanted, pa.int64()))
+        wanted = pa.array([key for key in missing if key not in known], pa.string())
+        todo = images.table.filter(pc.is_in(images.table["key"], value_set=wanted))
         if todo.num_rows:
             from sortal.tasks.embedding.encode import embed_rows
 
             embed_rows(store, replace(images, table=todo), encoder, known, workspace)
-    return known.among([key for key in keys if key in missing])
+    return known.among(missing)
 
 
 def count_missing(
@@ -46,25 +48,31 @@ def count_missing(
 ) -> int:
     """How many images of a scan, which is kept `aside`, have no vector yet under an encoder."""
     table = readable_images(scan.file(aside, "images.parquet"))
-    return len(image_store(workspace, encoder_fingerprint).missing(table["key"].to_pylist()))
+    return len(image_store(workspace, encoder_fingerprint).missing(table["key"]))
 
 
-def copy_vectors(store: VectorStore, folder: Path, missing: set[str]) -> None:
+def copy_vectors(store: VectorStore, folder: Path, missing: Sequence[str]) -> None:
     """Copy ready-made vectors of the `missing` keys into the store, a block of a file a shard.
 
     Raises UsageError when a key has none.
     """
-    left = set(missing)
-    for keys, block in vectors.image_blocks(folder) if left else ():
-        rows: dict[str, int] = {}
-        for row, key in enumerate(keys):
-            if key in left:
-                rows.setdefault(key, row)
-        left -= rows.keys()
-        if rows:
-            store.add(list(rows), block[list(rows.values())])
-    if left:
+    if not missing:
+        return
+    wanted = pa.array(missing, pa.string())
+    held = vectors.image_table(folder)["key"].combine_chunks()
+    rows = pc.index_in(wanted, value_set=held)
+    if rows.null_count:
+        lacking = wanted.filter(pc.is_null(rows))
         raise UsageError(
-            f"vectors:{folder} must hold a vector for every image; {len(left)} of {len(missing)}"
-            f" have none, first {min(left)!r}; use the same folder as the source"
+            f"vectors:{folder} must hold a vector for every image; {len(lacking)} of "
+            f"{len(missing)} have none, first {pc.min(lacking).as_py()!r}; use the same folder as"
+            " the source"
         )
+    chosen = np.zeros(len(held), dtype=np.bool_)
+    chosen[rows.to_numpy()] = True
+    start = 0
+    for keys, block in vectors.image_blocks(folder):
+        inside = chosen[start : start + len(block)]
+        if inside.any():
+            store.add(pa.array(keys, pa.string()).filter(pa.array(inside)), block[inside])
+        start += len(block)

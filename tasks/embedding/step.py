@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sortal.configs.encoder import EncoderConfig
@@ -56,8 +58,9 @@ def embed_images(folder: Path, workspace: Workspace, inputs: EmbedImagesInputs) 
     images = ImageFiles(table, inputs.source, inputs.images)
     encoder = PinnedEncoder(inputs.encoder, inputs.encoder_fingerprint)
     bad = embed_missing(workspace, images, encoder)
-    good = [key for key in images.keys if key not in bad]
-    if not good:
+    keys = table["key"]
+    good = keys.filter(pc.invert(pc.is_in(keys, value_set=pa.array(bad, pa.string()))))
+    if not len(good):
         raise RunError(_nothing(inputs.source, list(bad.values())))
     pq.write_table(failure_table(bad.values()), folder / "failures.parquet")
     n_unread = sum(not failure.lasting for failure in bad.values())
@@ -75,7 +78,11 @@ def _nothing(source: str, bad: Sequence[Failure]) -> str:
 
 
 def _written(
-    folder: Path, store: VectorStore, keys: Sequence[str], encoder: str, facts: dict[str, int]
+    folder: Path,
+    store: VectorStore,
+    keys: Sequence[str] | pa.ChunkedArray,
+    encoder: str,
+    facts: dict[str, int],
 ) -> Written:
     shards, order = write_index(folder, store, keys)
     rows = VectorSet(folder, store)

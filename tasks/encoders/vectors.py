@@ -23,6 +23,7 @@ ROLES = ("images", "nouns", "captions", "texts")
 TEXT_ROLES = ("nouns", "captions", "texts")
 DESCRIBED = "docs/vectors.md says what is in it"
 _BATCH = 8192
+_CHUNK = 128  # rows whose float64 values stay in a core's cache
 
 
 def describe(spec: str) -> EncoderInfo:
@@ -168,7 +169,7 @@ def file_blocks(path: Path, name: str, dim: int) -> Iterator[tuple[list[str], Fl
     file = opened(path)
     _require(path, file.schema_arrow.names, name, "vector")
     start = 0
-    for batch in file.iter_batches(_BATCH, columns=[name, "vector"]):
+    for batch in file.iter_batches(_BATCH, columns=[name, "vector"], use_threads=False):
         names = batch.column(name).cast(pa.string()).to_pylist()
         yield names, unit_vectors(batch.column("vector"), dim, path, start, names)
         start += batch.num_rows
@@ -193,18 +194,22 @@ def unit_vectors(
     """
     _check_lengths(column, dim, path, start)
     flat = column.flatten().to_numpy(zero_copy_only=False)
-    vectors = flat.reshape(len(column), dim).astype(np.float64)
-    peaks = np.abs(vectors).max(axis=1, initial=0.0)
-    bad = np.flatnonzero(~np.isfinite(peaks) | (peaks == 0))
-    if len(bad):
-        what = "a zero vector" if peaks[bad[0]] == 0 else "NaN or infinity"
-        whose = f" ({names[bad[0]]!r})" if names else ""
-        raise UsageError(
-            f"{path}: vectors must be finite and not zero, row {start + bad[0]}{whose} is {what};"
-            " leave such rows out"
-        )
-    vectors /= peaks[:, None]  # so that no square is too large or too small
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    vectors = flat.reshape(len(column), dim)
+    out = np.empty(vectors.shape, dtype=np.float32)
+    for first in range(0, len(vectors), _CHUNK):
+        rows = vectors[first : first + _CHUNK].astype(np.float64)
+        peaks = np.abs(rows).max(axis=1, initial=0.0)
+        bad = np.flatnonzero(~np.isfinite(peaks) | (peaks == 0))
+        if len(bad):
+            row, what = first + bad[0], "a zero vector" if peaks[bad[0]] == 0 else "NaN or infinity"
+            whose = f" ({names[row]!r})" if names else ""
+            raise UsageError(
+                f"{path}: vectors must be finite and not zero, row {start + row}{whose} is {what};"
+                " leave such rows out"
+            )
+        rows /= peaks[:, None]  # so that no square is too large or too small
+        out[first : first + _CHUNK] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return out
 
 
 def _check_lengths(column: pa.Array, dim: int, path: Path, start: int) -> None:

@@ -224,7 +224,7 @@ def stored_blocks(rows: VectorSet) -> Iterator[tuple[list[str], FloatArray]]:
     """(keys, vectors) of a set of stored vectors, a block at a time."""
     done = 0
     for block in rows.blocks(ROW_GROUP):
-        yield rows.keys[done : done + len(block)], block
+        yield rows.key_column.slice(done, len(block)).to_pylist(), block
         done += len(block)
 
 

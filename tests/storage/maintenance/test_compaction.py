@@ -39,7 +39,7 @@ def fill(store: VectorStore, seed: int) -> list[str]:
     for _ in range(12):
         keys = rng.choice(200, int(rng.integers(1, 30)), replace=False)
         add(store, [str(key) for key in keys])
-    return list(store.located())
+    return store.located().places["key"].to_pylist()
 
 
 def index_of(workspace: Workspace, store: VectorStore, keys: list[str], name: str) -> Artifact:
@@ -91,7 +91,7 @@ def test_what_is_added_after_compaction_comes_last(workspace, store):
     assert len(store.shards()) == 2 and store.shards()[-1] == big
     last = add(store, ["500"])
     assert store.shards()[-1] == last
-    assert list(store.located())[-1] == "500"
+    assert store.located().places["key"][-1].as_py() == "500"
 
 
 def test_compaction_settles(workspace, store):
@@ -127,7 +127,7 @@ def late_index(folder: Path, store: VectorStore) -> Written:
     (merged,) = store.shards()
     hidden = merged.with_suffix(".json")
     hidden.rename(hidden.with_suffix(".away"))
-    keys = list(store.located())
+    keys = store.located().places["key"].to_pylist()
     shards, order = write_index(folder, store, keys)
     hidden.with_suffix(".away").rename(hidden)
     assert merged not in shards

@@ -36,7 +36,7 @@ from sortal.tasks.encoders.registry import describe
 texts = {hash_text(text): text for text in ("cat", "dog")}
 encoder = PinnedEncoder(EncoderConfig(spec="conse"), describe("conse").fingerprint)
 store = fill_texts(Workspace(Path(sys.argv[1])).create(), texts, encoder, ("{}",), "nouns")
-print(len(store.located()), {"torch", "transformers"} & set(sys.modules))
+print(len(store.located().places), {"torch", "transformers"} & set(sys.modules))
 """
 
 

@@ -70,7 +70,7 @@ def test_texts_that_are_not_chosen_are_never_under_the_ensemble(workspace, given
     chosen, ensemble = given
     space = select(workspace, **chosen, **ensemble)
     store = text_store(workspace, ensemble["encoder_fingerprint"], TAC_TEMPLATES)
-    assert len(store.located()) == space.rows
+    assert len(store.located().places) == space.rows
 
 
 def test_an_earlier_choice_is_kept_only_by_runs_that_use_templates_alike(workspace, given):
@@ -100,5 +100,5 @@ def test_templates_that_somebody_asked_for_are_one_pass(
     space = semantic_spaces(run, images, images)["noun"]
     under_all = text_store(workspace, run.encoder.fingerprint, TAC_TEMPLATES).located()
     expected = {"auto": space.texts.rows, "tac": space.vectors.rows, "sic": 0}[templates]
-    assert len(under_all) == expected
+    assert len(under_all.places) == expected
     assert space.texts.facts["prompted"] == (passes == 2)
