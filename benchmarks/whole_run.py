@@ -26,7 +26,9 @@ _CHUNK = 50_000
 
 
 def write_vectors(path: Path, column: str, rows: int, spread: float, seed: int) -> None:
-    """Unit float16 vectors about the same KINDS, a row group a chunk."""
+    """Unit float16 vectors about the same KINDS, a row group a chunk; none where they are there."""
+    if path.exists():
+        return
     kinds = np.random.default_rng(0).standard_normal((KINDS, DIM)).astype(np.float32)
     rng, writer = np.random.default_rng(seed), None
     for start in range(0, rows, _CHUNK):

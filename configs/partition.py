@@ -46,6 +46,7 @@ class PartitionConfig(Section):
     spherical: bool = True
     n_init: int = Field(20, ge=1)
     max_iter: int = Field(300, ge=1)
+    fit_rows: int = Field(262_144, ge=2)  # k-means is fitted on so many images; labels are of all
     spectral: SpectralConfig = SpectralConfig()
     density: DensityConfig = DensityConfig()
 
@@ -71,5 +72,7 @@ class PartitionConfig(Section):
         """Settings of other methods; k-means is what partitions were before there were others."""
         other = {"spectral", "density"} - {self.method}
         if self.method == "density":
-            return other | {"engine", "n_init", "max_iter"}
+            return other | {"engine", "n_init", "max_iter", "fit_rows"}
+        usual = self.fit_rows == PartitionConfig.model_fields["fit_rows"].default
+        other |= {"fit_rows"} if usual or self.method != "kmeans" else set()
         return other | ({"method"} if self.method == "kmeans" else set())

@@ -115,7 +115,15 @@ class SelectionConfig(Section):
     centres_per_cluster: int = Field(3, ge=1)  # at least 3 C centres when N / 300 < C
     top_k: int = Field(5, ge=1)  # texts kept for each centre
     centred: bool = True  # remove each modality's mean before comparing [infer]
-    n_init: int = Field(3, ge=1)  # restarts of the centres' k-means
+    n_init: int = Field(3, ge=1)  # restarts of the centres' k-means; one where they are sampled
+    fit_rows: int = Field(
+        100_000, ge=1
+    )  # of more images, those centres are fitted on, at the least
+
+    def unread(self) -> set[str]:
+        """How many are fitted has a part in what is chosen where it is not as usual, or too few."""
+        usual = self.fit_rows == SelectionConfig.model_fields["fit_rows"].default
+        return {"fit_rows"} if usual else set()
 
 
 class TransportConfig(Section):

@@ -4,6 +4,7 @@ import itertools
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ class VectorSet:
         self._shard = table.column("shard").to_numpy()
         self._row = table.column("row").to_numpy()
 
-    @property
+    @cached_property
     def keys(self) -> list[str]:
         """The key of every row, in order; where there are many, take `key_column`."""
         found: list[str] = self.key_column.to_pylist()

@@ -98,7 +98,14 @@ def _parted(run: Run, fused: Artifact) -> Artifact:
         earlier=earlier,
         drifted=_drifted(run) if earlier else None,
         lineage=config.lineage if earlier else None,
+        fitted=_fitted(run, fused.rows),
     )
+
+
+def _fitted(run: Run, n_images: int) -> int | None:
+    """How many images k-means is fitted on; None where it is all of them."""
+    config = run.config.partition
+    return config.fit_rows if config.method == "kmeans" and n_images > config.fit_rows else None
 
 
 def _drifted(run: Run) -> bool:

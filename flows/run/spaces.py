@@ -12,6 +12,7 @@ from sortal.tasks.corpora.step import load_captions, load_nouns
 from sortal.tasks.embedding.step import embed_texts
 from sortal.tasks.encoders.base import selection_templates_of, templates_of
 from sortal.tasks.lineage.previous_run import kept_space
+from sortal.tasks.selection.rank import rows_fitted
 from sortal.tasks.selection.step import select
 from sortal.tasks.transport.step import solve_transport
 
@@ -102,16 +103,18 @@ def _texts(
     kept = kept_space(run.workspace, run.past, role, learnt.vectors, run.config.lineage, again)
     if kept:
         return run.steps.keep(role, kept)
+    chosen = run.config.selection
     return run.do(
         select,
         role,
         images=learnt.vectors,
         texts=vectors,
         corpus=corpus,
-        config=run.config.selection,
+        config=chosen,
         n_clusters=run.config.n_clusters,
         random_state=run.config.random_state,
         templates=templates if again else None,
         encoder=run.config.encoder if again else None,
         encoder_fingerprint=run.encoder.fingerprint if again else None,
+        fitted=rows_fitted(learnt.vectors.rows, run.config.n_clusters, chosen),
     )

@@ -88,7 +88,7 @@ def zero_shot(folder: Path, workspace: Workspace, inputs: ZeroShotInputs) -> Wri
     rank = np.empty(len(order), dtype=np.int32)
     rank[order] = np.arange(len(order))
     away = np.clip(1.0 - cosines, 0.0, 2.0).astype(np.float32)
-    pq.write_table(assignments_table(rows.keys, rank[labels], away), folder / ASSIGNMENTS)
+    pq.write_table(assignments_table(rows.key_column, rank[labels], away), folder / ASSIGNMENTS)
     np.save(folder / CENTRES, vectors[order])
     corpus = read_corpus(workspace, inputs.classes, ["key", "text"]).to_pydict()
     name_of = dict(zip(corpus["key"], corpus["text"], strict=True))

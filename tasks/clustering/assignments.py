@@ -3,12 +3,15 @@
 An image that is in no cluster has the cluster -1 (`NO_KIND`), here and in the lake.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sortal.storage.rows import FloatArray
+from sortal.storage.vectors import key_column
 
 ASSIGNMENTS = "assignments.parquet"
 CENTRES = "centres.npy"
@@ -18,7 +21,7 @@ Labels = NDArray[np.int32]
 
 
 def assignments_table(
-    keys: list[str],
+    keys: Sequence[str] | pa.ChunkedArray,
     labels: NDArray[np.integer],
     distances: FloatArray,
     probabilities: FloatArray | None = None,
@@ -28,7 +31,7 @@ def assignments_table(
     And probability (float32) of the own cluster, where the method knows it.
     """
     columns = {
-        "key": pa.array(keys, pa.string()),
+        "key": key_column(keys),
         "cluster": pa.array(labels, pa.int32()),
         "distance": pa.array(distances, pa.float32()),
     }

@@ -6,21 +6,18 @@ streamed pass with the final centres, so nothing of size n_rows x n_clusters exi
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from sortal.configs.errors import UsageError
 from sortal.configs.partition import PartitionConfig
 from sortal.storage.hashing import hash_bytes
 from sortal.storage.rows import FloatArray, Rows, as_rows
 from sortal.tasks.arrays import normalise
-from sortal.tasks.clustering.lloyd import TOL, Lloyd, nearest
+from sortal.tasks.clustering.lloyd import TOL, Lloyd, few_threads, nearest
 from sortal.tasks.clustering.seeding import best_seeding
 from sortal.tasks.clustering.spread import HeldData, HoldRows, SpreadLloyd
 from sortal.tasks.executor.base import How, Part
@@ -30,7 +27,6 @@ log = logging.getLogger("sortal")
 
 BLOCK = 16384
 FIT_BYTES = 2 << 30  # rows are sampled when the fit would hold more than this
-_SMALL = 200_000_000  # products of a pass over the rows, 10 ms of one core
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,8 @@ class KMeansResult:
     `centres` (n_clusters, dim) float32, unit where spherical; `labels` (n_rows,) int32;
     `distances` (n_rows,) float32, cosine distance to the own centre; `inertia` the sum of
     squared Euclidean distances to the own centre over all rows; `n_iter` iterations of the
-    restart kept; `n_empty` empty clusters it reseeded; `n_fit` rows the fit has seen.
+    restart kept; `n_empty` empty clusters it reseeded; `n_fit` rows the fit has seen, and
+    `fit_inertia` theirs before the centres moved last.
     """
 
     centres: FloatArray
@@ -50,6 +47,7 @@ class KMeansResult:
     n_iter: int
     n_empty: int
     n_fit: int
+    fit_inertia: float = 0.0
 
 
 def kmeans(
@@ -73,23 +71,46 @@ def kmeans(
     Raises `UsageError` where n_clusters is not in [2, number of distinct rows].
     """
     rows = as_rows(vectors)
+    fit = fit_centres(rows, n_clusters, config, random_state, centres, max_rows)
+    labels, distances, inertia = label_rows(rows, fit.centres, spherical=config.spherical)
+    found = fit.centres
+    if centres is None:
+        found, labels = by_size(found, labels)
+    return KMeansResult(
+        found,
+        labels,
+        distances,
+        inertia,
+        n_iter=fit.n_iter,
+        n_empty=fit.n_empty,
+        n_fit=fit.n_fit,
+        fit_inertia=fit.inertia,
+    )
+
+
+def fit_centres(
+    rows: Rows,
+    n_clusters: int,
+    config: PartitionConfig,
+    random_state: int,
+    centres: FloatArray | None = None,
+    max_rows: int | None = None,
+) -> "Fit":
+    """The fit of `kmeans` alone, in no order of its centres: no row is given a label."""
     check_count(rows, n_clusters)
     _check_shape(centres, n_clusters, rows.shape[1])
     rng = np.random.default_rng(random_state)
     limit = max_rows or max(FIT_BYTES // (4 * rows.shape[1]), 1)
     wanted = fit_numbers(rows.shape[0], limit, rng, "k-means")
     parts = executor().parts(rows) if config.engine == "faiss" else None
-    with _few_threads(len(wanted) * n_clusters * rows.shape[1]):
+    with few_threads(len(wanted) * n_clusters * rows.shape[1]):
         if parts is not None:
             fit = _fit_spread(parts, wanted, n_clusters, config, rng, centres)
         else:
             data = fit_rows(rows, config.spherical, wanted)
             fit = _fit(data, n_clusters, config, rng, centres)
     found = normalise(fit.centres) if config.spherical else fit.centres
-    labels, distances, inertia = label_rows(rows, found, spherical=config.spherical)
-    if centres is None:
-        found, labels = by_size(found, labels)
-    return KMeansResult(found, labels, distances, inertia, fit.n_iter, fit.n_empty, len(wanted))
+    return fit._replace(centres=found, n_fit=len(wanted))
 
 
 def label_rows(
@@ -188,9 +209,10 @@ def fit_rows(rows: Rows, spherical: bool, wanted: NDArray[np.int64]) -> FloatArr
     """The rows `wanted` (ascending) in memory."""
     out = np.empty((len(wanted), rows.shape[1]), dtype=np.float32)
     start = filled = 0
-    for block in finite_blocks(rows, spherical):
-        inside = wanted[filled:][wanted[filled:] < start + len(block)] - start
-        out[filled : filled + len(inside)] = block if len(inside) == len(block) else block[inside]
+    for block in finite_blocks(rows, spherical=False):
+        inside = wanted[filled : np.searchsorted(wanted, start + len(block))] - start
+        some = block if len(inside) == len(block) else block[inside]
+        out[filled : filled + len(inside)] = normalise(some) if spherical else some
         start, filled = start + len(block), filled + len(inside)
     return out
 
@@ -211,24 +233,14 @@ def size_order(
     return order, rank
 
 
-def _few_threads(products: int) -> AbstractContextManager[Any]:
-    """One thread where a pass takes less than the barrier that several end it with may cost.
+class Fit(NamedTuple):
+    """Centres (n_clusters, dim), and what `KMeansResult` has of the fit."""
 
-    On a busy machine threads spin at each barrier: 2,500 rows took ten times as long with two.
-    """
-    return _libraries().limit(limits=1) if products < _SMALL else nullcontext()
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    """The libraries that have threads, listed once: all are loaded where this is first called."""
-    return ThreadpoolController()
-
-
-class _Fit(NamedTuple):
     centres: FloatArray
     n_iter: int
     n_empty: int
+    inertia: float
+    n_fit: int = 0
 
 
 def _fit(
@@ -237,14 +249,14 @@ def _fit(
     config: PartitionConfig,
     rng: np.random.Generator,
     centres: FloatArray | None,
-) -> _Fit:
+) -> Fit:
     """Centres of rows in memory, from `centres` or from the best of `config.n_init` seedings."""
     if config.engine == "sklearn":
         return _fit_sklearn(data, n_clusters, config, rng, centres)
     start = best_seeding(data, n_clusters, config.n_init, rng) if centres is None else centres
     run = Lloyd(data, start.astype(np.float32), config.spherical)
     run.run(config.max_iter, TOL)
-    return _Fit(run.centres, run.n_iter, run.n_empty)
+    return Fit(run.centres, run.n_iter, run.n_empty, run.inertia)
 
 
 def _fit_spread(
@@ -254,7 +266,7 @@ def _fit_spread(
     config: PartitionConfig,
     rng: np.random.Generator,
     centres: FloatArray | None,
-) -> _Fit:
+) -> Fit:
     """The same on rows that the workers of the executor hold; seedings are tried here."""
     with executor().hold(HoldRows(wanted, config.spherical), parts) as held:
         data = HeldData(held, len(wanted))
@@ -262,7 +274,7 @@ def _fit_spread(
             centres = best_seeding(data, n_clusters, config.n_init, rng)
         run = SpreadLloyd(held, centres.astype(np.float32), config.spherical)
         run.run(config.max_iter, TOL)
-    return _Fit(run.centres, run.n_iter, run.n_empty)
+    return Fit(run.centres, run.n_iter, run.n_empty, run.inertia)
 
 
 def _fit_sklearn(
@@ -271,7 +283,7 @@ def _fit_sklearn(
     config: PartitionConfig,
     rng: np.random.Generator,
     centres: FloatArray | None,
-) -> _Fit:
+) -> Fit:
     from sklearn.cluster import KMeans
 
     start: dict[str, Any] = (
@@ -279,4 +291,5 @@ def _fit_sklearn(
     )
     seed = int(rng.integers(2**31))
     model = KMeans(n_clusters, max_iter=config.max_iter, random_state=seed, **start).fit(data)
-    return _Fit(model.cluster_centers_.astype(np.float32), int(model.n_iter_), 0)
+    centres = model.cluster_centers_.astype(np.float32)
+    return Fit(centres, int(model.n_iter_), 0, float(model.inertia_))

@@ -3,15 +3,35 @@
 Assignments come from faiss's exact search; sums move only by the rows that changed cluster.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from typing import Any
+
 import faiss
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from sortal.storage.rows import FloatArray
 from sortal.tasks.arrays import normalise
 
 TOL = 1e-5  # share of the inertia; an iteration that lowers it by less is the last
 CHUNK = 16384
+_SMALL = 200_000_000  # products of a pass over the rows, 10 ms of one core
+
+
+def few_threads(products: int) -> AbstractContextManager[Any]:
+    """One thread where a pass takes less than the barrier that several end it with may cost.
+
+    On a busy machine threads spin at each barrier: 2,500 rows took ten times as long with two.
+    """
+    return _libraries().limit(limits=1) if products < _SMALL else nullcontext()
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The libraries that have threads, listed once: all are loaded where this is first called."""
+    return ThreadpoolController()
 
 
 def nearest(data: FloatArray, centres: FloatArray) -> tuple[NDArray[np.int32], FloatArray]:

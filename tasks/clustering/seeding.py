@@ -4,14 +4,20 @@ A projection on the leading directions keeps what separates clusters at a fracti
 so that many seedings can be tried; the fit then continues in all dimensions.
 """
 
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from sortal.storage.rows import FloatArray
-from sortal.tasks.clustering.lloyd import TOL, Lloyd, means_of
+from sortal.tasks.clustering.lloyd import TOL, Lloyd, few_threads, means_of
+
+T = TypeVar("T")
 
 TABLE = 4096  # so many rows or fewer have their distances in a table, of 64 MiB at the most
 ROWS = 16384  # rows on which seedings are tried, at the least ...
@@ -79,16 +85,38 @@ def best_start(
     The better half of the seedings is improved by swaps and Lloyd's iterations, and the one of the
     lowest inertia wins.
     """
-    small = seeds.rows
-    seeded = [seed_centres(seeds, n_clusters, child) for child in rng.spawn(n_init)]
-    seeded.sort(key=lambda centres: float(faiss.knn(small, centres, 1)[0].sum(dtype=np.float64)))
-    runs = []
-    for centres in seeded[: (n_init + 1) // 2]:
-        run = Lloyd(small, swap_centres(seeds, centres, rng), spherical=False)
-        run.run(_MAX_ITER, TOL)
-        runs.append(run)
+    with _side_by_side() as each:
+        seeded = each(lambda child: _seeded(seeds, n_clusters, child), rng.spawn(n_init))
+        seeded.sort(key=lambda found: found[0])
+        kept = [centres for _, centres in seeded[: (n_init + 1) // 2]]
+        improved = [swap_centres(seeds, centres, rng) for centres in kept]
+        runs = each(lambda centres: _settled(seeds.rows, centres), improved)
     best = min(runs, key=lambda run: run.inertia)
     return means_of(data, best.labels, n_clusters)
+
+
+@contextmanager
+def _side_by_side() -> Iterator[Callable[[Callable[[Any], T], Sequence[Any]], list[T]]]:
+    """Maps on as many threads as faiss has, each of which computes on one: nothing waits inside.
+
+    Threads that share a seeding meet at a barrier every few milliseconds, and spin there.
+    """
+    count = faiss.omp_get_max_threads()
+    start = partial(faiss.omp_set_num_threads, 1)
+    with few_threads(0), ThreadPoolExecutor(count, "seeding", start) as pool:
+        yield lambda work, items: list(pool.map(work, items))
+
+
+def _seeded(seeds: Seeds, n_clusters: int, rng: np.random.Generator) -> tuple[float, FloatArray]:
+    """The inertia of a seeding, and its centres."""
+    centres = seed_centres(seeds, n_clusters, rng)
+    return float(faiss.knn(seeds.rows, centres, 1)[0].sum(dtype=np.float64)), centres
+
+
+def _settled(data: FloatArray, centres: FloatArray) -> Lloyd:
+    run = Lloyd(data, centres, spherical=False)
+    run.run(_MAX_ITER, TOL)
+    return run
 
 
 def project(data: FloatArray, dim: int, rng: np.random.Generator) -> FloatArray:

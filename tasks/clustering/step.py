@@ -43,6 +43,9 @@ class PartitionInputs:
     earlier: Artifact | None = optional()
     drifted: bool | None = optional()
     lineage: LineageConfig | None = optional()
+    fitted: int | None = (
+        optional()
+    )  # images that k-means is fitted on; None: as many as fit in 2 GiB
 
 
 @step("partition", PartitionInputs, version=2)
@@ -58,7 +61,7 @@ def partition(folder: Path, workspace: Workspace, inputs: PartitionInputs) -> Wr
     rows = open_file_vectors(workspace, inputs.vectors)
     dense = inputs.config.method == "density"
     ended = _by_density(folder, rows, inputs) if dense else _of_number(workspace, rows, inputs)
-    result, keys = ended.result, rows.keys
+    result, keys = ended.result, rows.key_column
     table = assignments_table(keys, result.labels, result.distances)
     pq.write_table(table, folder / ASSIGNMENTS)
     np.save(folder / CENTRES, result.centres)
@@ -80,9 +83,16 @@ def _of_number(workspace: Workspace, rows: FileVectors, inputs: PartitionInputs)
         if rows.shape[0] >= n_clusters and count_distinct(rows, 2) < 2:
             return _one_cluster(rows, n_clusters)
         if config.method == "spectral":
-            known = None if centres is None else _known(workspace, inputs.earlier, rows.keys)
+            known = None if centres is None else _known(workspace, inputs.earlier, rows.key_column)
             return spectral(rows, n_clusters, config, random_state=seed, known=known)
-        return kmeans(rows, n_clusters, config, random_state=seed, centres=centres)
+        return kmeans(
+            rows,
+            n_clusters,
+            config,
+            random_state=seed,
+            centres=centres,
+            max_rows=inputs.fitted,
+        )
 
     start = open_start(workspace, inputs.earlier, (n_clusters, rows.shape[1]))
     if start is None:
@@ -98,12 +108,12 @@ def _by_density(folder: Path, rows: FileVectors, inputs: PartitionInputs) -> Fit
     return FitOutcome(result, False, False, 0.0)
 
 
-def _known(workspace: Workspace, earlier: Artifact | None, keys: list[str]) -> Labels | None:
+def _known(workspace: Workspace, earlier: Artifact | None, keys: pa.ChunkedArray) -> Labels | None:
     """The cluster (n,) of each image in the partition `earlier`; -1 where it has none."""
     if earlier is None:
         return None
     table = pq.read_table(earlier.file(workspace, ASSIGNMENTS), columns=["key", "cluster"])
-    return labels_of(pa.array(keys, pa.string()), table).astype(np.int32)
+    return labels_of(keys, table).astype(np.int32)
 
 
 def _one_cluster(rows: Rows, n_clusters: int) -> KMeansResult:
@@ -116,10 +126,16 @@ def _one_cluster(rows: Rows, n_clusters: int) -> KMeansResult:
 
 
 def _figures(result: KMeansResult) -> dict[str, object]:
-    """JSON-able figures of a partition: inertia, iterations, reseeded clusters and sizes."""
+    """JSON-able figures of a partition: inertia, iterations, reseeded clusters and sizes.
+
+    And, of a fit on a sample, by what share an image's inertia is more than one's in the sample.
+    """
     inside = result.labels[result.labels >= 0]
     sizes = np.bincount(inside, minlength=len(result.centres))
+    fitted, n_rows = result.fit_inertia / max(result.n_fit, 1), len(result.labels)
+    sampled = result.n_fit < n_rows and fitted > 0
     return {
+        **({"inertia_gap": result.inertia / n_rows / fitted - 1} if sampled else {}),
         "inertia": result.inertia,
         "n_iter": result.n_iter,
         "n_empty": result.n_empty,

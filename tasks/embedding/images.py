@@ -1,6 +1,8 @@
 """Images become vectors: those that an encoder's store lacks are embedded, shard by shard."""
 
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,9 +72,15 @@ def copy_vectors(store: VectorStore, folder: Path, missing: Sequence[str]) -> No
         )
     chosen = np.zeros(len(held), dtype=np.bool_)
     chosen[rows.to_numpy()] = True
-    start = 0
-    for keys, block in vectors.image_blocks(folder):
-        inside = chosen[start : start + len(block)]
-        if inside.any():
-            store.add(pa.array(keys, pa.string()).filter(pa.array(inside)), block[inside])
-        start += len(block)
+    start, written = 0, deque[Future[Path]]()
+    with ThreadPoolExecutor(1, "writer") as writer:  # the next block is read meanwhile
+        for keys, block in vectors.image_blocks(folder):
+            inside = chosen[start : start + len(block)]
+            if inside.any():
+                some = pa.array(keys, pa.string()).filter(pa.array(inside))
+                written.append(writer.submit(store.add, some, block[inside]))
+            while len(written) > 1:
+                written.popleft().result()
+            start += len(block)
+        for each in written:
+            each.result()

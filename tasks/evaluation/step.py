@@ -209,7 +209,7 @@ def look_at_clusters(folder: Path, workspace: Workspace, inputs: LookAtClustersI
     """
     rows = open_vectors(workspace, inputs.images)
     assignments = pq.read_table(inputs.partition.file(workspace, ASSIGNMENTS))
-    labels = labels_of(pa.array(rows.keys, pa.string()), assignments)
+    labels = labels_of(rows.key_column, assignments)
     shards = open_file_vectors(workspace, inputs.fused)
     rng = np.random.default_rng(inputs.random_state)
     refit = (inputs.n_clusters, inputs.kmeans) if inputs.kmeans else None

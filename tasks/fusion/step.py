@@ -18,7 +18,7 @@ from sortal.storage.artifacts import Written
 from sortal.storage.atomic import wait_for
 from sortal.storage.rows import FloatArray
 from sortal.storage.vector_sets import open_vectors, shard_name, write_shard
-from sortal.storage.vectors import ROW_GROUP
+from sortal.storage.vectors import ROW_GROUP, key_column
 from sortal.storage.workspace import Workspace
 from sortal.tasks.executor.base import How
 from sortal.tasks.executor.current import executor
@@ -37,6 +37,9 @@ log = logging.getLogger("sortal")
 _SHARD_ROWS = 16 * ROW_GROUP
 _SHARDS = 4  # of each worker, at least
 _LOST = 0.05  # mean weight under which the image no longer matters
+
+
+Block = tuple[FloatArray, dict[str, FloatArray]]
 
 
 class Shard(NamedTuple):
@@ -66,7 +69,9 @@ class Fused:
             yield self._fuser(block, further)[0]
 
 
-def weights_table(keys: Sequence[str], columns: dict[str, FloatArray]) -> pa.Table:
+def weights_table(
+    keys: Sequence[str] | pa.ChunkedArray, columns: dict[str, FloatArray]
+) -> pa.Table:
     """Arrow table with key and w_image, w_noun, w_caption (float32; unused modalities are 0).
 
     Further modalities have a column each as well.
@@ -74,7 +79,7 @@ def weights_table(keys: Sequence[str], columns: dict[str, FloatArray]) -> pa.Tab
     unused = np.zeros(len(keys), dtype=np.float32)
     names = dict.fromkeys([*MODALITIES, *columns])
     shares = {f"w_{name}": columns.get(name, unused).astype(np.float32) for name in names}
-    return pa.table({"key": pa.array(keys, pa.string()), **shares})
+    return pa.table({"key": key_column(keys), **shares})
 
 
 @step("fused", FuseInputs, version=1)
@@ -96,7 +101,7 @@ def fuse(folder: Path, workspace: Workspace, inputs: FuseInputs) -> Written:
     shares = _write_fused(folder, together, fuser)
     names = ["image", *fuser.spaces, *fuser.further]
     columns = dict(zip(names, shares.T, strict=True))
-    pq.write_table(weights_table(rows.keys, columns), folder / "weights.parquet")
+    pq.write_table(weights_table(rows.key_column, columns), folder / "weights.parquet")
     return Written(rows=rows.shape[0], facts={"mean_weights": _mean_weights(columns)})
 
 
@@ -114,13 +119,23 @@ class FuseShards:
         shares: list[FloatArray] = []
 
         def fused() -> Iterator[FloatArray]:
-            for block, further in rows.blocks(ROW_GROUP):
-                out, share = self.fuser(block, further)
+            for out, share in self._each(rows.blocks(ROW_GROUP)):
                 shares.append(share)
                 yield out
 
-        write_shard(self.folder, shard.number, rows.images.keys, fused())
+        keys = rows.images.key_column.combine_chunks()
+        write_shard(self.folder, shard.number, keys, fused())
         return np.concatenate(shares)
+
+    def _each(self, blocks: Iterator[Block]) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Fused vectors and weights of each block; of images alone without torch's threads."""
+        if not self.fuser.spaces:
+            yield from (self.fuser(*block) for block in blocks)
+            return
+        from sortal.tasks.threads import ThreadPool
+
+        with ThreadPool() as threads:
+            yield from threads.map(lambda block: self.fuser(*block), blocks)
 
 
 def _write_fused(folder: Path, together: Together, fuser: Fuser) -> FloatArray:

@@ -44,7 +44,8 @@ def best_captions(
     hits = np.zeros((n_clusters, len(texts)), dtype=np.float32)
     for part, found in fits.blocks(vectors):
         best = np.argpartition(-found, count - 1, axis=1)[:, :count]
-        np.add.at(hits, (np.repeat(labels[part], count), best.ravel()), 1)
+        places, times = np.unique(labels[part, None] * len(texts) + best, return_counts=True)
+        hits.ravel()[places] += times
     sizes = np.bincount(labels, minlength=n_clusters)
     total = hits.sum(axis=0)
     captions = []

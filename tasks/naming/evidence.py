@@ -89,11 +89,14 @@ class Evidence:
 
 def middles(rows: Rows | FloatArray, labels: NDArray[np.int64], n_clusters: int) -> FloatArray:
     """Mean vectors (C, d) of the images of each cluster; zero for an empty one."""
+    from scipy.sparse import csr_matrix
+
     rows, start = as_rows(rows), 0
     totals = np.zeros((n_clusters, rows.shape[1]))
     for block in rows.blocks(16384):
-        own = labels[start : start + len(block)]
-        np.add.at(totals, own[own >= 0], block[own >= 0])
+        inside = np.flatnonzero(labels[start : start + len(block)] >= 0)
+        place = labels[start + inside], inside
+        totals += csr_matrix((np.ones(len(inside)), place), (n_clusters, len(block))) @ block
         start += len(block)
     counts = np.bincount(labels[labels >= 0], minlength=n_clusters)
     return (totals / np.maximum(counts, 1)[:, None]).astype(np.float32)

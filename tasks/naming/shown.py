@@ -29,7 +29,7 @@ def shown_of(
 ) -> Shown:
     """The images of C clusters, at most about `sample` of them one by one."""
     rows = open_vectors(workspace, images)
-    labels = labels_of(pa.array(rows.keys, pa.string()), assignments)
+    labels = labels_of(rows.key_column, assignments)
     chosen = sampled(labels, n_clusters, sample)
     return Shown(
         mean=np.load(images.file(workspace, "mean.npy")),

@@ -103,8 +103,7 @@ def _texts(
     """A corpus in the order of its vectors, and these, of shape (M, d)."""
     vectors = open_vectors(workspace, inputs.texts[name])
     corpus = read_corpus(workspace, inputs.corpora[name])
-    keys = pa.array(vectors.keys, pa.string())
-    places = pc.index_in(keys, value_set=corpus["key"].combine_chunks())
+    places = pc.index_in(vectors.key_column, value_set=corpus["key"].combine_chunks())
     return corpus.take(places), read_all(vectors)
 
 

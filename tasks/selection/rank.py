@@ -10,11 +10,10 @@ from sortal.configs.partition import PartitionConfig
 from sortal.configs.schema import Selection, SelectionConfig
 from sortal.storage.rows import FloatArray, Rows, as_rows
 from sortal.tasks.arrays import mean_of, normalise
-from sortal.tasks.clustering.kmeans import count_distinct, kmeans
+from sortal.tasks.clustering.kmeans import count_distinct, fit_centres, kmeans
 
 _BLOCK_ENTRIES = 1 << 24  # centres x texts compared at once
-_FIT_ROWS = 100_000  # images on which centres are fitted, at the most ...
-_FIT_ROWS_PER_CENTRE = 100  # ... unless these are more
+_FIT_ROWS_PER_CENTRE = 50  # images a centre is fitted on where not all are, at the least [infer]
 
 
 @dataclass(frozen=True)
@@ -42,22 +41,36 @@ def count_centres(n_images: int, n_clusters: int, config: SelectionConfig) -> in
 
 
 def image_centres(
-    images: Rows | FloatArray, n_centres: int, *, n_init: int, random_state: int
+    images: Rows | FloatArray,
+    n_centres: int,
+    *,
+    n_init: int,
+    random_state: int,
+    max_rows: int | None = None,
 ) -> FloatArray:
     """Unit centres of shape (k, dim) by spherical k-means, k at most the distinct images.
 
-    They are fitted on a sample of at most `fit_rows(n_centres)` images.
+    `max_rows`: they are fitted on so many images (see `rows_fitted`), in one start, since others
+    choose no better texts, and are in no order.
     """
-    n_centres = min(n_centres, count_distinct(images, n_centres))
+    rows = as_rows(images)
+    n_centres = min(n_centres, count_distinct(rows, n_centres))
     if n_centres < 2:
-        return normalise(mean_of(images)[None, :])
-    config, limit = PartitionConfig(n_init=n_init), fit_rows(n_centres)
-    return kmeans(images, n_centres, config, random_state=random_state, max_rows=limit).centres
+        return normalise(mean_of(rows)[None, :])
+    if max_rows is not None:
+        once = PartitionConfig(n_init=1)
+        return fit_centres(rows, n_centres, once, random_state, max_rows=max_rows).centres
+    config = PartitionConfig(n_init=n_init)
+    return kmeans(
+        rows, n_centres, config, random_state=random_state, max_rows=rows.shape[0]
+    ).centres
 
 
-def fit_rows(n_centres: int) -> int:
-    """How many images suffice to fit so many centres."""
-    return max(_FIT_ROWS, _FIT_ROWS_PER_CENTRE * n_centres)
+def rows_fitted(n_images: int, n_clusters: int, config: SelectionConfig) -> int | None:
+    """How many images centres are fitted on; None where it is all of them."""
+    most = _FIT_ROWS_PER_CENTRE * count_centres(n_images, n_clusters, config)
+    wanted = max(config.fit_rows, most)
+    return wanted if wanted < n_images else None
 
 
 def select_texts(

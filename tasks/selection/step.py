@@ -23,7 +23,7 @@ from sortal.tasks.arrays import Centred
 from sortal.tasks.corpora.corpus import read_corpus, read_prompts
 from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.texts import fill_texts
-from sortal.tasks.selection.rank import count_centres, fit_rows, image_centres, select_texts
+from sortal.tasks.selection.rank import count_centres, image_centres, select_texts
 from sortal.tasks.selection.space import COMPARED
 from sortal.tasks.step import optional, step
 
@@ -39,6 +39,7 @@ class FindCentresInputs:
     n_centres: int
     n_init: int
     random_state: int
+    max_rows: int | None = optional()  # images they are fitted on; None: all
 
 
 @step("image_centres", FindCentresInputs)
@@ -53,6 +54,7 @@ def find_centres(folder: Path, workspace: Workspace, inputs: FindCentresInputs) 
         inputs.n_centres,
         n_init=inputs.n_init,
         random_state=inputs.random_state,
+        max_rows=inputs.max_rows,
     )
     np.save(folder / CENTRES, centres)
     return Written(rows=len(centres))
@@ -71,6 +73,7 @@ class SelectInputs:
     templates: tuple[str, ...] | None = optional()  # of the texts chosen; None: as `texts` are
     encoder: EncoderConfig | None = optional()
     encoder_fingerprint: str | None = optional()
+    fitted: int | None = optional()  # images that centres are fitted on, as `rows_fitted` says
 
 
 @step("space", SelectInputs, version=2)
@@ -92,6 +95,7 @@ def select(folder: Path, workspace: Workspace, inputs: SelectInputs) -> Written:
         n_centres=count_centres(n_images, inputs.n_clusters, config),
         n_init=config.n_init,
         random_state=inputs.random_state,
+        max_rows=inputs.fitted,
     )
     centres = np.load(found.file(workspace, CENTRES))
     text_rows = _centred(texts, workspace, inputs.texts, config.centred)
@@ -100,7 +104,7 @@ def select(folder: Path, workspace: Workspace, inputs: SelectInputs) -> Written:
         raise RunError(
             f"a semantic space must hold a text, got none of {texts.shape[0]:,}; widen the corpus"
         )
-    words = _words(workspace, inputs.corpus, [texts.keys[number] for number in numbers])
+    words = _words(workspace, inputs.corpus, texts.key_column.take(numbers).to_pylist())
     compared = take_rows(texts, numbers)
     prompted = _prompted(workspace, inputs, list(words))
     space = vector_table(list(words), compared if prompted is None else prompted)
@@ -112,7 +116,7 @@ def select(folder: Path, workspace: Workspace, inputs: SelectInputs) -> Written:
     facts = {
         "n_images": n_images,
         "n_centres": len(centres),
-        "n_fit": min(n_images, fit_rows(len(centres))),
+        "n_fit": inputs.fitted or n_images,
         "n_texts": texts.shape[0],
         "n_selected": len(numbers),
         "prompted": prompted is not None,

@@ -24,6 +24,7 @@ from sortal.tasks.transport.spread import AnyProblem, HoldRows, RowsHeld, Spread
 log = logging.getLogger("sortal")
 
 _POT_LIMIT = 4_000_000
+_MOST = 1 << 30  # bytes of a cached kernel; more gains little where a pass is as dear (docs)
 
 
 def solve(
@@ -111,7 +112,9 @@ def _start(problem: AnyProblem, g: NDArray[np.floating] | None) -> torch.Tensor:
 
 def _limits(config: TransportConfig, device: str) -> Limits:
     budget = config.memory_budget
-    budget = free_memory(device) // 4 if budget is None else budget
+    if budget is None:
+        budget = free_memory(device) // 4
+        budget = min(budget, _MOST) if device == "cpu" else budget
     return Limits(tol=config.tol, max_iter=config.max_iter, memory_budget=budget)
 
 
