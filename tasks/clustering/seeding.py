@@ -102,6 +102,9 @@ def _side_by_side() -> Iterator[Callable[[Callable[[Any], T], Sequence[Any]], li
     Threads that share a seeding meet at a barrier every few milliseconds, and spin there.
     """
     count = faiss.omp_get_max_threads()
+    if count == 1:
+        yield lambda work, items: list(map(work, items))
+        return
     start = partial(faiss.omp_set_num_threads, 1)
     with few_threads(0), ThreadPoolExecutor(count, "seeding", start) as pool:
         yield lambda work, items: list(pool.map(work, items))

@@ -15,7 +15,14 @@ from sortal.tasks.arrays import normalise
 from sortal.tasks.clustering import seeding
 from sortal.tasks.clustering.kmeans import count_distinct, kmeans, label_rows
 from sortal.tasks.clustering.lloyd import Lloyd
-from sortal.tasks.clustering.seeding import Seeds, _swap, project, seed_centres, swap_centres
+from sortal.tasks.clustering.seeding import (
+    Seeds,
+    _swap,
+    best_seeding,
+    project,
+    seed_centres,
+    swap_centres,
+)
 
 
 def clustered(data, k, *, random_state=0, centres=None, max_rows=None, **settings):
@@ -208,3 +215,15 @@ def test_the_projection_keeps_what_spans_the_data():
     small = project(data, 16, rng)
     assert small.shape == (300, 16)
     np.testing.assert_allclose(small @ small.T, data @ data.T, rtol=1e-3, atol=1e-1)
+
+
+def test_seedings_are_the_same_one_after_another_and_side_by_side():
+    data = np.random.default_rng(5).standard_normal((3000, 80)).astype(np.float32)
+    before, found = faiss.omp_get_max_threads(), []
+    try:
+        for threads in (1, 3):
+            faiss.omp_set_num_threads(threads)
+            found.append(best_seeding(data, 12, 5, np.random.default_rng(0)))
+    finally:
+        faiss.omp_set_num_threads(before)
+    np.testing.assert_array_equal(*found)

@@ -1,9 +1,12 @@
 """The steps between vectors and clusters, run on artifacts: select, transport, fuse, partition."""
 
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from sklearn.metrics import adjusted_rand_score
 
 from sortal.configs.errors import UsageError
@@ -14,6 +17,7 @@ from sortal.storage.hashing import hash_text
 from sortal.storage.rows import read_all
 from sortal.storage.vector_sets import FileVectors, write_index
 from sortal.storage.vectors import VectorStore, vectors_of
+from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import mean_of, normalise
 from sortal.tasks.clustering.step import partition
 from sortal.tasks.fusion.step import fuse
@@ -210,3 +214,28 @@ def test_an_earlier_run_is_where_transport_and_k_means_start(workspace, world):
     assert warm.facts["warm"] and tables[0] == tables[1]
     three = partition(workspace, **{**options, "n_clusters": 3}, random_state=0, earlier=cold)
     assert not three.facts["warm"]
+
+
+def test_a_fit_on_a_sample_says_what_it_costs(workspace, world):
+    vectors = fused(workspace, world, {})
+    settings = {"n_clusters": KINDS, "random_state": 0, "config": PartitionConfig()}
+    whole = partition(workspace, vectors=vectors, **settings)
+    some = partition(workspace, vectors=vectors, fitted=100, **settings)
+    assert whole.facts["n_fit"] == N_IMAGES and "inertia_gap" not in whole.facts
+    assert some.facts["n_fit"] == 100 and some.rows == N_IMAGES
+    assert some.facts["inertia"] >= whole.facts["inertia"] * (1 - 1e-6)
+    assert -0.5 < some.facts["inertia_gap"] < 0.5
+
+
+def test_vectors_fused_side_by_side_are_the_same(workspace, world, tmp_path):
+    spaces = {"noun": selected(workspace, world, top_k=2)}
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            own = Workspace(tmp_path / str(threads))
+            shutil.copytree(workspace.root, own.root)
+            found.append(fused(own, world, spaces).folder(own) / "vectors-00000.parquet")
+    finally:
+        torch.set_num_threads(before)
+    assert found[0].read_bytes() == found[1].read_bytes()

@@ -4,9 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sortal.configs.schema import SelectionConfig
+from sortal.configs.section import identity_of
 from sortal.storage.rows import take_rows
 from sortal.tasks.arrays import normalise
-from sortal.tasks.selection.rank import count_centres, image_centres, select_texts
+from sortal.tasks.selection.rank import (
+    count_centres,
+    image_centres,
+    rows_fitted,
+    select_texts,
+)
 
 
 def unit(n, dim, seed):
@@ -98,6 +104,32 @@ def test_centres_are_unit_and_no_more_than_the_images_that_differ():
     np.testing.assert_allclose(np.linalg.norm(centres, axis=1), 1, atol=1e-5)
     single = image_centres(images[:3], 10, n_init=2, random_state=0)
     np.testing.assert_allclose(single, images[:1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("n_images", "expected"),
+    [
+        (100_000, None),  # all of them, as ever
+        (100_001, 100_000),
+        (600_000, 100_000),  # 2,000 centres, 50 images each
+        (1_000_000, 166_650),
+    ],
+)
+def test_of_many_images_centres_are_fitted_on_some(n_images, expected):
+    assert rows_fitted(n_images, 62, SelectionConfig()) == expected
+
+
+def test_how_many_images_are_fitted_is_no_part_of_a_result_that_knew_no_such_thing():
+    assert "fit_rows" not in identity_of(SelectionConfig())
+    assert identity_of(SelectionConfig(fit_rows=500))["fit_rows"] == 500
+
+
+def test_centres_of_a_sample_lie_among_the_images():
+    kinds = unit(6, 16, 0)
+    images = normalise(kinds[np.arange(3000) % 6] + 0.05 * unit(3000, 16, 1))
+    some = image_centres(images, 6, n_init=3, random_state=0, max_rows=300)
+    assert some.shape == (6, 16)
+    np.testing.assert_allclose(np.sort((some @ kinds.T).max(axis=0)), 1, atol=1e-3)
 
 
 def test_rows_are_taken_by_their_numbers():
