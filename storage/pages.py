@@ -52,7 +52,7 @@ def vector_groups(
     A block is a group of rows, or `size` rows where Arrow must read it. Groups without a row from
     `first` up to `last` are left out.
     """
-    file = pq.ParquetFile(path)
+    file = pq.ParquetFile(path, pre_buffer=False)  # else Arrow holds all that was read
     column = file.schema_arrow.get_field_index("vector")
     dim = file.schema_arrow.field("vector").type.list_size
     place = _plain_column(file)

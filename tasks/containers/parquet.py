@@ -19,7 +19,7 @@ class ParquetReader:
     def __init__(self, file: BinaryIO) -> None:
         # Buffered, so that a column is not read whole; a map would end the process (SIGBUS)
         # when the file is cut while it is read.
-        self._file = pq.ParquetFile(file, buffer_size=_BUFFER)
+        self._file = pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False)
         metadata = self._file.metadata
         sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
         self._starts = np.cumsum([0, *sizes])

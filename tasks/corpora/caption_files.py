@@ -115,7 +115,7 @@ def _table(path: Path) -> Captions:
 
 def _parquet(path: Path) -> Captions:
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, pre_buffer=False)
     except pa.ArrowInvalid as error:
         raise UsageError(f"{path} must be a Parquet file, got {error}; write it again") from None
     with file:

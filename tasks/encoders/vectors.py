@@ -55,9 +55,9 @@ def _need(folder: Path, *roles: str) -> list[Path]:
 
 
 def opened(path: Path) -> pq.ParquetFile:
-    """A Parquet file; raises UsageError for anything else."""
+    """A Parquet file, of which only what is read is held; raises UsageError for anything else."""
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path, pre_buffer=False)
     except (pa.ArrowInvalid, OSError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"{path} must be a Parquet file that can be read: {reason}") from error

@@ -42,7 +42,7 @@ def rows_of_store(store: VectorStore, wanted: list[str | None]) -> Iterator[Any]
         if key is not None:
             rows_of.setdefault(key, []).append(row)
     for shard in store.shards():
-        for batch in pq.ParquetFile(shard).iter_batches(ROW_GROUP):
+        for batch in pq.ParquetFile(shard, pre_buffer=False).iter_batches(ROW_GROUP):
             keys = batch.column("key").to_pylist()
             rows = [rows_of.pop(key, []) for key in keys]
             numbers = np.array([row for each in rows for row in each], dtype=np.int64)

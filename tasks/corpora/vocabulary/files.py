@@ -80,7 +80,7 @@ def _json_lines(path: Path) -> Iterator[Term]:
 
 def _parquet(path: Path) -> Iterator[Term]:
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             names = file.schema_arrow.names
             _require_term(path, names)
             number = 0
