@@ -39,6 +39,7 @@ def base(tmp_path_factory) -> RunConfig:
     return RunConfig(
         source=str(root / "in"),
         n_clusters=3,
+        method="cae",
         workspace=root / "undisturbed",
         images=ImagesConfig(num_workers=0),
         encoder=EncoderConfig(
