@@ -16,7 +16,7 @@ from sortal.configs.schema import CaptionsConfig, ImagesConfig
 from sortal.storage.workspace import Workspace
 from sortal.tasks.captioning.caption import Caption, Code, captioned
 from sortal.tasks.captioning.captioner import Captioner, CaptionImagesInputs
-from sortal.tasks.chat.answer import Fault
+from sortal.tasks.chat.answer import NOT_ASKED, Fault
 from sortal.tasks.chat.credentials import Credentials, credentials
 from sortal.tasks.chat.endpoint import Endpoint, image_part, text_part
 from sortal.tasks.errors import Failure
@@ -70,7 +70,7 @@ class OpenAiWriter:
     def _caption(self, row: dict[str, Any]) -> Caption:
         key, health = row["key"], self._endpoint.health
         if health.is_down:
-            return Caption(key, None, Fault.UNREACHABLE.value, "not asked", lasting=False)
+            return Caption(key, None, Fault.UNREACHABLE.value, NOT_ASKED, lasting=False)
         image = read_image(self._source, row, self._reading)
         if isinstance(image, Failure):
             return Caption(key, None, Code.UNREADABLE.value, image.error, image.lasting)

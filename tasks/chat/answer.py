@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import httpx
 
+NOT_ASKED = "not asked"  # the error of a question that was not put to a server that is down
 _SHOWN = 200  # characters of a server's answer that are worth showing
 
 

@@ -15,7 +15,7 @@ import httpx
 from PIL import Image
 
 from sortal.configs.modalities import EndpointConfig
-from sortal.tasks.chat.answer import Answer, Fault, read_answer
+from sortal.tasks.chat.answer import NOT_ASKED, Answer, Fault, read_answer
 from sortal.tasks.chat.credentials import Credentials
 from sortal.tasks.pictures.decode import middle
 
@@ -43,7 +43,7 @@ class Endpoint(AbstractContextManager["Endpoint"]):
         It is asked again while that may help.
         """
         if self.health.is_down:
-            return Answer(code=Fault.UNREACHABLE, error="not asked")
+            return Answer(code=Fault.UNREACHABLE, error=NOT_ASKED)
         answer = self._ask(self._body(parts))
         self.health.saw(answer)
         if answer.text is not None:

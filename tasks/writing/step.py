@@ -25,6 +25,7 @@ from sortal.storage.hashing import fingerprint, hash_text
 from sortal.storage.rows import read_all
 from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
+from sortal.tasks.chat.answer import NOT_ASKED
 from sortal.tasks.clustering.assignments import ASSIGNMENTS
 from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.texts import fill_texts
@@ -109,7 +110,7 @@ def ask_names(folder: Path, workspace: Workspace, inputs: AskNamesInputs) -> Wri
             access_of(inputs.config).host,
             f"{len(missing):,}",
             f"{len(questions):,}",
-            line_of(missing[0]),
+            line_of(min(missing, key=lambda each: each.error == NOT_ASKED)),
         )
     n_unanswered = sum(not each.lasting for each in answered)
     said = [(each.cluster, reply.text) for each, reply in pairs if reply.text is not None]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from chat_server import ChatServer, good, pictures_of, text_of
+from chat_server import ChatServer, pictures_of, text_of
 from drawn import draw, picture
 from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config
@@ -192,13 +192,10 @@ def test_a_writer_may_come_later_to_clusters_with_ids_and_names(drawings):
 
 
 HOSTILE = [
-    [("a" * 10_000, "too_long"), ("<script>alert(1)</script>", "not_a_name"), ("", "empty")],
-    [("one\ntwo\x1b[31m", "not_a_name"), ('{"name": "screen"}', "not_a_name"),
-     ("dog", "does_not_fit")],
-    [((200, b"<html>no JSON</html>", {}), "bad_answer"), ((200, good(None), {}), "empty"),
-     ((200, rb'{"choices": [{"message": {"content": "\ud800"}}]}', {}), "not_a_name")],
-    [((400, b"too <b>odd</b>", {}), "refused"), ((500, b"oops", {}), "server_error"),
-     ("screen", None)],
+    [("a" * 10_000, "too_long"), ("<script>alert(1)</script>\x1b[31m", "not_a_name"),
+     ((400, b"too <b>odd</b>", {}), "refused")],
+    [((200, rb'{"choices": [{"message": {"content": "\ud800"}}]}', {}), "not_a_name"),
+     ((500, b"oops", {}), "server_error"), ("screen", None)],
 ]  # fmt: skip
 
 
@@ -227,7 +224,7 @@ def test_of_equal_names_one_stays(drawings):
     assert len({name.casefold() for name in names}) == 3
 
 
-@pytest.mark.parametrize("status", [None, 401, 503])
+@pytest.mark.parametrize("status", [None, 401])
 def test_a_server_that_is_down_is_one_line_and_asked_again_by_the_next_run(
     drawings, status, caplog, monkeypatch
 ):
