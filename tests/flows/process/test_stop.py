@@ -135,7 +135,9 @@ def test_what_is_started_while_it_is_stopped_is_ended_too(tmp_path: Path):
         "print('begun', flush=True)\n"
         "time.sleep(1000)\n"
     )
-    stopped(interrupted(code, tmp_path), 130)
+    terminal = interrupted(code, tmp_path)
+    stopped(terminal, 130)
+    assert terminal.left() == []
 
 
 def test_sigterm_in_the_middle_of_a_commit_publishes_nothing_or_all(clip: Path, tmp_path: Path):
