@@ -48,10 +48,16 @@ def log_for_python() -> None:
 
 
 def log_to_prefect() -> None:
-    """Send our lines to the server that stays, where there is one; after Prefect's import."""
+    """Send our lines to the server that stays, where there is one; after Prefect's import.
+
+    That logger may have others' handlers too, which would then get each line twice.
+    """
     if has_pages():
+        from prefect.logging.handlers import APILogHandler
+
         for handler in logging.getLogger("prefect.extra").handlers:
-            logging.getLogger("sortal").addHandler(handler)
+            if isinstance(handler, APILogHandler):
+                logging.getLogger("sortal").addHandler(handler)
 
 
 def leave_failures_to_the_caller() -> None:

@@ -1,5 +1,6 @@
 """Each line of our log once, for people, for Python and for Prefect's server."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from grown import Collection
 from service import Service
+from sortal.flows.terminal.logs import log_to_prefect
 
 PYTHON = """
 import logging, sys
@@ -55,3 +57,15 @@ def test_a_line_is_there_once_and_on_the_server(service: Service, pets: Path, tm
     read = lambda: [r for r in service.post("/logs/filter", asked) if page in r["message"]]  # noqa: E731
     found = service.wait_for(read)
     assert [row["name"] for row in found] == ["sortal"]
+
+
+def test_what_others_have_put_on_prefects_logger_is_left_there(monkeypatch):
+    from prefect.logging.handlers import APILogHandler
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    ours, others, servers = logging.getLogger("sortal"), logging.NullHandler(), APILogHandler()
+    monkeypatch.setattr(logging.getLogger("prefect.extra"), "handlers", [others, servers])
+    monkeypatch.setattr(ours, "handlers", [])
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:4299/api"}):
+        log_to_prefect()
+    assert ours.handlers == [servers]
