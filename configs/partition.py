@@ -9,7 +9,7 @@ from pydantic import Field
 
 from sortal.configs import AUTO
 from sortal.configs.errors import UsageError
-from sortal.configs.section import Section
+from sortal.configs.section import Section, usual
 
 
 class SpectralConfig(Section):
@@ -73,6 +73,5 @@ class PartitionConfig(Section):
         other = {"spectral", "density"} - {self.method}
         if self.method == "density":
             return other | {"engine", "n_init", "max_iter", "fit_rows"}
-        usual = self.fit_rows == PartitionConfig.model_fields["fit_rows"].default
-        other |= {"fit_rows"} if usual or self.method != "kmeans" else set()
+        other |= usual(self, "fit_rows") if self.method == "kmeans" else {"fit_rows"}
         return other | ({"method"} if self.method == "kmeans" else set())

@@ -33,7 +33,7 @@ from sortal.configs.modalities import (
 from sortal.configs.partition import PartitionConfig
 from sortal.configs.presets import load_preset, with_criterion, with_present_names
 from sortal.configs.remote import RemoteConfig, name_of, without_secrets
-from sortal.configs.section import SHARPEST, Renamed, Runtime, Section
+from sortal.configs.section import SHARPEST, Renamed, Runtime, Section, usual
 
 Selection = Literal["nearest", "reverse_softmax"]
 Weighting = Literal["plan", "plan_times_similarity"]
@@ -113,6 +113,9 @@ class SelectionConfig(Section):
     method: Selection = "nearest"
     images_per_centre: int = Field(300, ge=1)  # TAC's N / 300 rule
     centres_per_cluster: int = Field(3, ge=1)  # at least 3 C centres when N / 300 < C
+    max_centres: int | None = Field(
+        1000, ge=1
+    )  # but centres_per_cluster a cluster where that is more; None: no bound [infer]
     top_k: int = Field(5, ge=1)  # texts kept for each centre
     centred: bool = True  # remove each modality's mean before comparing [infer]
     n_init: int = Field(3, ge=1)  # restarts of the centres' k-means; one where they are sampled
@@ -121,9 +124,8 @@ class SelectionConfig(Section):
     )  # of more images, those centres are fitted on, at the least
 
     def unread(self) -> set[str]:
-        """How many are fitted has a part in what is chosen where it is not as usual, or too few."""
-        usual = self.fit_rows == SelectionConfig.model_fields["fit_rows"].default
-        return {"fit_rows"} if usual else set()
+        """What has a part in what is chosen of many images alone has it as an input of the step."""
+        return usual(self, "fit_rows", "max_centres")
 
 
 class TransportConfig(Section):
@@ -139,6 +141,7 @@ class TransportConfig(Section):
     centred: bool = True
     max_iter: int = Field(500, ge=0)
     tol: float = Field(1e-4, gt=0.0)  # total error of the column marginal
+    fit_rows: int = Field(262_144, ge=1)  # of more images, those the potential is fitted on
     strict: bool = False  # not converged: an error instead of a flag
     memory_budget: int | None = Runtime(None)  # bytes; None = a quarter of what is free
 
@@ -150,6 +153,10 @@ class TransportConfig(Section):
                 f"transport.balance must be 0, or in [{_LEAST_BALANCE:g}, 1], got {balance:g}"
             )
         return balance
+
+    def unread(self) -> set[str]:
+        """As of a selection: how many images are fitted is an input of the step, where not all."""
+        return usual(self, "fit_rows")
 
 
 class FusionConfig(Section):

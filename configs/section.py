@@ -24,6 +24,13 @@ def Renamed(default: Any, stored_as: str, **rules: Any) -> Any:  # noqa: N802
     return Field(default, json_schema_extra={"stored_as": stored_as}, **rules)
 
 
+def usual(model: BaseModel, *names: str) -> set[str]:
+    """Those of these fields that have their defaults."""
+    return {
+        each for each in names if getattr(model, each) == type(model).model_fields[each].default
+    }
+
+
 def identity_of(model: BaseModel) -> dict[str, Any]:
     """The model as JSON-able values without its runtime and unread fields, to any depth.
 

@@ -12,7 +12,7 @@ from sortal.tasks.corpora.step import load_captions, load_nouns
 from sortal.tasks.embedding.step import embed_texts
 from sortal.tasks.encoders.base import selection_templates_of, templates_of
 from sortal.tasks.lineage.previous_run import kept_space
-from sortal.tasks.selection.rank import rows_fitted
+from sortal.tasks.selection.rank import bounded_centres, rows_fitted
 from sortal.tasks.selection.step import select
 from sortal.tasks.transport.step import solve_transport
 
@@ -70,6 +70,7 @@ def solve(run: Run, role: str, images: Artifact, texts: Artifact, warm: bool = T
         space=texts,
         config=run.config.transport,
         earlier=run.past.roles.get(role) if warm else None,
+        sampled=images.rows > run.config.transport.fit_rows or None,
     )
 
 
@@ -117,4 +118,5 @@ def _texts(
         encoder=run.config.encoder if again else None,
         encoder_fingerprint=run.encoder.fingerprint if again else None,
         fitted=rows_fitted(learnt.vectors.rows, run.config.n_clusters, chosen),
+        n_centres=bounded_centres(learnt.vectors.rows, run.config.n_clusters, chosen),
     )

@@ -32,12 +32,23 @@ def count_centres(n_images: int, n_clusters: int, config: SelectionConfig) -> in
     """How many image centres: round(n_images / images_per_centre), as TAC has it.
 
     Where that is below `n_clusters` it is centres_per_cluster * n_clusters; never more than a
-    third of the images, so that a centre stays a mean. See docs/methods.md, "Semantic space".
+    third of the images, so that a centre stays a mean, nor than `max_centres`, or
+    centres_per_cluster * n_clusters where that is more. See docs/methods.md, "Semantic space".
     """
     count = round(n_images / config.images_per_centre)
+    least = config.centres_per_cluster * n_clusters
     if count < n_clusters:
-        count = config.centres_per_cluster * n_clusters
+        count = least
+    if config.max_centres is not None:
+        count = min(count, max(config.max_centres, least))
     return max(min(count, n_images // 3), 1)
+
+
+def bounded_centres(n_images: int, n_clusters: int, config: SelectionConfig) -> int | None:
+    """How many image centres where `max_centres` is what bounds them; None where it is not."""
+    count = count_centres(n_images, n_clusters, config)
+    free = count_centres(n_images, n_clusters, config.model_copy(update={"max_centres": None}))
+    return count if count < free else None
 
 
 def image_centres(

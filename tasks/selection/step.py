@@ -74,6 +74,7 @@ class SelectInputs:
     encoder: EncoderConfig | None = optional()
     encoder_fingerprint: str | None = optional()
     fitted: int | None = optional()  # images that centres are fitted on, as `rows_fitted` says
+    n_centres: int | None = optional()  # where they are fewer than TAC's: `bounded_centres`
 
 
 @step("space", SelectInputs, version=2)
@@ -92,7 +93,7 @@ def select(folder: Path, workspace: Workspace, inputs: SelectInputs) -> Written:
         workspace,
         images=inputs.images,
         centred=config.centred,
-        n_centres=count_centres(n_images, inputs.n_clusters, config),
+        n_centres=inputs.n_centres or count_centres(n_images, inputs.n_clusters, config),
         n_init=config.n_init,
         random_state=inputs.random_state,
         max_rows=inputs.fitted,

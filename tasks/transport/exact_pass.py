@@ -209,6 +209,11 @@ def evenly_spaced(rows: Rows, n: int) -> ArrayRows:
     return share_of(rows, min(1.0, n / rows.shape[0]))
 
 
+def len_of_share(n_rows: int, share: float) -> int:
+    """How many of the first `n_rows` are in `share_of`."""
+    return int(np.floor(n_rows * share + 1e-9))
+
+
 def share_of(rows: Rows, share: float, first: int = 0) -> ArrayRows:
     """A share of `rows` at even distances, in memory; they are rows `first`... of a larger set."""
     pieces: list[FloatArray] = [np.empty((0, rows.shape[1]), np.float32)]

@@ -30,13 +30,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The potential u = g / epsilon of shape (M,), and its exact column sums and error."""
+    """The potential u = g / epsilon of shape (M,), and its exact column sums and error.
+
+    `fit_error` is that of the rows it was fitted on, where these are not all.
+    """
 
     u: torch.Tensor
     sums: torch.Tensor
     error: float
     n_iter: int
     n_passes: int
+    fit_error: float | None = None
 
 
 def unjudged(u: torch.Tensor, n_iter: int = 0) -> Fitted:

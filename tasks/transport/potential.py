@@ -17,8 +17,9 @@ class Potential:
 
     `g`, `masses` and `column_sums` have shape (M,), float64; the plan of an image x is
     softmax_j((s_j + g_j) / epsilon). `marginal_error` is the L1 distance of the column sums
-    from what `balance` asks of them (balance 1: the masses). `n_iter` counts evaluations of the
-    column sums; `n_passes` of them were exact passes over all images.
+    from what `balance` asks of them (balance 1: the masses), `fit_error` the same of the images
+    that it was fitted on: `marginal_error` where these are all. `n_iter` counts evaluations of the
+    column sums; `n_passes` of them were exact passes over the images.
     """
 
     g: NDArray[np.float64]
@@ -29,6 +30,7 @@ class Potential:
     n_iter: int
     n_passes: int
     marginal_error: float
+    fit_error: float
     converged: bool
 
     def save(self, path: Path, keys: Sequence[str]) -> None:
@@ -47,6 +49,7 @@ class Potential:
                 n_iter=int(file["n_iter"]),
                 n_passes=int(file["n_passes"]),
                 marginal_error=float(file["marginal_error"]),
+                fit_error=float(file.get("fit_error", file["marginal_error"])),
                 converged=bool(file["converged"]),
             )
 
@@ -58,6 +61,7 @@ class Potential:
             "n_iter": self.n_iter,
             "n_passes": self.n_passes,
             "marginal_error": self.marginal_error,
+            "fit_error": self.fit_error,
             "converged": self.converged,
             "column_entropy": float(-(used * np.log(used)).sum()),
             "column_deviation": float(np.abs(self.column_sums - self.masses).sum()),

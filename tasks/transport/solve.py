@@ -1,8 +1,9 @@
 """Solving a transport: the column potential of images on texts, from checked input to figures."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from sortal.tasks.executor.base import Part
 from sortal.tasks.executor.current import executor
 from sortal.tasks.memory import free_memory
 from sortal.tasks.threads import ThreadPool
-from sortal.tasks.transport.exact_pass import Problem, block_rows
+from sortal.tasks.transport.exact_pass import Problem, block_rows, len_of_share, share_of
 from sortal.tasks.transport.fit import fit
 from sortal.tasks.transport.iterate import Fitted, Limits, judge
 from sortal.tasks.transport.potential import Potential
@@ -42,7 +43,9 @@ def solve(
     Rows sum to 1/N; columns are drawn to `masses` of shape (M,) (None: uniform) as strongly as
     `config.balance` says: 0 is softmax retrieval, 1 is balanced transport, in between a KL
     penalty of weight rho = epsilon * balance / (1 - balance). Stops when the L1 error of the
-    column sums is at most `config.tol`, or after `config.max_iter` iterations.
+    column sums is at most `config.tol`, or after `config.max_iter` iterations. Of more than
+    `config.fit_rows` images so many, at even distances, are fitted to `tol`; the column sums and
+    their error are then those of one pass over all.
 
     `start` of shape (M,) is a potential g to start from. `block_size`: images held at once.
 
@@ -53,53 +56,74 @@ def solve(
     texts = _checked_texts(texts, rows)
     columns = _checked_masses(masses, len(texts))
     parts = executor().parts(rows) if config.solver == "sinkhorn" else None
-    if parts is not None:
-        return _solve_spread(parts, texts, config, columns, start)
     with ThreadPool(device) as threads:
-        problem = Problem(
-            rows=rows,
-            texts=torch.from_numpy(texts).to(device),
-            masses=torch.from_numpy(columns).to(device),
-            epsilon=config.epsilon,
-            balance=config.balance,
-            block_size=block_size or block_rows(len(texts), device),
-            threads=threads,
+        given = _Given(rows, texts, columns, config, device, block_size, threads, parts)
+        potential = _potential(_fitted(given, start), columns, config)
+    _check_convergence(potential, config)
+    return potential
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What is to be solved, and where: `parts` are of rows that an executor's workers hold."""
+
+    rows: Rows
+    texts: FloatArray
+    masses: NDArray[np.float64]
+    config: TransportConfig
+    device: str
+    block_size: int | None
+    threads: ThreadPool
+    parts: Sequence[Part] | None
+
+    @contextmanager
+    def problem(self, share: float) -> Iterator[tuple[AnyProblem, Limits]]:
+        """The problem of a share of the rows, at even distances, and the limits of its solution."""
+        config = self.config
+        if self.parts is None:
+            yield self._here(share), _limits(config, self.device)
+            return
+        with executor().hold(HoldRows(self.texts, share), self.parts) as held:
+            problem = SpreadProblem(
+                masses=torch.from_numpy(self.masses),
+                balance=config.balance,
+                held=held,
+                texts=torch.from_numpy(self.texts),
+                n_rows=len_of_share(self.parts[-1].stop, share),
+                epsilon=config.epsilon,
+                threads=self.threads,
+            )
+            budget = config.memory_budget
+            if budget is None:
+                budget = min(held.reduce(RowsHeld.free_memory)) * len(self.parts)
+            yield problem, Limits(config.tol, config.max_iter, budget)
+
+    def _here(self, share: float) -> Problem:
+        return Problem(
+            masses=torch.from_numpy(self.masses).to(self.device),
+            balance=self.config.balance,
+            rows=self.rows if share == 1.0 else share_of(self.rows, share),
+            texts=torch.from_numpy(self.texts).to(self.device),
+            epsilon=self.config.epsilon,
+            block_size=self.block_size or block_rows(len(self.texts), self.device),
+            threads=self.threads,
         )
-        if config.solver == "pot":
-            fitted = _fit_pot(problem, config)
+
+
+def _fitted(given: _Given, start: NDArray[np.floating] | None) -> Fitted:
+    """The potential, fitted on no more rows than the configuration says, and judged by all."""
+    config, n_rows = given.config, given.rows.shape[0]
+    share = min(1.0, config.fit_rows / n_rows) if config.balance and config.max_iter else 1.0
+    with given.problem(share) as (problem, limits):
+        if config.solver == "pot" and isinstance(problem, Problem):
+            found = _fit_pot(problem, config)
         else:
-            fitted = fit(problem, _start(problem, start), _limits(config, device))
-    potential = _potential(problem, fitted, config.tol)
-    _check_convergence(potential, config)
-    return potential
-
-
-def _solve_spread(
-    parts: Sequence[Part],
-    texts: FloatArray,
-    config: TransportConfig,
-    masses: NDArray[np.float64],
-    start: NDArray[np.floating] | None,
-) -> Potential:
-    """The same, with the rows held by the workers of the executor, each a part."""
-    with executor().hold(HoldRows(texts), parts) as held, ThreadPool() as threads:
-        problem = SpreadProblem(
-            masses=torch.from_numpy(masses),
-            balance=config.balance,
-            held=held,
-            texts=torch.from_numpy(texts),
-            n_rows=parts[-1].stop,
-            epsilon=config.epsilon,
-            threads=threads,
-        )
-        budget = config.memory_budget
-        if budget is None:
-            budget = min(held.reduce(RowsHeld.free_memory)) * len(parts)
-        limits = Limits(tol=config.tol, max_iter=config.max_iter, memory_budget=budget)
-        fitted = fit(problem, _start(problem, start), limits)
-    potential = _potential(problem, fitted, config.tol)
-    _check_convergence(potential, config)
-    return potential
+            found = fit(problem, _start(problem, start), limits)
+    if share == 1.0:
+        return found
+    with given.problem(1.0) as (problem, _):
+        judged = judge(problem, found.u)
+    return replace(judged, n_iter=found.n_iter, n_passes=found.n_passes + 1, fit_error=found.error)
 
 
 def _start(problem: AnyProblem, g: NDArray[np.floating] | None) -> torch.Tensor:
@@ -118,17 +142,19 @@ def _limits(config: TransportConfig, device: str) -> Limits:
     return Limits(tol=config.tol, max_iter=config.max_iter, memory_budget=budget)
 
 
-def _potential(problem: AnyProblem, fitted: Fitted, tol: float) -> Potential:
+def _potential(fitted: Fitted, masses: NDArray[np.float64], config: TransportConfig) -> Potential:
+    reached = fitted.error if fitted.fit_error is None else fitted.fit_error
     return Potential(
-        g=problem.epsilon * fitted.u.cpu().numpy(),
-        epsilon=problem.epsilon,
-        balance=problem.balance,
-        masses=problem.masses.cpu().numpy(),
+        g=config.epsilon * fitted.u.cpu().numpy(),
+        epsilon=config.epsilon,
+        balance=config.balance,
+        masses=masses,
         column_sums=fitted.sums.cpu().numpy(),
         n_iter=fitted.n_iter,
         n_passes=fitted.n_passes,
         marginal_error=fitted.error,
-        converged=fitted.error <= tol,
+        fit_error=reached,
+        converged=reached <= config.tol,
     )
 
 
@@ -165,7 +191,7 @@ def _check_convergence(potential: Potential, config: TransportConfig) -> None:
         return
     message = (
         f"transport must reach a marginal error of {config.tol:g}, got "
-        f"{potential.marginal_error:.2g} after {potential.n_iter} iterations; "
+        f"{potential.fit_error:.2g} after {potential.n_iter} iterations; "
         "raise max_iter, epsilon or tol"
     )
     if config.strict:

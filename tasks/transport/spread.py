@@ -25,6 +25,7 @@ from sortal.tasks.transport.exact_pass import (
     Sums,
     added_rows,
     block_rows,
+    len_of_share,
     share_of,
     sums_of,
 )
@@ -44,25 +45,26 @@ class Caching(NamedTuple):
 
 @dataclass(frozen=True)
 class HoldRows:
-    """Makes what a worker holds of a part: its rows, ready for passes over `texts` (M, d)."""
+    """Makes what a worker holds of a part: a share of its rows, for passes over `texts` (M, d)."""
 
     texts: FloatArray
+    share: float = 1.0
 
     def __call__(self, part: Part) -> "RowsHeld":
         """Read the part."""
-        return RowsHeld(part, self.texts)
+        return RowsHeld(part, self.texts, self.share)
 
 
 class RowsHeld:
-    """The rows of a part, and a cached kernel."""
+    """The rows of a part, or a share of them, and a cached kernel."""
 
-    def __init__(self, part: Part, texts: FloatArray) -> None:
+    def __init__(self, part: Part, texts: FloatArray, share: float) -> None:
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._texts = torch.from_numpy(texts.copy()).to(self._device)
         self._threads = ThreadPool(self._device).__enter__()
         self._block_size = block_rows(len(texts), self._device)
-        self._first = part.start
-        self._rows = share_of(part.open(), 1.0)
+        self._first = len_of_share(part.start, share)
+        self._rows = share_of(part.open(), share, part.start)
         self._cached: tuple[int, HeldKernel] | None = None
 
     def share(self, share: float) -> FloatArray:

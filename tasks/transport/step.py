@@ -25,13 +25,15 @@ class SolveTransportInputs:
     space: Artifact
     config: TransportConfig
     earlier: Artifact | None = optional()
+    sampled: bool | None = optional()  # whether it is fitted on `fit_rows` of more images
 
 
 @step("transport", SolveTransportInputs, version=2)
 def solve_transport(folder: Path, workspace: Workspace, inputs: SolveTransportInputs) -> Written:
     """Write `potential.npz`: the potential of `images` on the texts of `space`.
 
-    `earlier` is a transport artifact to start from, its texts matched by key.
+    `earlier` is a transport artifact to start from, its texts matched by key. Of more than
+    `config.fit_rows` images it is fitted on so many, and the figures are of all.
     """
     import torch
 

@@ -59,6 +59,19 @@ def test_a_transport_over_parts_is_that_over_the_whole(places, budget):
     np.testing.assert_allclose(spread.g, whole.g, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("budget", [10**9, 0])
+def test_a_transport_that_is_fitted_on_some_is_so_over_parts(places, budget):
+    rows, texts = places
+    config = TransportConfig(balance=1.0, tol=1e-5, memory_budget=budget, fit_rows=1700)
+    whole = solve(rows, texts, config)
+    with using(InParts()):
+        spread = solve(rows, texts, config)
+    assert whole.converged and spread.converged
+    np.testing.assert_allclose(spread.g, whole.g, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(spread.column_sums, whole.column_sums, rtol=1e-4)
+    assert spread.marginal_error == pytest.approx(whole.marginal_error, rel=1e-3)
+
+
 def test_a_part_of_stored_vectors_is_those_rows(places):
     rows, _ = places
     part = rows.between(300, 1100).between(10, 700)

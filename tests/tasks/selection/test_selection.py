@@ -8,6 +8,7 @@ from sortal.configs.section import identity_of
 from sortal.storage.rows import take_rows
 from sortal.tasks.arrays import normalise
 from sortal.tasks.selection.rank import (
+    bounded_centres,
     count_centres,
     image_centres,
     rows_fitted,
@@ -94,7 +95,25 @@ def test_a_centre_that_owns_no_text_adds_none_in_reverse():
     ],
 )
 def test_the_number_of_centres_is_tacs(n_images, n_clusters, expected):
-    assert count_centres(n_images, n_clusters, SelectionConfig()) == expected
+    config = SelectionConfig(max_centres=None)
+    assert count_centres(n_images, n_clusters, config) == expected
+    assert bounded_centres(n_images, n_clusters, config) is None
+
+
+@pytest.mark.parametrize(
+    ("n_images", "n_clusters", "expected", "bounded"),
+    [
+        (300_000, 10, 1000, None),
+        (300_200, 10, 1000, 1000),
+        (10**8, 62, 1000, 1000),
+        (1_281_167, 1000, 3000, 3000),  # three a cluster
+        (100_000, 2000, 6000, None),
+    ],
+)
+def test_there_are_no_more_centres_than_help(n_images, n_clusters, expected, bounded):
+    config = SelectionConfig()
+    assert count_centres(n_images, n_clusters, config) == expected
+    assert bounded_centres(n_images, n_clusters, config) == bounded
 
 
 def test_centres_are_unit_and_no_more_than_the_images_that_differ():
@@ -116,11 +135,12 @@ def test_centres_are_unit_and_no_more_than_the_images_that_differ():
     ],
 )
 def test_of_many_images_centres_are_fitted_on_some(n_images, expected):
-    assert rows_fitted(n_images, 62, SelectionConfig()) == expected
+    assert rows_fitted(n_images, 62, SelectionConfig(max_centres=None)) == expected
+    assert rows_fitted(n_images, 62, SelectionConfig()) == (100_000 if expected else None)
 
 
 def test_how_many_images_are_fitted_is_no_part_of_a_result_that_knew_no_such_thing():
-    assert "fit_rows" not in identity_of(SelectionConfig())
+    assert not {"fit_rows", "max_centres"} & set(identity_of(SelectionConfig()))
     assert identity_of(SelectionConfig(fit_rows=500))["fit_rows"] == 500
 
 

@@ -175,3 +175,17 @@ def test_one_image_spreads_over_the_masses():
 def test_fewer_images_than_texts_still_balances():
     images, texts = clustered(10, 200)
     assert solved(images, texts).converged
+
+
+def test_of_many_images_some_are_fitted_and_all_are_judged():
+    images, texts = clustered(4000, 50)
+    limits = {"tol": 1e-5, "strict": True, "epsilon": 0.1}
+    got = solved(images, texts, fit_rows=1000, **limits)
+    np.testing.assert_allclose(got.g, solved(images[3::4], texts, **limits).g, atol=1e-6)
+    assert got.converged and got.fit_error <= 1e-5 < got.marginal_error
+    assert got.marginal_error == pytest.approx(marginal_error(images, texts, got), rel=1e-2)
+    every = solved(images, texts, fit_rows=4000, **limits)
+    assert every.fit_error == every.marginal_error <= 1e-5
+    assert np.abs(got.g - every.g).max() < 0.05
+    nearer = solved(images, texts, fit_rows=3000, **limits)
+    assert nearer.marginal_error < got.marginal_error
