@@ -1,7 +1,7 @@
 """A plan on paper for 10^6 to 10^8 images: what each step reads, writes, holds and takes.
 
     python benchmarks/scale_plan.py [--images 1e6 1e7 1e8] [--gpus 1 8 64] [--losses 0.5]
-        [--images-per-centre 300] [--kmeans cores|gpu]
+        [--most-centres 1000] [--kmeans cores|gpu]
 
 Prints the whole of every size, then its steps (docs/scale.md). A run's steps are replayed shard by
 shard on workers with stragglers and lost nodes; work is counted in floating point operations and
@@ -17,6 +17,7 @@ import numpy as np
 
 DIM, NOUNS, CAPTIONS, TEXTS, CLUSTERS = 512, 52_536, 40_000, 8_000, 1_000
 SHARD = 8_192  # images
+FIT_ROWS = 262_144  # images that transport and k-means are fitted on
 ROW = 2 * DIM  # bytes of a vector, float16
 RATES = {  # a GPU's node has 16 cores
     "decode": 16 * 55.0,  # images/s of a node's cores, JPEGs of 500 pixels; assumed
@@ -55,7 +56,7 @@ class Plan(NamedTuple):
     images: int
     gpus: int
     losses: float  # nodes an hour, of 100
-    images_per_centre: int
+    most_centres: int
     kmeans: str
 
     def product(self, columns: float, where: str = "gpu") -> float:
@@ -69,23 +70,27 @@ class Plan(NamedTuple):
         yield Step("list and hash", SHARD / RATES["headers"] / 16, n / RATES["list"], written=200)
         encode = SHARD / min(RATES["decode"], RATES["encode"])
         yield Step("embed images", encode, read=100_000, written=ROW)
-        centres = max(n // self.images_per_centre, 1)
-        part = min(n, max(100_000, 100 * centres)) / n  # on which they are fitted
+        centres = max(min(n // 300, max(self.most_centres, 3 * CLUSTERS)), 1)
+        part = min(n, max(100_000, 50 * centres)) / n  # on which they are fitted
         yield Step(
             "centres of images",
             part * self.product(centres, self.kmeans),
-            passes=25,
+            passes=10,
             held=part * ROW,
             sent=4 * centres * DIM,
         )
         texts = 2 * centres * (NOUNS + CAPTIONS) * DIM / RATES["gpu"]
         yield Step("texts chosen", 0.0, texts)
+        part = min(n, FIT_ROWS) / n
         for name, count in (("nouns", TEXTS), ("captions", TEXTS // 2)):
-            shard, held = self.product(count), ROW + 4 * 400
-            yield Step(f"transport to {name}", shard, passes=3, held=held, sent=8 * count)
+            shard, held = self.product(count), part * (ROW + 4 * 400)
+            yield Step(f"transport to {name}", part * shard, passes=3, held=held, sent=8 * count)
+            yield Step(f"its error, {name}", shard, read=ROW, sent=8 * count)
         yield Step("fuse", self.product(1.5 * TEXTS), read=ROW, written=ROW)
         shard = self.product(CLUSTERS, self.kmeans)
-        yield Step("k-means", shard, passes=30, held=ROW, sent=4 * CLUSTERS * DIM)
+        sent = 4 * CLUSTERS * DIM
+        yield Step("k-means", part * shard, passes=30, held=part * ROW, sent=sent)
+        yield Step("its labels", shard, read=ROW)
         yield Step("names and metrics", self.product(CLUSTERS), 60.0, read=ROW)
         yield Step("commit", 0.0, n / RATES["commit"], written=60)
 
@@ -156,10 +161,10 @@ def main() -> None:
     parser.add_argument("--images", type=float, nargs="+", default=[1e6, 1e7, 1e8])
     parser.add_argument("--gpus", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--losses", type=float, default=0.5, help="nodes an hour, of 100")
-    parser.add_argument("--images-per-centre", type=int, default=300)
+    parser.add_argument("--most-centres", type=int, default=1000, help="or three a cluster")
     parser.add_argument("--kmeans", choices=("cores", "gpu"), default="cores")
     given = parser.parse_args()
-    settings = given.losses, given.images_per_centre, given.kmeans
+    settings = given.losses, given.most_centres, given.kmeans
     show([Plan(int(n), gpus, *settings) for n in given.images for gpus in given.gpus])
 
 

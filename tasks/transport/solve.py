@@ -77,13 +77,18 @@ class _Given:
     parts: Sequence[Part] | None
 
     @contextmanager
-    def problem(self, share: float) -> Iterator[tuple[AnyProblem, Limits]]:
-        """The problem of a share of the rows, at even distances, and the limits of its solution."""
+    def problem(
+        self, share: float = 1.0, once: bool = False
+    ) -> Iterator[tuple[AnyProblem, Limits]]:
+        """The problem of a share of the rows, at even distances, and the limits of its solution.
+
+        `once`: for one pass.
+        """
         config = self.config
         if self.parts is None:
             yield self._here(share), _limits(config, self.device)
             return
-        with executor().hold(HoldRows(self.texts, share), self.parts) as held:
+        with executor().hold(HoldRows(self.texts, share, once), self.parts) as held:
             problem = SpreadProblem(
                 masses=torch.from_numpy(self.masses),
                 balance=config.balance,
@@ -121,7 +126,7 @@ def _fitted(given: _Given, start: NDArray[np.floating] | None) -> Fitted:
             found = fit(problem, _start(problem, start), limits)
     if share == 1.0:
         return found
-    with given.problem(1.0) as (problem, _):
+    with given.problem(once=True) as (problem, _):
         judged = judge(problem, found.u)
     return replace(judged, n_iter=found.n_iter, n_passes=found.n_passes + 1, fit_error=found.error)
 

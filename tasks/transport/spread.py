@@ -45,26 +45,31 @@ class Caching(NamedTuple):
 
 @dataclass(frozen=True)
 class HoldRows:
-    """Makes what a worker holds of a part: a share of its rows, for passes over `texts` (M, d)."""
+    """Makes what a worker holds of a part: a share of its rows, for passes over `texts` (M, d).
+
+    `once`: for one pass over all of them, so they are read in it.
+    """
 
     texts: FloatArray
     share: float = 1.0
+    once: bool = False
 
     def __call__(self, part: Part) -> "RowsHeld":
         """Read the part."""
-        return RowsHeld(part, self.texts, self.share)
+        return RowsHeld(part, self)
 
 
 class RowsHeld:
     """The rows of a part, or a share of them, and a cached kernel."""
 
-    def __init__(self, part: Part, texts: FloatArray, share: float) -> None:
+    def __init__(self, part: Part, asked: HoldRows) -> None:
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._texts = torch.from_numpy(texts.copy()).to(self._device)
+        self._texts = torch.from_numpy(asked.texts.copy()).to(self._device)
         self._threads = ThreadPool(self._device).__enter__()
-        self._block_size = block_rows(len(texts), self._device)
-        self._first = len_of_share(part.start, share)
-        self._rows = share_of(part.open(), share, part.start)
+        self._block_size = block_rows(len(self._texts), self._device)
+        self._first = len_of_share(part.start, asked.share)
+        rows = part.open()
+        self._rows = rows if asked.once else share_of(rows, asked.share, part.start)
         self._cached: tuple[int, HeldKernel] | None = None
 
     def share(self, share: float) -> FloatArray:
