@@ -42,7 +42,7 @@ class Timer:
         self.parts[name] = before[0] + now[0], before[1] + now[1]
 
 
-def make_data(folder: Path, args: argparse.Namespace) -> Data:
+def make_data(folder: Path, args: argparse.Namespace, device: str = "cpu") -> Data:
     """Images and counterparts of `clusters` kinds, with much noise."""
     rng = np.random.default_rng(0)
     kinds = normalise(rng.standard_normal((args.clusters, args.dim)).astype(np.float32))
@@ -52,15 +52,15 @@ def make_data(folder: Path, args: argparse.Namespace) -> Data:
         noise = rng.standard_normal((args.images, args.dim)).astype(np.float32)
         rows = normalise(kinds[labels] + noise * (2 / args.dim**0.5))
         write_matrix(folder / f"{name}.npy", rows.shape, [rows])
-        modalities[name] = Matrix(folder / f"{name}.npy", "cpu")
-    return Data(args.clusters, modalities, {}, folder, 0, "cpu")
+        modalities[name] = Matrix(folder / f"{name}.npy", device)
+    return Data(args.clusters, modalities, {}, folder, 0, device)
 
 
 def bare_loop(data: Data, config: HeadConfig, steps: int) -> None:
     """Forward, backward and step on four batches in memory, `steps` times."""
     method = Tac(config)
     method.prepare(data)
-    method.train()
+    method.to(data.device).train()
     optimiser = optimiser_of(method, config.trainer)
     first = torch.arange(config.trainer.batch_size)
     x, t = data.modalities["image"].take(first), data.modalities["noun"].take(first)
