@@ -1,6 +1,7 @@
 """What all tests share: a workspace of their own, and the shared real data where it is there."""
 
 import atexit
+import logging
 import os
 import shutil
 import signal
@@ -40,6 +41,18 @@ class OneServer(LoadFileScheduling):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
     return OneServer(config, log)
+
+
+@pytest.fixture(autouse=True)
+def our_log() -> None:
+    """Our logger as it is at first, whatever the commands of earlier tests have made of it.
+
+    One that does not hand on its lines has pytest's handlers itself, in a test that has it do so
+    each line would then be there twice.
+    """
+    logger = logging.getLogger("sortal")
+    logger.handlers, logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture

@@ -44,12 +44,11 @@ def test_a_new_collection_gets_the_default(clip, tmp_path):
     assert settled.method == METHOD and settled.choose.candidates
 
 
-def test_what_knows_the_former_default_alone_goes_on_with_it(upgraded, caplog, monkeypatch):
+def test_what_knows_the_former_default_alone_goes_on_with_it(upgraded, caplog):
     folder, workspace = upgraded
     (file,) = folder.glob("*images.parquet")
     images = pq.read_table(file)
     pq.write_table(images.slice(0, images.num_rows - 5), file)
-    monkeypatch.setattr(logging.getLogger("sortal"), "propagate", True)
     caplog.set_level(logging.INFO, "sortal")
     run = recluster.fn(config(folder, workspace, "transport.max_iter=77"))
     assert methods(workspace) == [FORMER_METHOD] * 2

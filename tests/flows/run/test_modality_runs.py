@@ -1,7 +1,6 @@
 """GLAD on further modalities through the real flow: utterances of features, and pictures."""
 
 import csv
-import logging
 import shutil
 
 import numpy as np
@@ -105,10 +104,9 @@ def test_the_same_run_again_is_that_run(run, utterances):
 
 
 def test_utterances_are_placed_by_the_modality_that_is_there_and_a_line_says_so(
-    run, utterances, caplog, monkeypatch
+    run, utterances, caplog
 ):
     result, workspace = run
-    monkeypatch.setattr(logging.getLogger("sortal"), "propagate", True)
     _, rows = assign(workspace, str(utterances[0] / "in"), run=result.run_id, keep=False)
     with Lake(workspace, read_only=True) as lake:
         query = "SELECT key, cluster FROM assignments WHERE run_id = ?"

@@ -47,8 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def seen(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logging.getLogger("sortal"), "propagate", True)
+def seen(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "sortal")
 
 

@@ -1,7 +1,6 @@
 """Names that an endpoint writes, through the flow: asked once, checked, stable, never required."""
 
 import json
-import logging
 import shutil
 from pathlib import Path
 
@@ -142,9 +141,8 @@ def test_of_equal_names_one_stays(drawings):
 
 @pytest.mark.parametrize("status", [None, 401])
 def test_a_server_that_is_down_is_one_line_and_asked_again_by_the_next_run(
-    drawings, status, caplog, monkeypatch
+    drawings, status, caplog
 ):
-    monkeypatch.setattr(logging.getLogger("sortal"), "propagate", True)
     say = status and (lambda words: (status, f"no, {KEY}".encode(), {}))
     result, _ = drawings.run(say)
     assert {by for _, by in drawings.names(result).values()} == {None}
