@@ -17,7 +17,9 @@ from pathlib import Path
 
 SCRIPT = Path(__file__).with_suffix(".sql")
 _REVISION = re.compile(r"INSERT INTO \"alembic_version\" VALUES\('(\w+)'\)")
+_LINKS = re.compile(r"^(down_)?revision(?:: str)? = ['\"](\w+)['\"]", re.MULTILINE)
 _NAME = "prefect.db"
+AS_IT_IS = {"PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false"}  # of a server that need not look
 
 
 def make_first_database(home: Path, url: str | None = None) -> None:
@@ -27,6 +29,25 @@ def make_first_database(home: Path, url: str | None = None) -> None:
     if is_usual and not place.exists() and _revision() in known_revisions():
         with suppress(OSError):  # Prefect says what is wrong with the folder
             _write(place)
+
+
+def is_up_to_date(home: Path, url: str | None = None) -> bool:
+    """Whether the database of a Prefect with this home is at the installed Prefect's last revision.
+
+    Prefect itself loads a hundred migrations to find that out. False where `url` says another.
+    """
+    place = home / _NAME
+    if url not in (None, f"sqlite+aiosqlite:///{place}"):
+        return False
+    try:
+        with closing(sqlite3.connect(f"{place.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            found = database.execute("SELECT version_num FROM alembic_version").fetchall()
+    except sqlite3.Error:
+        return False
+    links = [_LINKS.findall(path.read_text(encoding="utf-8")) for path in _migrations()]
+    known = {name for each in links for down, name in each if not down}
+    last = known - {name for each in links for down, name in each if down}
+    return len(known) == len(links) and len(last) == 1 and found == [(last.pop(),)]
 
 
 def _write(place: Path) -> None:
@@ -47,11 +68,13 @@ def _revision() -> str:
 
 def known_revisions() -> list[str]:
     """The revisions that the installed Prefect can go on from, the newest last."""
+    return [path.stem.split("_")[4] for path in _migrations()]
+
+
+def _migrations() -> list[Path]:
     found = find_spec("prefect")  # which imports nothing
     package = Path(found.origin if found and found.origin else "").parent
-    folder = package / "server/database/_migrations/versions/sqlite"
-    names = sorted(path.stem for path in folder.glob("[0-9]*.py"))
-    return [name.split("_")[4] for name in names]
+    return sorted((package / "server/database/_migrations/versions/sqlite").glob("[0-9]*.py"))
 
 
 def write_script() -> None:

@@ -11,7 +11,7 @@ import httpx
 
 from sortal.configs import PREFECT_DEFAULTS
 from sortal.configs.errors import RunError
-from sortal.flows.process.first_database import make_first_database
+from sortal.flows.process.first_database import AS_IT_IS, is_up_to_date, make_first_database
 from sortal.flows.process.temporary_server import TemporaryServer, use
 from sortal.storage.deadline import within
 
@@ -50,8 +50,7 @@ def begin_server_if_plain() -> None:
     global _temporary  # noqa: PLW0603 - one a process
     if "prefect" in sys.modules or _temporary is not None or not _nothing_is_set():
         return
-    make_first_database(_home())
-    _temporary = TemporaryServer(dict(os.environ), float(os.environ[_PATIENCE]))
+    _temporary = _started(dict(os.environ), _home())
 
 
 def _nothing_is_set() -> bool:
@@ -81,10 +80,9 @@ def begin_server() -> Callable[[], None]:
     if url and not _is_ours(url):
         return lambda: None
     if _temporary is None or not _temporary.lives:
-        make_first_database(settings.home, _database_of(settings))
         environment = {**os.environ, **settings.to_environment_variables(exclude_unset=True)}
         environment.pop("PREFECT_API_URL", None)  # of one that has ended
-        _temporary = TemporaryServer(environment, float(os.environ[_PATIENCE]))
+        _temporary = _started(environment, settings.home, _database_of(settings))
     server = _temporary
 
     def wait() -> None:
@@ -92,6 +90,12 @@ def begin_server() -> Callable[[], None]:
         use(server)
 
     return wait
+
+
+def _started(environment: dict[str, str], home: Path, url: str | None = None) -> TemporaryServer:
+    make_first_database(home, url)
+    spared = AS_IT_IS if is_up_to_date(home, url) else {}
+    return TemporaryServer({**environment, **spared}, float(os.environ[_PATIENCE]))
 
 
 def _database_of(settings: Any) -> str | None:

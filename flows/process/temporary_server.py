@@ -5,15 +5,16 @@ this process for it: 4 s of a first run's start.
 """
 
 import atexit
+import http.client
 import re
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from typing import Any
-
-import httpx
+from urllib.parse import urlsplit
 
 from sortal.configs.errors import RunError
 from sortal.storage.processes import end, this_process
@@ -73,11 +74,8 @@ class TemporaryServer:
     def _answers(self) -> bool:
         """Whether it answers before its process ends; raises RunError when time is up."""
         while self.lives:
-            try:
-                if httpx.get(f"{self.url}/health", timeout=self._patience).status_code == 200:
-                    return True
-            except httpx.TransportError:
-                pass
+            if self._is_healthy():
+                return True
             if time.monotonic() - self._started > self._patience:
                 raise RunError(
                     f"Prefect's temporary server must answer within {self._patience:g} s, got "
@@ -86,6 +84,19 @@ class TemporaryServer:
                 )
             time.sleep(_POLL)
         return False
+
+    def _is_healthy(self) -> bool:
+        """Whether it says that it is well. Asked often, so by a client that costs nothing."""
+        address = urlsplit(self.url)
+        place = http.client.HTTPConnection(
+            str(address.hostname), address.port, timeout=self._patience
+        )
+        with closing(place) as connection:
+            try:
+                connection.request("GET", f"{address.path}/health")
+                return connection.getresponse().status == 200
+            except (OSError, http.client.HTTPException):
+                return False
 
     def _reason(self) -> str:
         """The last error that it printed, in one line."""

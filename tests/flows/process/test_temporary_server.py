@@ -1,8 +1,10 @@
 """The temporary server: one a process, out of reach of Ctrl-C, told in one line where it fails."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -10,8 +12,13 @@ import pytest
 from prefect.settings import get_current_settings
 
 import sortal
-from sortal.flows.process.first_database import SCRIPT, known_revisions, make_first_database
-from sortal.flows.process.server import begin_server, reach_server
+from sortal.flows.process.first_database import (
+    SCRIPT,
+    is_up_to_date,
+    known_revisions,
+    make_first_database,
+)
+from sortal.flows.process.server import _started, begin_server, reach_server
 from sortal.flows.process.temporary_server import TemporaryServer
 from sortal.storage.processes import descendants
 from sortal.tasks.published_progress import has_pages
@@ -51,6 +58,31 @@ def test_the_first_database_is_as_the_installed_prefect_would_make_it_and_no_oth
     assert not (tmp_path / "home").exists()
     make_first_database(tmp_path / "home")
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["prefect.db"]
+
+
+def test_a_database_is_up_to_date_at_the_last_revision_alone(tmp_path: Path):
+    assert not is_up_to_date(tmp_path)
+    make_first_database(tmp_path)
+    assert is_up_to_date(tmp_path)
+    assert not is_up_to_date(tmp_path, "postgresql+asyncpg://host/prefect")
+    with closing(sqlite3.connect(tmp_path / "prefect.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = ?", [known_revisions()[-2]])
+        database.commit()
+    assert not is_up_to_date(tmp_path)
+    (tmp_path / "prefect.db").write_bytes(b"another")
+    assert not is_up_to_date(tmp_path)
+
+
+def test_a_server_whose_database_is_old_migrates_it(tmp_path: Path):
+    make_first_database(tmp_path)
+    home = {**os.environ, "PREFECT_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "prefect", "server", "database", "downgrade", "-y"]
+    subprocess.run([*command, "-r", known_revisions()[-2]], env=home, check=True)
+    assert not is_up_to_date(tmp_path)
+    server = _started(home, tmp_path)
+    server.wait()
+    server.stop()
+    assert is_up_to_date(tmp_path)
 
 
 def test_a_server_that_cannot_start_says_why_in_one_line(tmp_path: Path):
