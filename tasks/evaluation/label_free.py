@@ -18,6 +18,7 @@ from sortal.tasks.clustering.kmeans import count_distinct, kmeans, label_rows
 from sortal.tasks.evaluation.agreement import ari, confusion
 
 _BLOCK = 16384
+_TINY = 1e-12  # distances below it are rounding
 Labels = NDArray[np.integer]
 
 
@@ -58,14 +59,24 @@ def silhouette(rows: FloatArray, labels: Labels) -> float | None:
     """Mean silhouette, cosine distance (Rousseeuw, 1987); None for fewer than two clusters.
 
     `rows` (n, d), `labels` (n,), of which -1 is left out. Also None where every row is a cluster
-    of its own. O(n^2 d).
+    of its own. O(n K d): a unit row's distances to n_k others sum to n_k minus its product with
+    their sum.
     """
-    from sklearn.metrics import silhouette_score
-
     rows, labels = rows[labels >= 0], labels[labels >= 0]
-    if not 2 <= len(np.unique(labels)) < len(labels):
+    _, own, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    if not 2 <= len(sizes) < len(labels):
         return None
-    return float(silhouette_score(rows, labels, metric="cosine"))
+    unit, here = normalise(rows).astype(np.float64), np.arange(len(labels))
+    sums = np.zeros((len(sizes), unit.shape[1]))
+    np.add.at(sums, own, unit)
+    away = sizes - unit @ sums.T
+    itself = 1 - (unit * unit).sum(axis=1)
+    inside = (away[here, own] - itself) / np.maximum(sizes[own] - 1, 1)
+    away /= sizes
+    away[here, own] = np.inf
+    outside = away.min(axis=1)
+    scores = (outside - inside) / np.maximum(np.maximum(inside, outside), _TINY)
+    return float(np.where(sizes[own] > 1, scores, 0).mean())
 
 
 def stability(
