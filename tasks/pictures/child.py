@@ -90,4 +90,24 @@ class Child:
         return self._process
 
 
-CHILD = Child()
+class Children:
+    """Helper processes, as many as threads have asked at the same time."""
+
+    def __init__(self) -> None:
+        self.idle: list[Child] = []  # the last one is asked first
+
+    def ask(
+        self, op: str, kind: str, data: bytes, limits: tuple[int, int]
+    ) -> tuple[dict[str, Any], bytes]:
+        """As `Child.ask`."""
+        try:
+            child = self.idle.pop()
+        except IndexError:
+            child = Child()
+        try:
+            return child.ask(op, kind, data, limits)
+        finally:
+            self.idle.append(child)
+
+
+CHILDREN = Children()

@@ -6,7 +6,7 @@ from PIL import Image
 
 from sortal.configs.schema import ImagesConfig
 from sortal.tasks.errors import Code, ImageError
-from sortal.tasks.pictures.child import CHILD
+from sortal.tasks.pictures.child import CHILDREN
 from sortal.tasks.pictures.exif import Photo, read_photo
 from sortal.tasks.pictures.extra import limits_of, require
 from sortal.tasks.pictures.jxl import ends_early, read_jxl
@@ -88,7 +88,7 @@ def _ask(op: str, kind: str, data: bytes, config: ImagesConfig) -> tuple[dict[st
         if header.width * header.height > config.max_pixels:
             raise too_many(header.width, header.height, config)
     try:
-        return CHILD.ask(op, kind, data, limits_of(config))
+        return CHILDREN.ask(op, kind, data, limits_of(config))
     except ImageError as error:
         if error.code == Code.DAMAGED and kind != "RAW" and ends_early(data):
             raise ImageError(Code.TRUNCATED) from error

@@ -1,6 +1,8 @@
 import io
 import os
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
@@ -9,7 +11,7 @@ from profiles import dng
 from sortal.configs.schema import ImagesConfig
 from sortal.tasks.errors import ImageError
 from sortal.tasks.pictures import child, extra
-from sortal.tasks.pictures.child import CHILD
+from sortal.tasks.pictures.child import CHILDREN
 from sortal.tasks.pictures.decode import decode
 from sortal.tasks.pictures.header import read_header
 
@@ -103,15 +105,32 @@ def test_without_the_extra_a_failure_says_what_to_install(make, monkeypatch):
 def test_a_decoder_that_crashes_or_hangs_costs_one_picture(monkeypatch):
     data = saved("HEIF")
     assert decode(data, CONFIG).size == (64, 48)
-    os.kill(CHILD._process.pid, signal.SIGSTOP)
+    os.kill(CHILDREN.idle[-1]._process.pid, signal.SIGSTOP)
     monkeypatch.setattr(child, "_SECONDS", 0.2)
     with pytest.raises(ImageError, match="longer than"):
         decode(data, CONFIG)
     monkeypatch.undo()
     assert decode(data, CONFIG).size == (64, 48)
-    os.kill(CHILD._process.pid, signal.SIGSEGV)
-    CHILD._process.wait()
+    os.kill(CHILDREN.idle[-1]._process.pid, signal.SIGSEGV)
+    CHILDREN.idle[-1]._process.wait()
     assert decode(data, CONFIG).size == (64, 48)
+
+
+def test_a_thread_waits_for_no_other_s_picture():
+    data = saved("HEIF")
+    assert decode(data, CONFIG).size == (64, 48)
+    first = CHILDREN.idle[-1]
+    os.kill(first._process.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(decode, data, CONFIG)
+        try:
+            while first in CHILDREN.idle:
+                time.sleep(0.01)
+            assert decode(data, CONFIG).size == (64, 48)
+            assert not waiting.done()
+        finally:
+            os.kill(first._process.pid, signal.SIGCONT)
+        assert waiting.result().size == (64, 48)
 
 
 @pytest.mark.parametrize(
