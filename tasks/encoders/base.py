@@ -48,10 +48,15 @@ class EncoderInfo(NamedTuple):
 
 
 class Encoder(Protocol):
-    """A loaded encoder: a fingerprint, a dimension, and images and texts into vectors."""
+    """A loaded encoder: a fingerprint, a dimension, and images and texts into vectors.
+
+    Several threads may encode images at the same time.
+    """
 
     fingerprint: str
     dim: int
+    device: str
+    cpu_batch: int  # images that go through together on a CPU: what its caches hold
 
     @property
     def transform(self) -> Callable[[Any], Any]:

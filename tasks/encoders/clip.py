@@ -167,6 +167,7 @@ class OpenClipEncoder:
         self.fingerprint = _fingerprint(found)
         self.dim = int(found.config["embed_dim"])
         self.device = device_of(config.device)
+        self.cpu_batch = 8  # [infer] docs/performance.md#embedding-on-a-cpu
         self._batch_size = config.batch_size
         self.model, self.transform = _load(found, self.device)
         self.tokenizer = open_clip.get_tokenizer(found.model)

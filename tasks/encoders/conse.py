@@ -4,6 +4,7 @@ After ConSE (Norouzi et al., 2014, arXiv 1312.5650): an image is the sum of the 
 whitened text vectors, weighted by its class scores; a text is its whitened text vector.
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import UsageError
@@ -20,11 +20,11 @@ from sortal.storage.hashing import hash_strings
 from sortal.storage.rows import FloatArray
 from sortal.tasks.encoders import minilm
 from sortal.tasks.encoders.base import device_of, unit
+from sortal.tasks.encoders.efficientnet import efficientnet_lite0
 from sortal.tasks.encoders.embedded import (
     AXES,
     CLASS_NAMES,
     DIM,
-    EFFICIENTNET,
     POWER,
     SHRINKAGE,
     SIZE,
@@ -109,17 +109,19 @@ class ConseEncoder:
     def __init__(self, config: EncoderConfig) -> None:
         self.fingerprint = describe_conse().fingerprint
         self.dim = DIM
+        self.cpu_batch = 4  # [infer] docs/performance.md#embedding-on-a-cpu
         self.transform = CropToTensor(SIZE)
-        self._device = device_of(config.device)
+        self.device = device_of(config.device)
+        self._loading = threading.Lock()
 
     @cached_property
     def _classifier(self) -> torch.nn.Module:
-        return load_classifier().to(self._device).to(memory_format=torch.channels_last)
+        return load_classifier().to(self.device).to(memory_format=torch.channels_last)
 
     @cached_property
     def text_model(self) -> minilm.MiniLM:
         """The sentence encoder behind `encode_texts`."""
-        return minilm.MiniLM(self._device)
+        return minilm.MiniLM(self.device)
 
     @cached_property
     def _classes(self) -> Classes:
@@ -127,16 +129,18 @@ class ConseEncoder:
 
     def encode_images(self, batch: torch.Tensor) -> FloatArray:
         """Unit vectors of shape (b, dim): class scores, centred, mix the class names' vectors."""
-        logits = self._logits(batch).cpu()
+        with self._loading:
+            classifier, mixture = self._classifier, self._classes.mixture
+        logits = self._logits(classifier, batch).cpu()
         centred = logits - logits.mean(dim=1, keepdim=True)
         # By torch: numpy's product has other bits with another number of threads.
-        return unit((centred @ torch.from_numpy(self._classes.mixture)).numpy())
+        return unit((centred @ torch.from_numpy(mixture)).numpy())
 
     @torch.inference_mode()
-    def _logits(self, batch: torch.Tensor) -> torch.Tensor:
-        pixels = batch.to(self._device, memory_format=torch.channels_last, dtype=torch.float32)
-        with torch.autocast("cuda", enabled=self._device == "cuda"):
-            logits: torch.Tensor = self._classifier(pixels / 127.5 - 1.0)
+    def _logits(self, classifier: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
+        pixels = batch.to(self.device, memory_format=torch.channels_last, dtype=torch.float32)
+        with torch.autocast("cuda", enabled=self.device == "cuda"):
+            logits: torch.Tensor = classifier(pixels / 127.5 - 1.0)
         return logits.float()
 
     def encode_texts(self, texts: list[str], advance: Advance = silent) -> FloatArray:
@@ -152,36 +156,8 @@ def read_weights() -> dict[str, torch.Tensor]:
 
 
 def load_classifier() -> torch.nn.Module:
-    """EfficientNet-Lite0 with the package's weights, whose layers come in timm's order."""
-    import timm
-
-    state = read_weights()
-    model: torch.nn.Module = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    try:
-        model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
-    except (RuntimeError, ValueError) as error:
-        raise UsageError(
-            f"the weights of {EFFICIENTNET[0]} must fit timm's tf_efficientnet_lite0, got"
-            f" {str(error).splitlines()[-1].strip()}; install timm>=1,<2"
-        ) from error
-    return fold_batch_norms(model.eval())
-
-
-def fold_batch_norms(model: torch.nn.Module) -> torch.nn.Module:
-    """Put each batch norm's scale and shift into the convolution before it: a third faster.
-
-    Right for networks whose modules are listed in the order they run, as EfficientNet's are.
-    """
-    convolution = None
-    for name, module in list(model.named_modules()):
-        if isinstance(module, torch.nn.Conv2d):
-            convolution = module
-        elif isinstance(module, torch.nn.BatchNorm2d) and convolution is not None:
-            fused = fuse_conv_bn_eval(convolution, module)
-            convolution.weight, convolution.bias = fused.weight, fused.bias
-            model.set_submodule(name, getattr(module, "act", torch.nn.Identity()))
-            convolution = None
-    return model
+    """EfficientNet-Lite0 with the package's weights: pixels in [-1, 1] -> 1,000 logits."""
+    return efficientnet_lite0(read_weights().values())
 
 
 def class_names() -> Sequence[str]:

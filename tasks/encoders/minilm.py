@@ -39,7 +39,9 @@ class MiniLMEncoder:
     def __init__(self, config: EncoderConfig) -> None:
         self.fingerprint = describe_minilm().fingerprint
         self.dim = DIM
-        self._model = MiniLM(device_of(config.device))
+        self.cpu_batch = 1
+        self.device = device_of(config.device)
+        self._model = MiniLM(self.device)
 
     def transform(self, image: Any) -> Any:
         """Refused: see `encode_images`."""

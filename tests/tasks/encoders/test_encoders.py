@@ -13,6 +13,7 @@ from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import UsageError
 from sortal.tasks.encoders import conse, embedded, files
 from sortal.tasks.encoders.base import PLAIN
+from sortal.tasks.encoders.efficientnet import efficientnet_lite0
 from sortal.tasks.encoders.registry import describe, installed, open_encoder
 
 
@@ -90,7 +91,8 @@ def cifar(tar, each):
     return pictures, labels
 
 
-def test_folded_batch_norms_change_speed_only():
+@pytest.mark.parametrize("size", [(64, 64), (65, 90)])
+def test_the_network_is_timm_s_with_any_weights(size):
     import timm
 
     torch.manual_seed(0)
@@ -99,12 +101,18 @@ def test_folded_batch_norms_change_speed_only():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 2)
-    images = torch.randn(2, 3, 64, 64)
+    ours = efficientnet_lite0(model.state_dict().values())
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in ours.modules())
+    images = torch.randn(2, 3, *size)
     with torch.inference_mode():
-        expected = model(images)
-        folded = conse.fold_batch_norms(model)
-        assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
-        torch.testing.assert_close(folded(images), expected, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(ours(images), model(images), rtol=1e-3, atol=1e-4)
+
+
+def test_weights_that_are_not_the_network_s_are_refused():
+    tensors = list(conse.read_weights().values())
+    for wrong in (tensors[:-1], [*tensors, tensors[0]], tensors[::-1]):
+        with pytest.raises(ValueError, match=r"size mismatch|too many|shorter"):
+            efficientnet_lite0(wrong)
 
 
 def test_class_axes_are_orthogonal_and_damped():
