@@ -40,8 +40,8 @@ class EncoderConfig(Section):
 
     spec: str = ENCODER  # conse | open_clip:MODEL/PRETRAINED | vectors:DIR
     device: Literal["auto", "cpu", "cuda", "mps"] = Runtime("auto")
-    batch_size: int = Runtime(64, ge=1, le=65536)  # halved when the GPU runs out of memory
-    num_workers: int = Runtime(2, ge=0, le=64)  # processes that decode images
+    batch_size: int = Runtime(64, ge=1, le=65536)  # on a GPU, halved when it runs out of memory
+    num_workers: int = Runtime(2, ge=0, le=64)  # processes that decode images for a GPU
     shard_size: int = Runtime(4096, ge=1, le=1_000_000)  # images a shard: the unit of resuming
 
     @property

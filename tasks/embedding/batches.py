@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
@@ -57,12 +58,26 @@ class Batches(Dataset):
         return len(self._bounds)
 
     def __getitem__(self, number: int) -> Batch:
+        self.bring_near(number)
+        return self.read(*self._bounds[number])
+
+    @property
+    def bounds(self) -> Sequence[tuple[int, int]]:
+        """The rows of each batch: the first, and that behind the last."""
+        return self._bounds
+
+    def bring_near(self, number: int) -> None:
+        """Fetch the files of a batch where they are far away."""
         start, stop = self._bounds[number]
+        rows = self._table.select(["path", "offset"]).slice(start, stop - start)
+        loose = pc.is_null(rows["offset"])
+        self._source.prefetch(rows["path"].filter(loose).to_pylist())
+
+    def read(self, start: int, stop: int) -> Batch:
+        """The pixels of rows from `start` to before `stop`."""
         good: list[tuple[str, np.ndarray]] = []
         failures: list[Failure] = []
-        rows = self._table.slice(start, stop - start).to_pylist()
-        self._source.prefetch([row["path"] for row in rows if row["offset"] is None])
-        for row in rows:
+        for row in self._table.slice(start, stop - start).to_pylist():
             read = self._read(row)
             if isinstance(read, Failure):
                 failures.append(read)

@@ -1,7 +1,7 @@
 """Encoding: the images of a table become vectors of a store, shard by shard."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,9 @@ from sortal.storage.workspace import Workspace
 from sortal.tasks.embedding.batches import Batches, bounds_of, read_ahead, read_batches
 from sortal.tasks.embedding.failures import KnownFailures
 from sortal.tasks.embedding.model import PinnedEncoder
+from sortal.tasks.embedding.on_cpu import Encoded, encode_on_cpu
 from sortal.tasks.embedding.readable import ImageFiles
+from sortal.tasks.encoders.base import Encoder
 from sortal.tasks.errors import Failure
 from sortal.tasks.executor.base import Decoders, How, hearing, report, tell
 from sortal.tasks.executor.current import executor
@@ -71,26 +73,35 @@ class EmbedPieces:
         source = open_source(self.source, self.workspace.root, self.reading)
         table = pa.concat_tables([piece.table for piece in pieces])
         dataset = Batches(source, table, _laid_end_to_end(pieces), self.reading, encoder.transform)
-        encode = Halving(encoder.encode_images)
-        processes, threads = self.decoders
-        batches = (
-            read_ahead(dataset, threads)
-            if threads
-            else read_batches(dataset, table.num_rows, processes)
-        )
+        on_cpu = encoder.device == "cpu"
+        batches = encode_on_cpu(dataset, encoder) if on_cpu else self._ahead(dataset, encoder)
         for piece in pieces:
             keys: list[str] = []
-            parts: list[FloatArray] = []
+            vectors: list[FloatArray] = []
             failures: list[Failure] = []
-            for batch in itertools.islice(batches, len(piece.bounds)):
-                failures += batch.failures
-                keys += batch.keys
-                if batch.pixels is not None:
-                    parts.append(encode(torch.from_numpy(batch.pixels)))
-                report(len(batch.keys) + len(batch.failures))
+            own = itertools.islice(batches, len(piece.bounds))
+            for part in itertools.chain.from_iterable(own):
+                failures += part.failures
+                keys += part.keys
+                if part.vectors is not None:
+                    vectors.append(part.vectors)
+                report(len(part.keys) + len(part.failures))
             tell(failures)
-            shard = self.store.add(keys, np.concatenate(parts), piece.order) if keys else None
+            shard = self.store.add(keys, np.concatenate(vectors), piece.order) if keys else None
             yield Embedded(shard, failures, piece.table.num_rows)
+
+    def _ahead(self, dataset: Batches, encoder: Encoder) -> Iterator[Iterable[Encoded]]:
+        """The batches in order, encoded on an accelerator while the next are decoded."""
+        encode = Halving(encoder.encode_images)
+        processes, threads = self.decoders
+        read = (
+            read_ahead(dataset, threads)
+            if threads
+            else read_batches(dataset, dataset.bounds[-1][1], processes)
+        )
+        for keys, pixels, failures in read:
+            vectors = None if pixels is None else encode(torch.from_numpy(pixels))
+            yield [Encoded(keys, vectors, failures)]
 
 
 def embed_rows(

@@ -52,11 +52,16 @@ def scan_rows(workspace, source):
     return pq.read_table(run(workspace, source).file(workspace, "images.parquet")).to_pylist()
 
 
-def test_worker_processes_change_nothing(tmp_path, workspace, source, config, monkeypatch):
-    monkeypatch.setattr("sortal.tasks.embedding.batches._FEW", 1)
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_number_of_threads_changes_nothing(tmp_path, workspace, source, config, count):
     here = embed(workspace, source, config)
     other = type(workspace)(tmp_path / "other").create()
-    there = embed(other, source, config.model_copy(update={"num_workers": 2}))
+    usual = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        there = embed(other, source, config)
+    finally:
+        torch.set_num_threads(usual)
     assert there.identity == here.identity
     assert [p.read_bytes() for p in shards(workspace, config)] == [
         p.read_bytes() for p in shards(other, config)
