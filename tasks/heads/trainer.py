@@ -1,5 +1,6 @@
 """The trainer: mini-batches, Adam, history, checkpoints and guards, the same for every method."""
 
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -71,12 +72,16 @@ def train(method: Method, data: Data, config: TrainerConfig, score: Score | None
 def optimiser_of(method: Method, config: TrainerConfig) -> torch.optim.Optimizer:
     """Adam, or AdamW, over all parameters."""
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimiser]
-    return kind(
-        list(method.parameters()),
-        lr=config.lr,
-        betas=config.betas,
-        weight_decay=config.weight_decay,
-    )
+    settings = {"lr": config.lr, "betas": config.betas, "weight_decay": config.weight_decay}
+    return _uncompiled(kind)(list(method.parameters()), **settings)
+
+
+def _uncompiled(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """`kind` without what its methods do for torch.compile, whose import takes two seconds."""
+    names = ("add_param_group", "state_dict", "load_state_dict", "zero_grad", "step")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    methods["step"] = torch.no_grad()(methods["step"])
+    return type(kind.__name__, (kind,), methods)
 
 
 def lr_factor(step: int, n_steps: int, config: TrainerConfig) -> float:
