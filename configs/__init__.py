@@ -11,6 +11,7 @@ FORMER_METHOD = "cae"  # the default until 0.2: a collection that knows it alone
 AUTO = "auto"  # a number of clusters that is chosen
 WORKSPACE = Path("sortal-workspace")
 WORKSPACE_VARIABLE = "SORTAL_WORKSPACE"  # of the environment, for the command line and Python
+OBJECTS_VARIABLE = "SORTAL_OBJECTS"  # a bucket, where artifacts and vectors are published
 REPORTS_VARIABLE = "SORTAL_REPORTS_URL"  # where the folder `reports` is served over HTTP
 ENCODER = "conse"
 SEEDS = 6  # of each method of a benchmark: five cannot reach p < 0.05

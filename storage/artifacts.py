@@ -13,9 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 from sortal.storage.atomic import atomic_folder, write_json
 from sortal.storage.hashing import hash_file
+from sortal.storage.mirror import MANIFEST, Entries, Mirror
 from sortal.storage.workspace import Workspace
-
-MANIFEST = "manifest.json"
 
 
 class Artifact(BaseModel):
@@ -56,6 +55,9 @@ class Written(BaseModel):
     shared: list[Path] = []
 
 
+_kept: set[tuple[str, Path]] = set()  # artifacts that this process has seen in a bucket
+
+
 @lru_cache(maxsize=65536)
 def _hash_as_of(path: Path, size: int, mtime_ns: int) -> str:
     return hash_file(path)
@@ -70,7 +72,10 @@ def _entry(path: Path) -> dict[str, Any]:
 def publish(
     workspace: Workspace, kind: str, fingerprint: str, body: Callable[[Path], Written]
 ) -> Artifact:
-    """Run `body(folder)` and publish the folder with a manifest, complete or not at all."""
+    """Run `body(folder)` and publish the folder with a manifest, complete or not at all.
+
+    Where the workspace has a bucket, first in the folder, then there.
+    """
     final = workspace.artifacts / kind / fingerprint
     with atomic_folder(final) as folder:
         written = body(folder)
@@ -81,7 +86,9 @@ def publish(
             rows=written.rows,
             facts=written.facts,
         )
-        _seal(workspace, folder, artifact, written.shared)
+        manifest = _seal(workspace, folder, artifact, written.shared)
+    if mirror := Mirror.of(workspace):
+        mirror.send_artifact(final, manifest)
     return artifact
 
 
@@ -94,15 +101,24 @@ def refer_to(workspace: Workspace, artifact: Artifact, body: Callable[[Path], li
     with atomic_folder(final) as folder:
         shutil.copytree(final, folder, dirs_exist_ok=True)
         (folder / MANIFEST).unlink()
-        _seal(workspace, folder, artifact, body(folder))
+        manifest = _seal(workspace, folder, artifact, body(folder))
+    if mirror := Mirror.of(workspace):
+        mirror.send_artifact(final, manifest)
 
 
-def _seal(workspace: Workspace, folder: Path, artifact: Artifact, shared: list[Path]) -> None:
+def _seal(
+    workspace: Workspace, folder: Path, artifact: Artifact, shared: list[Path]
+) -> dict[str, Any]:
     files = (p for p in sorted(folder.rglob("*")) if p.is_file())
     own = {p.relative_to(folder).as_posix(): _entry(p) for p in files}
-    on = {workspace.relative(p): _entry(p) for p in shared}
+    mirror = Mirror.of(workspace)
+    on = {
+        workspace.relative(p): mirror.entry(p) if mirror and not p.exists() else _entry(p)
+        for p in shared
+    }
     manifest = {"artifact": artifact.model_dump(), "files": own, "shared": on}
     write_json(folder / MANIFEST, manifest)
+    return manifest
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -125,6 +141,21 @@ def find(
     needs, all of which must be there: the others, and shared ones, are then not looked at.
     """
     folder = workspace.artifacts / kind / fingerprint
+    mirror = Mirror.of(workspace)
+    manifest = _whole(workspace, folder, mirror, only)
+    if manifest is None and mirror and mirror.bring_artifact(folder):
+        manifest = _whole(workspace, folder, mirror, only)
+    if manifest is None:
+        return None
+    with suppress(OSError):  # a workspace that may only be read
+        os.utime(folder / MANIFEST)  # its age is the time since it was last used
+    return Artifact(**manifest["artifact"])
+
+
+def _whole(
+    workspace: Workspace, folder: Path, mirror: Mirror | None, only: Collection[str] | None
+) -> dict[str, Any] | None:
+    """The manifest of a folder that holds what it says."""
     manifest = read_manifest(folder)
     if manifest is None:
         return None
@@ -132,12 +163,30 @@ def find(
     wanted = files if only is None else dict.fromkeys(only)
     if not all(name in files and _sound(folder / name, files[name]) for name in wanted):
         return None
-    shared = manifest["shared"] if only is None else {}
-    if not all(_sound(workspace.root / name, entry) for name, entry in shared.items()):
+    if only is None and not _all_shared(workspace, manifest["shared"], mirror):
         return None
-    with suppress(OSError):  # a workspace that may only be read
-        os.utime(folder / MANIFEST)  # its age is the time since it was last used
-    return Artifact(**manifest["artifact"])
+    return manifest
+
+
+def _all_shared(workspace: Workspace, shared: Entries, mirror: Mirror | None) -> bool:
+    """Whether shared files are sound; for those not needed here yet the bucket's are enough."""
+    root = workspace.root
+    unsound = {name: each for name, each in shared.items() if not _sound(root / name, each)}
+    if not unsound or mirror is None:
+        return not unsound
+    away = {name for name in unsound if not (root / name).exists()}
+    return away == unsound.keys() and mirror.holds(unsound)
+
+
+def keep(workspace: Workspace, artifact: Artifact) -> None:
+    """Publish a sound artifact where the workspace has a bucket that lacks it; note its use."""
+    if mirror := Mirror.of(workspace):
+        folder = artifact.folder(workspace)
+        manifest = read_manifest(folder)
+        place = (mirror.bucket.url, folder)
+        if manifest is not None and place not in _kept:
+            mirror.keep(folder, manifest)
+            _kept.add(place)
 
 
 def _sound(path: Path, entry: dict[str, Any]) -> bool:

@@ -28,13 +28,18 @@ def hash_strings(strings: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
+def hash_chunks(chunks: Iterable[bytes]) -> str:
+    """xxh3-128 of bytes that come piece by piece."""
+    digest = xxhash.xxh3_128()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
 def hash_file(path: Path) -> str:
     """xxh3-128 of a file's bytes, read in blocks of 1 MiB."""
-    digest = xxhash.xxh3_128()
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hash_chunks(iter(lambda: file.read(_CHUNK), b""))
 
 
 def fingerprint(*parts: Any) -> str:

@@ -104,6 +104,8 @@ class VectorSet:
 
     def __init__(self, folder: Path, store: VectorStore) -> None:
         self._origin = folder, store
+        if store.mirror and not (folder / INDEX).exists():
+            store.mirror.bring_artifact(folder)
         table = pq.read_table(folder / INDEX)
         names = json.loads(table.schema.metadata[b"shards"])
         self._shards = [store.folder / Path(name).name for name in names]
@@ -138,8 +140,10 @@ class VectorSet:
     @property
     def shape(self) -> tuple[int, int]:
         """(n_rows, dim)."""
-        dim = pq.read_schema(self._shards[0]).field("vector").type.list_size if self._shards else 0
-        return len(self.key_column), dim
+        if not self._shards:
+            return len(self.key_column), 0
+        schema = pq.read_schema(self._origin[1].here(self._shards[0]))
+        return len(self.key_column), schema.field("vector").type.list_size
 
     def blocks(self, size: int) -> Iterator[FloatArray]:
         """Consecutive blocks of at most `size` rows, float32; holds one row group and one block."""
@@ -148,7 +152,8 @@ class VectorSet:
     def _pieces(self) -> Iterator[FloatArray]:
         for number, rows in self._rows_by_shard():
             within = int(rows.min()), int(rows.max()) + 1
-            for start, block in vector_groups(self._shards[number], ROW_GROUP, *within):
+            shard = self._origin[1].here(self._shards[number])
+            for start, block in vector_groups(shard, ROW_GROUP, *within):
                 inside = rows[(rows >= start) & (rows < start + len(block))] - start
                 if len(inside):
                     yield block if len(inside) == len(block) else block[inside]

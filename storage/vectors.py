@@ -2,12 +2,14 @@
 
 Adding images adds shards; no shard is ever rewritten, but small ones may be replaced by one
 (storage/maintenance/compaction.py). A shard counts once its small JSON sidecar (row count, hash,
-place in the order) is there, so a killed run loses at most the shard it was writing.
+place in the order) is there, so a killed run loses at most the shard it was writing. Of a store
+that is in a bucket too, all sidecars are brought here, and a shard when it is read.
 """
 
 import itertools
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,11 +19,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sortal.configs.errors import TransientError
 from sortal.storage.atomic import atomic_file, write_json
 from sortal.storage.hashing import hash_file, hash_strings
+from sortal.storage.mirror import DamagedError, Mirror, object_of
 from sortal.storage.pages import list_values
 from sortal.storage.rows import FloatArray
 from sortal.storage.workspace import Workspace
+
+log = logging.getLogger("sortal")
 
 ROW_GROUP = 4096
 # Random bits do not shrink, and nobody asks for the least of their values, which takes a while.
@@ -72,11 +78,12 @@ class VectorStore:
     """The shards of one encoder and one modality in a workspace."""
 
     folder: Path
+    mirror: Mirror | None = None
 
     @classmethod
     def of(cls, workspace: Workspace, encoder_fingerprint: str, modality: str) -> "VectorStore":
         """The store of `modality` ("images" or "texts") under an encoder's fingerprint."""
-        return cls(workspace.vectors / encoder_fingerprint / modality)
+        return cls(workspace.vectors / encoder_fingerprint / modality, Mirror.of(workspace))
 
     def add(
         self, keys: Sequence[str] | pa.Array, vectors: np.ndarray, order: int | None = None
@@ -113,7 +120,7 @@ class VectorStore:
         It holds the same rows in the same order, of equal keys the first. The old ones stay,
         but count no more while the new one is sound.
         """
-        table = pa.concat_tables([pq.read_table(shard) for shard in shards])
+        table = pa.concat_tables([pq.read_table(self.here(shard)) for shard in shards])
         keys = table.column("key").to_pylist()
         first = {key: row for row, key in reversed(list(enumerate(keys)))}
         facts = self.sidecars()
@@ -131,9 +138,10 @@ class VectorStore:
                 _write(temporary, table)
         sidecar = {"rows": table.num_rows, "hash": hash_file(path), "order": order}
         replaces = [name for name in replaces if name != stem]
-        write_json(
-            path.with_suffix(".json"), sidecar | ({"replaces": replaces} if replaces else {})
-        )
+        beside = path.with_suffix(".json")
+        write_json(beside, sidecar | ({"replaces": replaces} if replaces else {}))
+        if self.mirror:
+            self.mirror.send({self.mirror.name(path): sidecar}, [beside])
         return path
 
     def sidecars(self) -> dict[str, dict[str, Any]]:
@@ -148,13 +156,76 @@ class VectorStore:
         return found
 
     def shards(self) -> list[Path]:
-        """Sound shards in the order they were added; damaged and replaced ones are skipped."""
+        """Sound shards, which are here then, in the order they were added.
+
+        Damaged and replaced ones are skipped.
+        """
+        return [shard for shard in self.counted() if self._is_here(shard)]
+
+    def counted(self) -> list[Path]:
+        """The same of shards that are here or, where they were not needed yet, in the bucket."""
+        away = self.mirror.pull_sidecars(self.folder) if self.mirror else frozenset()
         sound = {
-            name: facts for name, facts in self.sidecars().items() if self.is_sound(name, facts)
+            name: facts
+            for name, facts in self.sidecars().items()
+            if self.is_sound(name, facts) or self._is_away(name, facts, away)
         }
         replaced = {old for facts in sound.values() for old in facts.get("replaces", [])}
         found = sorted((facts["order"], name) for name, facts in sound.items())
         return [self.folder / f"{name}.parquet" for _, name in found if name not in replaced]
+
+    def _is_away(self, name: str, facts: dict[str, Any], away: Collection[str]) -> bool:
+        """Whether the bucket has a shard that is not sound here; a damaged one makes room."""
+        if object_of(f"{name}.parquet", str(facts.get("hash"))) not in away:
+            return False
+        (self.folder / f"{name}.parquet").unlink(missing_ok=True)
+        return True
+
+    def here(self, shard: Path) -> Path:
+        """The shard, brought here from the bucket if it was not; raises TransientError."""
+        if self.mirror and not shard.exists() and not self._is_here(shard):
+            raise TransientError(
+                f"{shard.name} must be in {self.mirror.bucket.url}, where it was, and it is not "
+                "whole there; run again, its vectors are made anew"
+            )
+        return shard
+
+    def _is_here(self, shard: Path) -> bool:
+        """Whether a shard could be brought, where it had to be."""
+        if self.mirror is None or shard.exists():
+            return True
+        self.mirror.pull_sidecars(self.folder)
+        facts = self.sidecars().get(shard.stem, {})
+        try:
+            self.mirror.bring_file(shard, str(facts.get("hash")))
+        except DamagedError as error:
+            log.warning("%s: %s", self.mirror.bucket.url, error)
+            return False
+        return True
+
+    def keys_of(self, shard: Path) -> pa.ChunkedArray | None:
+        """A shard's keys, of one in the bucket without the rest of it; None if they are damaged.
+
+        A shard is named by the hash of its keys, which tells.
+        """
+        if self.mirror is None or shard.exists():
+            return pq.read_table(shard, columns=["key"])["key"]
+        digest = str(self.sidecars()[shard.stem]["hash"])
+        try:
+            with self.mirror.opened(shard, digest) as file:
+                keys = pq.read_table(file, columns=["key"], pre_buffer=True)["key"]
+            if hash_strings(keys.to_pylist())[:16] == shard.stem:
+                return keys
+        except (pa.ArrowException, FileNotFoundError):
+            pass
+        return pq.read_table(shard, columns=["key"])["key"] if self._is_here(shard) else None
+
+    def remove(self, shard: Path) -> None:
+        """Remove a shard, in the bucket and here: first the sidecar, without which it is none."""
+        if self.mirror:
+            self.mirror.remove_shard(shard)
+        shard.with_suffix(".json").unlink(missing_ok=True)
+        shard.unlink(missing_ok=True)
 
     def is_sound(self, name: str, facts: dict[str, Any]) -> bool:
         """Whether the shard's file is what its sidecar says."""
@@ -165,11 +236,14 @@ class VectorStore:
 
     def located(self) -> Located:
         """Where the vectors of all keys are, in the order of sound shards; a key's first place."""
-        shards, pieces = self.shards(), [_PLACES.empty_table()]
-        for number, shard in enumerate(shards):
-            keys = pq.read_table(shard, columns=["key"])["key"]
-            rows = np.arange(len(keys), dtype=np.int32)
-            pieces.append(pa.table([keys, np.full_like(rows, number), rows], schema=_PLACES))
+        shards: list[Path] = []
+        pieces = [_PLACES.empty_table()]
+        for shard in self.counted():
+            if (keys := self.keys_of(shard)) is not None:
+                rows = np.arange(len(keys), dtype=np.int32)
+                number = np.full_like(rows, len(shards))
+                pieces.append(pa.table([keys, number, rows], schema=_PLACES))
+                shards.append(shard)
         table = pa.concat_tables(pieces)
         if pc.count_distinct(table["key"]).as_py() < table.num_rows:
             numbered = table.append_column("number", pa.array(np.arange(table.num_rows)))

@@ -5,17 +5,22 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sortal.configs.errors import UsageError
+from sortal.storage.objects.address import configured
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Paths inside the workspace folder `root`. Nothing outside it is ever written."""
+    """Paths inside the workspace folder `root`. Nothing outside it is ever written.
+
+    `objects` is the bucket, if any, where artifacts and vectors are published (storage/mirror.py).
+    """
 
     root: Path
+    objects: str | None = field(default_factory=configured)
 
     @property
     def artifacts(self) -> Path:
@@ -60,7 +65,7 @@ class Workspace:
         """Make the folder; returns self with an absolute root. Raises UsageError."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            return Workspace(self.root.resolve())
+            return replace(self, root=self.root.resolve())
         except (OSError, ValueError) as error:
             raise _impossible(self.root, error) from None
 

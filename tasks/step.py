@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from sortal.configs.errors import is_transient
 from sortal.configs.section import identity_of
-from sortal.storage.artifacts import Artifact, Written, find, publish
+from sortal.storage.artifacts import Artifact, Written, find, keep, publish
 from sortal.storage.hashing import fingerprint
 from sortal.storage.workspace import Workspace
 from sortal.tasks.cost import Meter
@@ -114,7 +114,10 @@ class Step(Generic[P, InputsT]):
 
     def _sound(self, workspace: Workspace, key: str) -> Artifact | None:
         found = find(workspace, self.kind, key)
-        return found if found and (self._check is None or self._check(workspace, found)) else None
+        if found is None or (self._check and not self._check(workspace, found)):
+            return None
+        keep(workspace, found)
+        return found
 
     def _build(self, workspace: Workspace, key: str, inputs: InputsT) -> Artifact:
         def body(folder: Path) -> Written:

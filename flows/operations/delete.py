@@ -12,7 +12,9 @@ from sortal.storage.lake.lease import fence, hold
 from sortal.storage.lake.runs import run_of
 from sortal.storage.lake.schema import RUN_TABLES, SCAN_TABLES
 from sortal.storage.lake.sql import sql
+from sortal.storage.maintenance.objects import delete_run
 from sortal.storage.maintenance.prune import delete_rows
+from sortal.storage.mirror import Mirror
 from sortal.storage.workspace import Workspace
 from sortal.tasks.lineage.relink import compare, relink
 
@@ -85,3 +87,5 @@ def _remove_files(workspace: Workspace, run_id: str) -> None:
     for record in workspace.artifacts.glob("run/*/run.json"):
         if json.loads(record.read_text(encoding="utf-8"))["run_id"] == run_id:
             remove(record.parent)
+    if mirror := Mirror.of(workspace):
+        delete_run(mirror, run_id)

@@ -1,6 +1,7 @@
 """What maintenance does, part by part; `sortal maintain` and the flow `maintain` call it."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -10,9 +11,10 @@ from sortal.storage.atomic import remove
 from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.lease import active
-from sortal.storage.maintenance import compaction, lake_files, orphans
+from sortal.storage.maintenance import compaction, lake_files, objects, orphans
 from sortal.storage.maintenance.abandoned import abandoned_files
 from sortal.storage.maintenance.backup import back_up
+from sortal.storage.mirror import Mirror
 from sortal.storage.workspace import Workspace
 
 _DAY = 86_400.0
@@ -40,6 +42,7 @@ def maintain(config: MaintenanceConfig) -> list[Item]:
         if not running:
             items += _compact_shards(workspace, config)
             items += _remove_unused(workspace, lake, config)
+            items += _remove_objects(workspace, lake, config)
         abandoned = abandoned_files(workspace)
         what = "temporary files of killed processes removed"
         items.append(_remove(what, abandoned, config.dry_run))
@@ -66,12 +69,18 @@ def _compact_shards(workspace: Workspace, config: MaintenanceConfig) -> list[Ite
                 store.merge(group)
         if not config.dry_run:
             updated += compaction.update_references(workspace, store)
-    grace = config.grace_days * _DAY
-    old = [path for store in stores for path in compaction.removable(workspace, store, grace)]
+    grace, mirror = config.grace_days * _DAY, Mirror.of(workspace)
+    published = objects.shards_in_use(mirror) if mirror else set()
+    old = [
+        path
+        for store in stores
+        for path in compaction.removable(workspace, store, grace, published)
+    ]
+    remove_shard = partial(compaction.remove_shard, mirror=mirror)
     return [
         Item(what="small vector shards merged", count=merged),
         Item(what="sets of vectors that now refer to merged shards", count=updated),
-        _remove("replaced vector shards removed", old, config.dry_run, compaction.remove_shard),
+        _remove("replaced vector shards removed", old, config.dry_run, remove_shard),
     ]
 
 
@@ -81,6 +90,21 @@ def _remove_unused(workspace: Workspace, lake: Lake, config: MaintenanceConfig) 
     artifacts = _remove("artifacts of no run removed", unused, config.dry_run)
     stale = orphans.stale_references(workspace, grace)
     return [artifacts, _remove("Prefect references removed", stale, config.dry_run)]
+
+
+def _remove_objects(workspace: Workspace, lake: Lake, config: MaintenanceConfig) -> list[Item]:
+    mirror = Mirror.of(workspace)
+    if mirror is None:
+        return []
+    others = objects.other_lakes(mirror, lake)
+    found = objects.unneeded(mirror, lake, config.grace_days * _DAY)
+    if not config.dry_run:
+        mirror.bucket.delete(each.name for each in found)
+    size = sum(each.size for each in found)
+    return [
+        Item(what="other lakes of the bucket, no artifact removed there", count=len(others)),
+        Item(what="unneeded objects removed from the bucket", count=len(found), bytes=size),
+    ]
 
 
 def _compact_lake(workspace: Workspace, lake: Lake, config: MaintenanceConfig) -> list[Item]:

@@ -19,6 +19,8 @@ from sortal.storage.maintenance.verify import (
     check_temporary_files,
     lake_files,
 )
+from sortal.storage.maintenance.verify_objects import check_published, published
+from sortal.storage.mirror import Mirror
 from sortal.storage.workspace import Workspace
 from sortal.tasks.progress import progress
 from sortal.tasks.publishing.check import check_run, lost_runs
@@ -104,6 +106,17 @@ def _check_files(workspace: Workspace, result: Verification) -> None:
             result.note(check_store(workspace, store), rebuilt_by_a_run=True)
             advance(1)
     result.note(check_temporary_files(workspace))
+    if mirror := Mirror.of(workspace):
+        _check_objects(workspace, mirror, result)
+
+
+def _check_objects(workspace: Workspace, mirror: Mirror, result: Verification) -> None:
+    """Read all of the bucket, after the folder, from which damaged objects are sent again."""
+    things = published(mirror)
+    with progress("verifying the bucket", len(things), unit="artifacts and shards") as advance:
+        for thing in things:
+            result.note(check_published(workspace, mirror, thing), rebuilt_by_a_run=True)
+            advance(1)
 
 
 def _check_lake(workspace: Workspace, result: Verification) -> None:

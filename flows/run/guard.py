@@ -18,6 +18,7 @@ from sortal.flows.run.collection import of_its_collection
 from sortal.storage.lake.lease import hold
 from sortal.storage.lake.retry import patience
 from sortal.storage.maintenance.abandoned import remove_abandoned
+from sortal.storage.mirror import Mirror
 from sortal.storage.stopping import when_stopped
 from sortal.storage.workspace import Workspace
 
@@ -44,6 +45,8 @@ def alone(config: RunConfig) -> Iterator[tuple[RunConfig, Workspace, str]]:
         crashed_when_stopped(),
     ):
         workspace = Workspace(config.workspace).create()
+        if mirror := Mirror.of(workspace):
+            mirror.bucket.require(write=True)
         settled = with_vocabulary(of_its_collection(config))
         if settled.method != config.method:
             log.info(

@@ -32,13 +32,13 @@ def plan_of(config: RunConfig) -> dict[str, Any]:
 
     What the run would make first (the scan, the lists of texts) is made in a folder of its own.
     """
-    place = Workspace(config.workspace)
+    place = Workspace(config.workspace, None)  # what a bucket has is not brought here
     exists = place.is_there()
     encoder = check(config)
     config = of_its_collection(config)
     contents(config)  # a column or a file of vectors that is not there is said here
     with tempfile.TemporaryDirectory(prefix="sortal-plan-") as name:
-        aside = Workspace(Path(name))
+        aside = Workspace(Path(name), None)
         known = place.root / "scans"
         if known.is_dir():  # so that only new files are read
             shutil.copytree(known, aside.root / "scans")

@@ -14,10 +14,12 @@ from sortal.storage.faults import point
 from sortal.storage.lake.attach import attach, data_folder
 from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.lake.extensions import connect, stored, widen
+from sortal.storage.lake.owner import lake_id
 from sortal.storage.lake.retry import is_away, one_line, retry
 from sortal.storage.lake.run_row import RunRow
 from sortal.storage.lake.schema import RUN_TABLES, SCAN_TABLES, prepare, rollback
 from sortal.storage.lake.sql import Select, literal, one_row, sql
+from sortal.storage.mirror import Mirror
 from sortal.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class Lake:
         self, workspace: Workspace, read_only: bool = False, catalogue: str | None = None
     ) -> None:
         self._catalogue = Catalogue.configured(workspace, catalogue)
+        self._workspace = workspace
         if read_only:
             self._catalogue.require()
         else:
@@ -53,6 +56,11 @@ class Lake:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    @property
+    def id(self) -> str:
+        """The id that DuckLake gave it: the same in copies of its catalogue, and in no other."""
+        return lake_id(self._connection)
 
     def close(self) -> None:
         """Close the connection."""
@@ -173,6 +181,8 @@ class Lake:
         if unknown:
             raise ValueError(f"unknown lake tables: {', '.join(sorted(unknown))}")
         widen(self._connection, run["n_images"] * _BYTES)
+        if mirror := Mirror.of(self._workspace):
+            mirror.join(self.id)
         known = self.transact(
             lambda: self._publish(run, tables, bind),
             lambda known: nullcontext() if known else fence(),

@@ -24,6 +24,7 @@ from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.lake.extensions import connect
 from sortal.storage.lake.retry import patience, retry
 from sortal.storage.lake.sql import sql
+from sortal.storage.mirror import Mirror
 from sortal.storage.processes import Process, is_gone, this_process
 from sortal.storage.stopping import when_stopped
 from sortal.storage.workspace import Workspace
@@ -161,11 +162,13 @@ def _keep(
 
 
 def check_reachable(workspace: Workspace) -> None:
-    """Raise RunError, in a moment, where the environment's PostgreSQL cannot be used.
+    """Raise RunError, in a moment, where the environment's PostgreSQL or bucket cannot be used.
 
     For commands, before they load what takes long. Makes nothing.
     """
     catalogue = Catalogue.configured(workspace)
+    if mirror := Mirror.of(workspace):
+        mirror.bucket.require(write=False)
 
     def attached() -> None:
         with connect() as connection:

@@ -64,7 +64,7 @@ def check_owner(
 
     `folder` is where the attached lake keeps its data files. Raises UsageError.
     """
-    ours = Owner(_lake_id(connection), catalogue.name)
+    ours = Owner(lake_id(connection), catalogue.name)
     found = read_marker(folder)
     if found is None:
         _check_files(connection, catalogue, folder)
@@ -75,7 +75,7 @@ def check_owner(
         )
 
 
-def _lake_id(connection: duckdb.DuckDBPyConnection) -> str:
+def lake_id(connection: duckdb.DuckDBPyConnection) -> str:
     """The id that DuckLake gave the lake's first schema: it is in dumps and copies, too."""
     return str((connection.execute(sql("owner/lake")).fetchone() or ("",))[0])
 

@@ -5,7 +5,7 @@ artifacts refer to the merged shards, remove shards that nothing refers to any m
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sortal.storage.artifacts import Artifact, find, read_manifest, refer_to
 from sortal.storage.atomic import TEMPORARY
+from sortal.storage.mirror import Mirror
 from sortal.storage.vector_sets import VectorSet, write_rows
 from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
@@ -23,7 +24,8 @@ from sortal.storage.workspace import Workspace
 
 def stores(workspace: Workspace) -> list[VectorStore]:
     """Every vector store of the workspace."""
-    return [VectorStore(path) for path in sorted(workspace.vectors.glob("*/*")) if path.is_dir()]
+    folders = sorted(path for path in workspace.vectors.glob("*/*") if path.is_dir())
+    return [VectorStore.of(workspace, path.parent.name, path.name) for path in folders]
 
 
 def small_groups(store: VectorStore, shard_rows: int) -> list[list[Path]]:
@@ -31,10 +33,10 @@ def small_groups(store: VectorStore, shard_rows: int) -> list[list[Path]]:
 
     Rows keep their order, so a set of vectors over them keeps its identity.
     """
-    facts = store.sidecars()
     groups: list[list[Path]] = [[]]
-    total = 0
-    for shard in store.shards():
+    shards, total = store.counted(), 0
+    facts = store.sidecars()
+    for shard in shards:
         rows = int(facts[shard.stem]["rows"])
         small = rows * 2 < shard_rows
         if not small or total + rows > shard_rows:
@@ -59,29 +61,36 @@ def update_references(workspace: Workspace, store: VectorStore) -> int:
     return updated
 
 
-def removable(workspace: Workspace, store: VectorStore, grace: float) -> list[Path]:
-    """Replaced shards that no artifact refers to, replaced more than `grace` seconds ago."""
+def removable(
+    workspace: Workspace, store: VectorStore, grace: float, published: Collection[Path] = ()
+) -> list[Path]:
+    """Replaced shards that no artifact refers to, replaced more than `grace` seconds ago.
+
+    `published` are those that artifacts in the workspace's bucket refer to.
+    """
     in_use = {shard for _, shards in _with_shards(workspace) for shard in shards}
     old = time.time() - grace
-    found = []
+    facts, found = store.sidecars(), []
     for shard, by in _replacements(store).items():
-        if shard.exists() and shard not in in_use and by.with_suffix(".json").stat().st_mtime < old:
+        there = shard.exists() or (store.mirror and shard.stem in facts)
+        used = shard in in_use or shard in published
+        if there and not used and by.with_suffix(".json").stat().st_mtime < old:
             found.append(shard)
     return found
 
 
-def remove_shard(shard: Path) -> None:
-    """Remove a shard: first the sidecar, without which it does not count."""
-    shard.with_suffix(".json").unlink(missing_ok=True)
-    shard.unlink(missing_ok=True)
+def remove_shard(shard: Path, mirror: Mirror | None = None) -> None:
+    """Remove a shard, where there is a bucket there too."""
+    VectorStore(shard.parent, mirror).remove(shard)
 
 
 def _replacements(store: VectorStore) -> dict[Path, Path]:
     """Replaced shard -> the shard that holds its rows now."""
+    counted = store.counted()
     facts = store.sidecars()
     return {
         store.folder / f"{name}.parquet": shard
-        for shard in store.shards()
+        for shard in counted
         for name in facts[shard.stem].get("replaces", [])
     }
 
@@ -105,7 +114,7 @@ def _update(
         inside = rows["shard"].to_numpy() == old
         number[inside] = found.index(place)
         if shard != place:
-            keys = pq.read_table(place, columns=["key"])["key"].combine_chunks()
+            keys = pq.read_table(store.here(place), columns=["key"])["key"].combine_chunks()
             own = rows["key"].filter(pa.array(inside))
             row[inside] = pc.index_in(own, value_set=keys).to_numpy()
     if not _in_order(number, row):

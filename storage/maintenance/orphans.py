@@ -18,13 +18,18 @@ def size_of(path: Path) -> int:
 _USED = "SELECT kind, fingerprint FROM artifacts UNION SELECT step, fingerprint FROM looked"
 
 
+def used_artifacts(lake: Lake) -> tuple[set[str], set[tuple[str, str]]]:
+    """The ids of all runs, and (kind, fingerprint) of the artifacts that they refer to."""
+    runs = {run for (run,) in lake.execute("SELECT run_id FROM runs").fetchall()}
+    return runs, set(lake.execute(_USED).fetchall())
+
+
 def unused_artifacts(workspace: Workspace, lake: Lake, grace: float) -> list[Path]:
     """Artifacts that no run in the lake refers to, not used for `grace` seconds.
 
     A lake without a run says nothing about what is needed: then there are none.
     """
-    runs = {run for (run,) in lake.execute("SELECT run_id FROM runs").fetchall()}
-    used = set(lake.execute(_USED).fetchall())
+    runs, used = used_artifacts(lake)
     found = []
     for folder in sorted(workspace.artifacts.glob("*/*")) if runs else []:
         manifest = read_manifest(folder)

@@ -20,6 +20,7 @@ from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.retry import one_line
 from sortal.storage.lake.sql import sql
 from sortal.storage.maintenance.abandoned import abandoned_files
+from sortal.storage.mirror import Mirror, object_of
 from sortal.storage.vector_sets import INDEX
 from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
@@ -48,13 +49,21 @@ def check_artifact(workspace: Workspace, folder: Path) -> Iterator[Finding]:
     wrong = "its manifest is missing or cannot be read" if manifest is None else None
     if manifest is not None:
         files = {folder / name: entry for name, entry in manifest["files"].items()}
-        files |= {workspace.root / name: entry for name, entry in manifest["shared"].items()}
+        files |= {workspace.root / name: entry for name, entry in _near(workspace, manifest)}
         faults = (_fault(path, entry) for path, entry in files.items())
         wrong = next(filter(None, faults), None) or _index_fault(
             folder, workspace, manifest["artifact"]["facts"]
         )
     if wrong:
         yield Finding(workspace.relative(folder), wrong, partial(remove, folder))
+
+
+def _near(workspace: Workspace, manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The shards of an artifact, without those that are in the bucket and were not needed here."""
+    mirror = Mirror.of(workspace)
+    for name, entry in manifest["shared"].items():
+        if not mirror or (workspace.root / name).exists() or not mirror.holds({name: entry}):
+            yield name, entry
 
 
 def _fault(path: Path, entry: dict[str, Any]) -> str | None:
@@ -77,9 +86,10 @@ def _index_fault(folder: Path, workspace: Workspace, facts: dict[str, Any]) -> s
     names = json.loads(table.schema.metadata[b"shards"])
     store = VectorStore.of(workspace, facts["store"], facts["modality"])
     for number, name in enumerate(names):
-        keys = pq.read_table(store.folder / Path(name).name, columns=["key"])["key"]
+        keys = store.keys_of(store.folder / Path(name).name)
         rows = table.filter(pc.equal(table["shard"], number))
-        if not rows["key"].combine_chunks().equals(keys.take(rows["row"]).combine_chunks()):
+        named = rows["key"].combine_chunks()
+        if keys is None or not named.equals(keys.take(rows["row"]).combine_chunks()):
             return f"{INDEX} and the shard {Path(name).name} name different keys"
     return None
 
@@ -87,8 +97,11 @@ def _index_fault(folder: Path, workspace: Workspace, facts: dict[str, Any]) -> s
 def check_store(workspace: Workspace, store: VectorStore) -> Iterator[Finding]:
     """The shards of a store that are not what their sidecars say, and those without one."""
     sidecars = store.sidecars()
+    away = store.mirror.shards_of(store.folder) if store.mirror else frozenset()
     for name, facts in sorted(sidecars.items()):
         path = store.folder / f"{name}.parquet"
+        if not path.exists() and object_of(path.name, str(facts.get("hash"))) in away:
+            continue
         wrong = _shard_fault(path, facts) if "hash" in facts else None
         if wrong:
             yield Finding(workspace.relative(path), wrong, _remove_but_order(path, facts))

@@ -1,8 +1,6 @@
 """The filesystem behind a URL: the package that reads its scheme, opened with its credentials."""
 
 import json
-import os
-import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache, partial
@@ -10,34 +8,25 @@ from typing import Any
 
 from sortal.configs.errors import UsageError
 from sortal.configs.remote import RemoteConfig, keys_in
+from sortal.storage.objects.filesystems import EXTRAS, client_options, opened, scheme_of
 from sortal.tasks.errors import Code, ImageError
 from sortal.tasks.places.base import File
 from sortal.tasks.places.retries import retried
 
-EXTRAS = {
-    "s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure",
-    "abfss": "azure", "adl": "azure",
-}  # fmt: skip
 _READ = (*EXTRAS, "hf", "memory")
 _VERSIONS = ("ETag", "etag", "generation", "xet_hash", "blob_id", "oid", "md5Hash", "checksum")
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "modified", "created")
-_CONNECT = 5  # seconds
-_opened: dict[str, Any] = {}
-_lock = threading.Lock()
 
 
 def filesystem(url: str, settings: RemoteConfig, options: Mapping[str, Any]) -> Any:
-    """fsspec's filesystem of `url`: one a process, and not, as fsspec would have it, a thread.
-
-    Raises UsageError where its package, or what it needs to begin, is missing.
-    """
+    """fsspec's filesystem of `url`; raises UsageError where it cannot be opened."""
     scheme = scheme_of(url)
+    if scheme not in _READ:
+        rule = "a source is a local path, or s3://, gs://, az://, hf://, http:// or https://"
+        raise UsageError(f"{rule}, got {scheme}://; copy it to one of these")
     given = {**_defaults(scheme, settings), **_account(scheme, url), **options}
-    key = f"{os.getpid()} {scheme} {json.dumps(given, sort_keys=True, default=str)}"
-    with _lock:
-        if key not in _opened:
-            _opened[key] = _open(scheme, given)
-        return _opened[key]
+    way_out = ", or --set images.remote.secret_block=NAME"
+    return opened(scheme, given, f"a {scheme}:// source", way_out)
 
 
 def _account(scheme: str, url: str) -> dict[str, Any]:
@@ -48,42 +37,10 @@ def _account(scheme: str, url: str) -> dict[str, Any]:
     return {"account_name": host.partition(".")[0]}
 
 
-def _open(scheme: str, options: Mapping[str, Any]) -> Any:
-    if scheme not in _READ:
-        rule = "a source is a local path, or s3://, gs://, az://, hf://, http:// or https://"
-        raise UsageError(f"{rule}, got {scheme}://; copy it to one of these")
-    try:
-        import fsspec
-
-        fs = fsspec.filesystem(scheme, skip_instance_cache=True, **options)
-    except ImportError:
-        raise UsageError(
-            f"a {scheme}:// source needs a package that is not installed; pip install "
-            f'"sortal[{EXTRAS.get(scheme, "remote")}]"'
-        ) from None
-    except (ValueError, TypeError):
-        raise UsageError(
-            f"a {scheme}:// source needs an account and credentials; set those of its provider, "
-            "such as AZURE_STORAGE_ACCOUNT_NAME, or --set images.remote.secret_block=NAME"
-        ) from None
-    fs.retries = 1  # of s3fs: `retried` tries again, by one rule for all
-    return fs
-
-
-def scheme_of(url: str) -> str:
-    """The scheme in small letters: "s3"."""
-    return url.partition("://")[0].lower()
-
-
 def _defaults(scheme: str, settings: RemoteConfig) -> dict[str, Any]:
-    """No listing is kept, since each run asks anew, and no client waits longer than we say."""
-    found: dict[str, Any] = {"use_listings_cache": False}
-    extra = EXTRAS.get(scheme)
-    if extra == "s3":
-        times = {"connect_timeout": _CONNECT, "read_timeout": settings.timeout}
-        at_once = {"max_pool_connections": max(10, settings.concurrency)}
-        found["config_kwargs"] = {**times, **at_once, "retries": {"max_attempts": 0}}
+    found = client_options(scheme, settings.timeout, settings.concurrency)
     if settings.anonymous:
+        extra = EXTRAS.get(scheme)
         found |= {"token": "anon"} if extra == "gcs" else {} if scheme == "hf" else {"anon": True}
     return found
 

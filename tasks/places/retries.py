@@ -4,10 +4,11 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sortal.configs.errors import RunError, TransientError, UsageError, with_causes
 from sortal.configs.remote import RemoteConfig
+from sortal.storage.objects.causes import lacks_keys, status_of
 from sortal.tasks.errors import Code, ImageError
 
 T = TypeVar("T")
@@ -15,8 +16,6 @@ CONTACT = 8.0  # seconds in which a server must answer the first request
 _LONGEST = 20.0  # seconds of a pause, also where a server asks for more
 _IN_A_ROW = 8  # files without an answer: their server is down
 _down: dict[str, int] = {}  # server -> files in a row without an answer
-_NO_KEYS = ("nocredential", "credentialretrieval", "defaultcredentials", "clientauthentication",
-            "refresherror", "tokenretrieval", "unauthorized", "profilenotfound")  # fmt: skip
 
 
 def code_of(error: BaseException) -> Code:
@@ -24,28 +23,14 @@ def code_of(error: BaseException) -> Code:
     for each in with_causes(error):
         if isinstance(each, ImageError):
             return each.code
-        status = _status(each)
+        status = status_of(each)
         if status is not None and status >= 400:
             return Code.of_status(status)
         if isinstance(each, FileNotFoundError):
             return Code.MISSING
-        if isinstance(each, PermissionError) or _lacks_keys(each):
+        if isinstance(each, PermissionError) or lacks_keys(each):
             return Code.HTTP_403
     return Code.UNREACHABLE
-
-
-def _lacks_keys(error: BaseException) -> bool:
-    return any(word in type(error).__name__.lower() for word in _NO_KEYS)
-
-
-def _status(error: Any) -> int | None:
-    """The HTTP status in an error of botocore, aiohttp, gcsfs, azure, httpx or requests."""
-    response = getattr(error, "response", None)
-    if isinstance(response, dict):
-        return response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    found = (getattr(each, name, None) for each in (error, response)
-             for name in ("status_code", "status", "code"))  # fmt: skip
-    return next((int(it) for it in found if isinstance(it, int) and 100 <= it < 600), None)
 
 
 def retried(action: Callable[[], T], settings: RemoteConfig) -> T:

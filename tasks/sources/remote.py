@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 
 from sortal.configs.errors import UsageError
 from sortal.configs.remote import URLS, RemoteConfig
+from sortal.storage.objects.filesystems import scheme_of
 from sortal.tasks.containers.registry import kind_by_name
 from sortal.tasks.errors import ImageError
 from sortal.tasks.labels.formats.meaning import column_for
 from sortal.tasks.places.base import Place
 from sortal.tasks.places.bucket import Bucket
 from sortal.tasks.places.fetched import Reading
-from sortal.tasks.places.filesystems import scheme_of
 from sortal.tasks.places.local import LocalFile
 from sortal.tasks.places.web_place import WebFile
 from sortal.tasks.sources.base import Address, Source, is_image

@@ -1,0 +1,183 @@
+"""Maintenance, deletion and verification of a bucket, and whole runs on two machines."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from s3_storage import Storage, s3_server  # noqa: F401 - a fixture
+from sortal.configs.commands.maintenance import MaintenanceConfig
+from sortal.configs.schema import RunConfig
+from sortal.flows.operations.delete import delete
+from sortal.flows.operations.maintenance import maintain
+from sortal.flows.operations.verify import Verification, verify
+from sortal.flows.recluster import recluster
+from sortal.storage.artifacts import find, read_manifest
+from sortal.storage.lake.lake import Lake
+from sortal.storage.workspace import Workspace
+from vector_runs import write
+
+
+def config(root: Path, workspace: Workspace) -> RunConfig:
+    """Three files of ready-made vectors, a shard each."""
+    if not (root / "in").is_dir():
+        (root / "in").mkdir()
+        for i in range(3):
+            write(root / "in", f"images-{i}", "key", 20, i)
+        write(root / "in", "nouns", "text", 15, 10)
+        write(root / "in", "captions", "text", 15, 11)
+    place = str(root / "in")
+    return RunConfig(
+        source=place, n_clusters=3, method="cae", encoder={"spec": f"vectors:{place}"},
+        workspace=workspace.root,
+    )  # fmt: skip
+
+
+def identities(workspace: Workspace) -> dict[str, tuple[str, str]]:
+    with Lake(workspace, read_only=True) as lake:
+        rows = lake.execute("SELECT role, fingerprint, identity FROM artifacts").fetchall()
+    return {role: (fingerprint, identity) for role, fingerprint, identity in rows}
+
+
+def checked(workspace: Workspace, repair: bool = False) -> tuple[Verification, list[str]]:
+    lines: list[str] = []
+    found = verify(workspace.root, repair, lambda it: lines.append(f"{it.finding.what}: {it.done}"))
+    return found, lines
+
+
+def done(workspace: Workspace, grace: float = 0.0, dry_run: bool = False) -> dict[str, int]:
+    items = maintain(MaintenanceConfig(workspace=workspace.root, grace_days=grace, dry_run=dry_run))
+    return {item.what: item.count for item in items}
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory, s3_server: Storage) -> tuple[RunConfig, dict[str, bytes]]:  # noqa: F811
+    """A run with a bucket, and all that the bucket has after it."""
+    root = tmp_path_factory.mktemp("objects")
+    s3_server.empty()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SORTAL_OBJECTS", "s3://pictures/team")
+        settings = config(root, Workspace(root / "whole"))
+        recluster.fn(settings)
+    return settings, {name: s3_server.get(name) for name in s3_server.names()}
+
+
+@pytest.fixture
+def ran(once, first: Workspace, bucket: Storage) -> RunConfig:
+    """The same run, its folder in `first`; a test may spoil it, and the bucket."""
+    settings, objects = once
+    shutil.copytree(settings.workspace, first.root, dirs_exist_ok=True)
+    for name, data in objects.items():
+        bucket.put(name, data)
+    return settings
+
+
+def all_hits(one: Workspace, other: Workspace) -> bool:
+    """Whether a machine has every artifact of another."""
+    folders = [path.parent for path in one.artifacts.glob("*/*/manifest.json")]
+    found = [find(other, folder.parent.name, folder.name) for folder in folders]
+    return len(found) > 10 and all(found)
+
+
+OBJECTS = "unneeded objects removed from the bucket"
+OTHERS = "other lakes of the bucket, no artifact removed there"
+
+
+def test_an_empty_machine_with_the_same_bucket_makes_nothing_again(
+    tmp_path, ran, first, second, bucket, caplog
+):
+    caplog.set_level("INFO", "sortal")
+    caplog.clear()
+    recluster.fn(config(tmp_path, second))
+    made = [
+        each.message.partition(":")[0] for each in caplog.records if " rows in " in each.message
+    ]
+    assert set(made) <= {"scan", "run", "report"}  # what a lake of its own must be told
+    assert identities(second) == identities(first)
+    assert checked(second)[0].remaining == 0
+
+    # Two lakes: neither may remove what the other's runs refer to.
+    before = bucket.names()
+    assert done(second)[OTHERS] == 1
+    assert done(first)[OTHERS] == 1
+    assert [name for name in before if name not in bucket.names()] == []
+
+    # Neither do they once their folder is lost.
+    shutil.rmtree(second.artifacts)
+    shutil.rmtree(second.vectors)
+    assert all_hits(first, second)
+
+
+def test_maintenance_removes_what_no_run_needs_and_nothing_else(ran, first, bucket):
+    stray = f"team/artifacts/fused/{'0' * 32}/vectors-00000.parquet.{'1' * 32}"
+    lost = f"team/vectors/{'2' * 32}/images/{'3' * 16}.parquet.{'4' * 32}"
+    for name in (stray, lost):  # of machines that died before they wrote a manifest
+        bucket.put(name, b"some bytes")
+    assert done(first, grace=1.0)[OBJECTS] == 0  # too young: an upload that goes on
+    assert done(first, dry_run=True)[OBJECTS] >= 2
+    assert stray in bucket.names()
+    needed = {f"team/artifacts/{kind}" for kind in ("image_vectors", "partition", "run")}
+    done(first)
+    assert not {stray, lost} & set(bucket.names())
+    assert all(bucket.names(prefix) for prefix in needed)
+    found, lines = checked(first)
+    assert (lines, found.remaining) == ([], 0)
+
+
+def test_merged_shards_take_the_place_of_the_small_ones_there_too(ran, first, second, bucket):
+    before = len([name for name in bucket.names("team/vectors") if "/images/" in name])
+    counts = done(first)
+    assert counts["small vector shards merged"] >= 3
+    assert counts["replaced vector shards removed"] >= 3
+    after = [name for name in bucket.names("team/vectors") if "/images/" in name]
+    assert before == 6
+    assert len(after) == 2  # one shard, one sidecar
+    assert checked(first)[1] == []
+    assert all_hits(first, second)
+
+
+def test_a_deleted_run_is_deleted_in_the_bucket(ran, first, bucket):
+    with Lake(first, read_only=True) as lake:
+        ((run,),) = lake.execute("SELECT run_id FROM runs").fetchall()
+    assert bucket.names("team/artifacts/run/")
+    assert bucket.names("team/artifacts/report/")
+    delete(first.root, run)
+    assert bucket.names("team/artifacts/run/") == bucket.names("team/artifacts/report/") == []
+
+
+def test_verify_finds_what_is_damaged_there_and_sends_it_again(ran, first, second, bucket):
+    (shard, *_) = [n for n in bucket.names("team/vectors") if ".parquet." in n and "/images/" in n]
+    (index,) = [n for n in bucket.names("team/artifacts/image_vectors") if "index.parquet" in n]
+    bucket.put(shard, bytes(len(bucket.get(shard))))
+    bucket.delete(index)
+    lines = checked(first)[1]
+    assert sorted(line.partition(" object ")[2].split(" ", 1)[1] for line in lines) == [
+        "holds other bytes: damaged", "is missing: damaged",
+    ]  # fmt: skip
+    found, lines = checked(first, repair=True)
+    assert found.repaired == 2
+    assert checked(first)[1] == []
+    assert all_hits(first, second)
+
+
+def test_a_folder_that_is_gone_is_no_damage_while_the_bucket_has_it(ran, first):
+    for shard in first.vectors.glob("*/images/*.parquet"):
+        shard.unlink()
+    assert checked(first)[1] == []
+    assert not list(first.vectors.glob("*/images/*.parquet"))  # verifying brings no vectors here
+
+
+def test_an_old_object_of_use_is_marked_so_that_it_stays(ran, first, bucket):
+    from sortal.storage.mirror import Mirror
+
+    folder = next(first.artifacts.glob("fused/*"))
+    mirror = Mirror.of(first)
+    listed = mirror.bucket.listed
+
+    class Old(type(mirror.bucket)):
+        def listed(self, prefix: str):
+            return {name: each._replace(modified=each.modified.replace(year=2020))
+                    for name, each in listed(prefix).items()}  # fmt: skip
+
+    Mirror(first.root, Old(mirror.bucket.url)).keep(folder, read_manifest(folder))
+    assert bucket.names(f"team/{first.relative(folder)}/used")

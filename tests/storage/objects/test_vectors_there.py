@@ -1,0 +1,127 @@
+"""Vector shards in a bucket: a store's order and keys at once, its vectors when they are read."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from sortal.configs.errors import TransientError
+from sortal.storage.artifacts import Artifact, Written, find, publish
+from sortal.storage.vector_sets import VectorSet, open_vectors, write_index
+from sortal.storage.vectors import VectorStore
+from sortal.storage.workspace import Workspace
+
+ENCODER = "e" * 32
+KEYS = [f"{number:032x}" for number in range(30)]
+VECTORS = np.random.default_rng(0).standard_normal((30, 8)).astype(np.float16)
+
+
+def store_of(workspace: Workspace) -> VectorStore:
+    return VectorStore.of(workspace, ENCODER, "images")
+
+
+def fill(workspace: Workspace) -> list[Path]:
+    store = store_of(workspace)
+    return [store.add(KEYS[a : a + 10], VECTORS[a : a + 10]) for a in (0, 10, 20)]
+
+
+def indexed(workspace: Workspace, keys: list[str]) -> Artifact:
+    def body(folder: Path) -> Written:
+        shards, _ = write_index(folder, store_of(workspace), keys)
+        facts = {"store": ENCODER, "modality": "images"}
+        return Written(rows=len(keys), facts=facts, shared=shards)
+
+    return publish(workspace, "image_vectors", "f" * 32, body)
+
+
+def here(workspace: Workspace) -> list[str]:
+    return sorted(path.stem for path in store_of(workspace).folder.glob("*.parquet"))
+
+
+def test_another_machine_knows_every_key_without_the_vectors(first, second):
+    fill(first)
+    assert store_of(second).missing([*KEYS, "new"]) == ["new"]
+    assert here(second) == []
+    places = store_of(second).located().places
+    assert places.equals(store_of(first).located().places)
+
+
+def test_the_shards_that_are_read_are_brought_and_no_others(first, second):
+    shards = fill(first)
+    artifact = indexed(first, KEYS)
+    assert find(second, artifact.kind, artifact.fingerprint) == artifact
+    assert here(second) == []
+    rows = open_vectors(second, artifact).between(10, 20)
+    assert rows.shape == (10, 8)
+    assert np.array_equal(np.concatenate(list(rows.blocks(4))), VECTORS[10:20].astype(np.float32))
+    assert set(here(second)) == {shards[0].stem, shards[1].stem}  # the first says how many numbers
+
+
+def test_a_machine_opens_a_set_by_where_it_is_alone(first, second):
+    """What a worker without the driver's disk is given: the places of an index and a store."""
+    fill(first)
+    artifact = indexed(first, KEYS)
+    own = VectorSet(artifact.folder(first), store_of(first)).between(0, 10)
+    elsewhere = pickle.loads(
+        pickle.dumps(own).replace(str(first.root).encode(), str(second.root).encode())
+    )
+    assert np.array_equal(next(elsewhere.blocks(10)), VECTORS[:10].astype(np.float32))
+
+
+def test_what_two_machines_add_is_one_store(first, second):
+    fill(first)
+    store_of(second).missing(KEYS)
+    store_of(second).add(["x", "y"], VECTORS[:2])
+    assert store_of(first).missing([*KEYS, "x", "y", "z"]) == ["z"]
+    assert list(store_of(first).take(["y", KEYS[3]])) == ["y", KEYS[3]]
+    assert [shard.stem for shard in store_of(first).counted()] == [
+        shard.stem for shard in store_of(second).counted()
+    ]
+
+
+def test_a_damaged_shard_is_brought_anew(first, bucket):
+    shards = fill(first)
+    shards[1].write_bytes(b"PAR1")
+    assert store_of(first).shards() == shards
+    assert pq.read_table(shards[1])["key"].to_pylist() == KEYS[10:20]
+
+
+def test_a_shard_whose_object_is_damaged_does_not_count_and_is_made_again(
+    first, second, bucket, caplog
+):
+    shards = fill(first)
+    (name,) = [name for name in bucket.names() if f"{shards[1].stem}.parquet" in name]
+    good = bucket.get(name)
+    bucket.put(name, good[:500] + bytes(100) + good[600:])
+    store = store_of(second)
+    assert store.missing(KEYS) == KEYS[10:20]  # no shard that can be had holds them
+    assert "holds other bytes" in caplog.text
+    store.add(KEYS[10:20], VECTORS[10:20])
+    third = Workspace(second.root.with_name("third")).create()
+    assert store_of(third).missing(KEYS) == []
+    assert [shard.stem for shard in store_of(third).shards()] == [shard.stem for shard in shards]
+
+
+def test_a_shard_that_nobody_has_any_more_is_one_line(first, second, bucket):
+    shards = fill(first)
+    artifact = indexed(first, KEYS)
+    find(second, artifact.kind, artifact.fingerprint)
+    rows = open_vectors(second, artifact)
+    for name in bucket.names("team/vectors"):
+        bucket.delete(name)
+    with pytest.raises(TransientError, match=f"{shards[0].name} must be in s3://pictures/team"):
+        list(rows.blocks(10))
+
+
+def test_shards_of_before_are_published_with_the_artifact_that_refers_to_them(first, second):
+    alone = Workspace(first.root, None)
+    fill(alone)
+    artifact = indexed(alone, KEYS)
+    from sortal.storage.artifacts import keep
+
+    keep(first, artifact)
+    assert find(second, artifact.kind, artifact.fingerprint) == artifact
+    assert store_of(second).missing(KEYS) == []
+    assert next(open_vectors(second, artifact).blocks(30)).shape == (30, 8)
