@@ -194,14 +194,18 @@ class VectorStore:
         """Whether a shard could be brought, where it had to be."""
         if self.mirror is None or shard.exists():
             return True
-        self.mirror.pull_sidecars(self.folder)
-        facts = self.sidecars().get(shard.stem, {})
         try:
-            self.mirror.bring_file(shard, str(facts.get("hash")))
+            self.mirror.bring_file(shard, self._digest(shard, self.mirror))
         except DamagedError as error:
             log.warning("%s: %s", self.mirror.bucket.url, error)
             return False
         return True
+
+    def _digest(self, shard: Path, mirror: Mirror) -> str:
+        """The hash by its sidecar of a shard that is not here; no hash where there is none."""
+        if shard.stem not in self.sidecars():
+            mirror.pull_sidecars(self.folder)
+        return str(self.sidecars().get(shard.stem, {}).get("hash"))
 
     def keys_of(self, shard: Path) -> pa.ChunkedArray | None:
         """A shard's keys, of one in the bucket without the rest of it; None if they are damaged.
@@ -210,9 +214,8 @@ class VectorStore:
         """
         if self.mirror is None or shard.exists():
             return pq.read_table(shard, columns=["key"])["key"]
-        digest = str(self.sidecars()[shard.stem]["hash"])
         try:
-            with self.mirror.opened(shard, digest) as file:
+            with self.mirror.opened(shard, self._digest(shard, self.mirror)) as file:
                 keys = pq.read_table(file, columns=["key"], pre_buffer=True)["key"]
             if hash_strings(keys.to_pylist())[:16] == shard.stem:
                 return keys

@@ -121,13 +121,13 @@ class Bucket:
             raise explained(error, self.url) from None
 
     def _same(self, name: str, file: Path) -> bool:
+        chunks = self.chunks(name, file.stat().st_size)
         with file.open("rb") as own:
-            return all(chunk == own.read(len(chunk)) for chunk in self.chunks(name))
+            return all(chunk == own.read(len(chunk)) for chunk in chunks)
 
-    def chunks(self, name: str) -> Iterator[bytes]:
-        """The bytes of an object, in order, some at a time; raises FileNotFoundError."""
+    def chunks(self, name: str, size: int) -> Iterator[bytes]:
+        """The bytes of an object of `size`, in order, some at a time; raises FileNotFoundError."""
         fs, path = self._fs(), self._path(name)
-        size = int(tried(lambda: fs.info(path, refresh=True), self.url)["size"])
         for start in range(0, size, _CHUNK):
             stop = min(start + _CHUNK, size)
             yield tried(partial(fs.cat_file, path, start=start, end=stop), self.url)

@@ -14,7 +14,8 @@ class Storage:
 
     def __init__(self, server: Server, proxy: Proxy, upstream: str) -> None:
         self.server, self.proxy = server, proxy
-        self._client = boto3.client("s3", endpoint_url=f"http://{upstream}")
+        self.straight = f"http://{upstream}"
+        self._client = boto3.client("s3", endpoint_url=self.straight)
 
     def put(self, name: str, data: bytes) -> None:
         self._client.put_object(Bucket="pictures", Key=name, Body=data)

@@ -88,20 +88,34 @@ def test_a_damaged_shard_is_brought_anew(first, bucket):
     assert pq.read_table(shards[1])["key"].to_pylist() == KEYS[10:20]
 
 
-def test_a_shard_whose_object_is_damaged_does_not_count_and_is_made_again(
+def damage(bucket, shard: Path, at: bytes) -> None:
+    (name,) = [name for name in bucket.names() if f"{shard.stem}.parquet" in name]
+    bucket.put(name, bucket.get(name).replace(at, bytes(len(at))))
+
+
+def test_a_shard_of_other_keys_in_the_bucket_does_not_count_and_is_made_again(
     first, second, bucket, caplog
 ):
     shards = fill(first)
-    (name,) = [name for name in bucket.names() if f"{shards[1].stem}.parquet" in name]
-    good = bucket.get(name)
-    bucket.put(name, good[:500] + bytes(100) + good[600:])
+    damage(bucket, shards[1], KEYS[12].encode())
     store = store_of(second)
-    assert store.missing(KEYS) == KEYS[10:20]  # no shard that can be had holds them
+    assert store.missing(KEYS) == KEYS[10:20]
     assert "holds other bytes" in caplog.text
     store.add(KEYS[10:20], VECTORS[10:20])
     third = Workspace(second.root.with_name("third")).create()
     assert store_of(third).missing(KEYS) == []
     assert [shard.stem for shard in store_of(third).shards()] == [shard.stem for shard in shards]
+
+
+def test_a_shard_of_other_vectors_in_the_bucket_is_found_when_it_is_read(first, second, bucket):
+    shards = fill(first)
+    artifact = indexed(first, KEYS)
+    damage(bucket, shards[1], VECTORS[12].tobytes())
+    find(second, artifact.kind, artifact.fingerprint)
+    with pytest.raises(TransientError, match="its vectors are made anew"):
+        list(open_vectors(second, artifact).blocks(10))
+    assert find(second, artifact.kind, artifact.fingerprint) is None
+    assert store_of(second).missing(KEYS) == KEYS[10:20]
 
 
 def test_a_shard_that_nobody_has_any_more_is_one_line(first, second, bucket):
