@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from sortal.configs import OBJECTS_VARIABLE
 from sortal.configs.errors import RunError, UsageError
 from sortal.flows.process.home import settle_home, why_unusable
 
@@ -62,6 +63,7 @@ def _checks(workspace: Path) -> list[tuple[str, Callable[[], Result]]]:
         ("prefect server", _prefect),
         ("wordnet", _wordnet),
         ("workspace", lambda: _workspace(workspace)),
+        *([("bucket", lambda: _bucket(workspace))] if os.environ.get(OBJECTS_VARIABLE) else []),
         ("prefect api", _server),
     ]
 
@@ -137,6 +139,19 @@ def _workspace(workspace: Path) -> Result:
     except OSError as error:
         return False, f"{workspace} cannot be written: {error.strerror}; choose another by -w"
     return free > 1, f"{workspace}: writable, {free:.0f} GiB free (1 GiB is the least)"
+
+
+def _bucket(workspace: Path) -> Result:
+    from sortal.storage.mirror import Mirror
+    from sortal.storage.workspace import Workspace
+
+    try:
+        if mirror := Mirror.of(Workspace(workspace)):
+            mirror.bucket.require(write=True)
+            return True, f"{mirror.bucket.url}: writable"
+    except (RunError, UsageError) as error:
+        return False, str(error)
+    return True, "none"
 
 
 def _home() -> Result:

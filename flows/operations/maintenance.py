@@ -121,7 +121,7 @@ def _compact_lake(workspace: Workspace, lake: Lake, config: MaintenanceConfig) -
     }
     for what, part in parts.items():
         paths = part(lake, config.grace_days, True)
-        n_bytes = sum(orphans.size_of(path) for path in paths if path.exists())
+        n_bytes = sum(lake.size_of(path) or 0 for path in paths)
         if paths and not dry:
             part(lake, config.grace_days, False)
         items.append(Item(what=what, count=len(paths), bytes=n_bytes))

@@ -18,6 +18,7 @@ from sortal.storage.lake.catalogue import (
 from sortal.storage.lake.extensions import load_extension
 from sortal.storage.lake.owner import check_owner, read_marker, refuse_new_lake
 from sortal.storage.lake.sql import literal
+from sortal.storage.objects.data_folder import folder_at, register
 
 LAKE = "lake"
 _SECRET = "sortal_catalogue"
@@ -41,7 +42,9 @@ def attach(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, read_onl
         _attach_sqlite(connection, catalogue, read_only)
     else:
         _attach_postgres(connection, catalogue, catalogue.url, read_only)
-    check_owner(connection, catalogue, Path(data_folder(connection)), read_only)
+    folder = data_folder(connection)
+    register(connection, folder)
+    check_owner(connection, catalogue, folder_at(folder), read_only)
     connection.execute(f"USE {LAKE}")
 
 
@@ -110,8 +113,12 @@ def _attach_postgres(
     load_extension(connection, "ducklake")
     place, secret = _postgres(connection, url)
     given = catalogue.given_data
-    if given and not Path(given).is_dir():
-        raise UsageError(f"{DATA_VARIABLE} must be a folder that exists, got {given}; mount it")
+    place_of_data = folder_at(given or "")
+    if given and isinstance(place_of_data, Path) and not place_of_data.is_dir():
+        raise UsageError(
+            f"{DATA_VARIABLE} must be a folder that exists, or s3://BUCKET/PREFIX, got {given}; "
+            "mount it"
+        )
     parts = ["OVERRIDE_DATA_PATH true" if given else "", f"META_SECRET {literal(secret)}"]
     options = ", ".join(filter(None, parts if secret else parts[:1]))
     _attach(connection, f"postgres:{place}", catalogue, options, read_only)
@@ -136,7 +143,7 @@ def _attach(
     read_only: bool,
 ) -> None:
     data = f"DATA_PATH {literal(catalogue.data)}"
-    taken = read_marker(Path(catalogue.data)) is not None
+    taken = read_marker(folder_at(catalogue.data)) is not None
     mode = "READ_ONLY" if read_only else "CREATE_IF_NOT_EXISTS false" if taken else ""
     clause = ", ".join(option for option in (data, options, mode) if option)
     try:
@@ -144,7 +151,7 @@ def _attach(
     except duckdb.Error as error:
         if "creating a new DuckLake is explicitly disabled" in str(error):
             if taken:
-                refuse_new_lake(catalogue, Path(catalogue.data))
+                refuse_new_lake(catalogue, folder_at(catalogue.data))
             raise EmptyLakeError(
                 "the lake is being made and holds no runs yet; try again in a moment"
             ) from error

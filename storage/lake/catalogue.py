@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 from sortal.configs.errors import UsageError
 from sortal.storage.atomic import temporary
 from sortal.storage.hashing import hash_text
+from sortal.storage.objects.data_folder import as_duckdb_has_it
 from sortal.storage.workspace import Workspace
 
 CATALOGUE_VARIABLE = "SORTAL_CATALOGUE"
@@ -24,7 +25,7 @@ class Catalogue:
     """Where a workspace's lake keeps its tables' catalogue, its leases and its data files.
 
     `url` is a PostgreSQL URL, or None for SQLite files in the workspace. `given_data` is the folder
-    of a PostgreSQL catalogue's data files, where the environment names one.
+    of a PostgreSQL catalogue's data files, or their `s3://` URL, where the environment names one.
     """
 
     workspace: Workspace
@@ -44,8 +45,14 @@ class Catalogue:
                 f"catalogue must be a postgresql:// URL, got {scheme or 'no scheme'}; "
                 "leave it out for SQLite"
             )
-        place = Workspace(workspace.root.resolve())
-        return cls(place, url, os.environ.get(DATA_VARIABLE) or None if url else None)
+        data = os.environ.get(DATA_VARIABLE) or None
+        if data and "://" in data and not url:
+            raise UsageError(
+                f"{DATA_VARIABLE} that is a URL needs a catalogue in PostgreSQL; set "
+                f"{CATALOGUE_VARIABLE}, or unset {DATA_VARIABLE}"
+            )
+        place = Workspace(workspace.root.resolve(), workspace.objects)
+        return cls(place, url, data if url else None)
 
     @property
     def is_postgres(self) -> bool:
@@ -78,7 +85,7 @@ class Catalogue:
             return f"{self.workspace.lake}/data/"
         place, _ = split_password(self.url)
         folder = self.given_data or f"{self.workspace.lake}/data-{hash_text(place)[:8]}"
-        return f"{folder.rstrip('/')}/"
+        return f"{as_duckdb_has_it(folder).rstrip('/')}/"
 
     def spill(self, read_only: bool) -> Path:
         """A folder for what DuckDB spills; a reader makes none in a workspace without a lake."""

@@ -5,6 +5,7 @@ Readers never block and never see half a run; every past run stays queryable.
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import duckdb
@@ -20,6 +21,7 @@ from sortal.storage.lake.run_row import RunRow
 from sortal.storage.lake.schema import RUN_TABLES, SCAN_TABLES, prepare, rollback
 from sortal.storage.lake.sql import Select, literal, one_row, sql
 from sortal.storage.mirror import Mirror
+from sortal.storage.objects.data_folder import BucketFolder, folder_at
 from sortal.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class Lake:
             workspace.create()
         self._read_only = read_only
         self._transacting = False
+        self._sizes: dict[str, int] = {}
         self._connection = retry(self._open, self._catalogue.name)
 
     def __enter__(self) -> Self:
@@ -131,15 +134,31 @@ class Lake:
 
         try:
             return run()
-        except duckdb.IOException as error:
-            if "no such file" in str(error).lower() and self._folder in str(error):
+        except duckdb.Error as error:
+            if self._lacks_a_file(error):
                 raise RunError(
-                    f"the lake's data files must be in {self._folder}, and one is missing: "
-                    f"{one_line(error)}; `sortal verify` lists what is"
+                    f"the lake's data files must be in {folder_at(self._folder)}, and one is "
+                    f"missing: {one_line(error)}; `sortal verify` lists what is"
                 ) from error
-            if self._transacting or not is_away(error):
+            lost = isinstance(error, duckdb.IOException) and is_away(error)
+            if self._transacting or not lost:
                 raise
         return retry(run, self._catalogue.name)
+
+    def _lacks_a_file(self, error: duckdb.Error) -> bool:
+        text = str(error)
+        if isinstance(folder_at(self._folder), BucketFolder):
+            return "FileNotFoundError" in text
+        is_io = isinstance(error, duckdb.IOException)
+        return is_io and "no such file" in text.lower() and self._folder in text
+
+    def size_of(self, file: str) -> int | None:
+        """Bytes of a data file, as DuckLake names it; None where there is none."""
+        folder = folder_at(self._folder)
+        if isinstance(folder, BucketFolder):
+            self._sizes = self._sizes or folder.sizes()
+            return self._sizes.get(file.removeprefix(self._folder))
+        return Path(file).stat().st_size if Path(file).exists() else None
 
     def statements(self, query: str) -> list[duckdb.Statement]:
         """`query` parsed into its statements."""

@@ -18,6 +18,7 @@ from sortal.configs.errors import RunError, UsageError
 from sortal.storage.atomic import temporary
 from sortal.storage.lake.catalogue import DATA_VARIABLE, Catalogue
 from sortal.storage.lake.sql import sql
+from sortal.storage.objects.data_folder import BucketFolder
 
 log = logging.getLogger("sortal")
 
@@ -35,13 +36,16 @@ class Owner(NamedTuple):
         return f"{self.catalogue} (lake {self.lake[:8]})"
 
 
-def read_marker(folder: Path) -> Owner | None:
+Folder = Path | BucketFolder
+
+
+def read_marker(folder: Folder) -> Owner | None:
     """The lake that a data folder belongs to; None where it has no marker, or a torn one.
 
     Raises RunError for a folder that may not be read.
     """
     try:
-        found = json.loads((folder / MARKER).read_text("utf-8"))
+        found = json.loads(_text(folder) or "")
         return Owner(str(found["lake"]), str(found["catalogue"]))
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
@@ -49,7 +53,13 @@ def read_marker(folder: Path) -> Owner | None:
         raise RunError(f"the data folder {folder} must be readable: {error.strerror}") from error
 
 
-def refuse_new_lake(catalogue: Catalogue, folder: Path) -> NoReturn:
+def _text(folder: Folder) -> str | None:
+    if isinstance(folder, BucketFolder):
+        return folder.read(MARKER)
+    return (folder / MARKER).read_text("utf-8")
+
+
+def refuse_new_lake(catalogue: Catalogue, folder: Folder) -> NoReturn:
     """Raise UsageError: a folder that belongs to a lake cannot be the one of a new lake."""
     raise UsageError(
         f"the data folder {folder} belongs to {read_marker(folder)}, and {catalogue.name} holds no "
@@ -58,7 +68,7 @@ def refuse_new_lake(catalogue: Catalogue, folder: Path) -> NoReturn:
 
 
 def check_owner(
-    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, folder: Path, read_only: bool
+    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, folder: Folder, read_only: bool
 ) -> None:
     """Refuse a folder that is another lake's, or without this one's files; mark one without marker.
 
@@ -80,16 +90,19 @@ def lake_id(connection: duckdb.DuckDBPyConnection) -> str:
     return str((connection.execute(sql("owner/lake")).fetchone() or ("",))[0])
 
 
-def _check_files(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, folder: Path) -> None:
+def _check_files(
+    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, folder: Folder
+) -> None:
     """A folder without a marker is the lake's if a file that the lake names is there.
 
     One without any data file is a new lake's, or of a workspace that has lost them, which `sortal
     verify` says; on PostgreSQL it is a share that is not mounted.
     """
     named = [path for (path,) in connection.execute(sql("owner/files")).fetchall()]
-    if any(os.access(folder / path, os.F_OK) for path in named):
+    knows_some, has_some = _files_in(folder, named)
+    if knows_some:
         return
-    if next(folder.rglob("*.parquet"), None):
+    if has_some:
         wrong = "which holds only files that this lake does not know"
     elif named and catalogue.is_postgres:
         wrong = "which has none"
@@ -101,9 +114,21 @@ def _check_files(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, fo
     )
 
 
-def _claim(folder: Path, ours: Owner, read_only: bool) -> Owner:
+def _files_in(folder: Folder, named: list[str]) -> tuple[bool, bool]:
+    """Whether a folder has any of the files that are named, and any Parquet file at all."""
+    if isinstance(folder, BucketFolder):
+        there = folder.sizes()
+        return any(path in there for path in named), any(n.endswith(".parquet") for n in there)
+    knows_some = any(os.access(folder / path, os.F_OK) for path in named)
+    return knows_some, knows_some or next(folder.rglob("*.parquet"), None) is not None
+
+
+def _claim(folder: Folder, ours: Owner, read_only: bool) -> Owner:
     """Mark a folder as the lake's, unless another does at this moment; whose it is now."""
     text = json.dumps({**ours._asdict(), "written_at": f"{datetime.now(UTC):%FT%TZ}"}, indent=1)
+    if isinstance(folder, BucketFolder):
+        folder.create(MARKER, text)
+        return read_marker(folder) or ours
     try:
         if not read_only:
             folder.mkdir(parents=True, exist_ok=True)

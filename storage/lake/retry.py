@@ -158,5 +158,5 @@ def reason(error: BaseException) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """An error's message without the line breaks."""
-    return " ".join(str(error).split())
+    """An error's message without the line breaks, and without a filesystem's traceback."""
+    return " ".join(str(error).partition("\n\nAt:\n")[0].split())

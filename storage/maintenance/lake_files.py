@@ -6,7 +6,6 @@ DuckLake does the work; every statement is a transaction of its own, safe while 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sortal.storage.lake.lake import Lake
@@ -50,12 +49,12 @@ def _one_thread(lake: Lake) -> Iterator[None]:
         lake.execute("RESET threads")
 
 
-def unused_files(lake: Lake, grace_days: float, dry_run: bool) -> list[Path]:
+def unused_files(lake: Lake, grace_days: float, dry_run: bool) -> list[str]:
     """Files of expired snapshots, unneeded for `grace_days`; removed unless `dry_run`."""
     return _paths(_call(lake, _UNUSED, grace_days, dry_run))
 
 
-def orphaned_files(lake: Lake, grace_days: float, dry_run: bool) -> list[Path]:
+def orphaned_files(lake: Lake, grace_days: float, dry_run: bool) -> list[str]:
     """Files in the lake's folder that it knows nothing of, such as a killed commit's.
 
     Only those older than `grace_days`: a commit going on has files the lake will know of.
@@ -73,5 +72,5 @@ def _call(lake: Lake, statement: str, days: float, dry_run: bool) -> list[dict[s
     return retry(lambda: lake.query(statement, bound)).to_pylist()
 
 
-def _paths(rows: list[dict[str, Any]]) -> list[Path]:
-    return [Path(row["path"]) for row in rows]
+def _paths(rows: list[dict[str, Any]]) -> list[str]:
+    return [str(row["path"]) for row in rows]

@@ -156,12 +156,12 @@ def lake_files(lake: Lake) -> list[tuple[str, str, int]]:
 
 def check_lake_file(lake: Lake, table: str, path: str, size: int) -> Iterator[Finding]:
     """A data file that is missing, of another size, or cannot be read to its end."""
-    file = Path(path)
+    file, has = Path(path), lake.size_of(path)
     wrong = None
-    if not file.exists():
+    if has is None:
         wrong = "the data file is missing"
-    elif file.stat().st_size != size:
-        wrong = f"the data file has {file.stat().st_size:,} bytes, the catalogue says {size:,}"
+    elif has != size:
+        wrong = f"the data file has {has:,} bytes, the catalogue says {size:,}"
     else:
         try:
             query = "SELECT bit_xor(hash(r)) FROM read_parquet($path) AS r"

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -98,6 +99,12 @@ class Bucket:
         self._existing(lambda: fs.pipe_file(path, data))
         if self.read(name) != data:
             raise TransientError(f"{self.url}/{name} must hold what was written, it holds other")
+
+    def create(self, name: str, data: bytes) -> None:
+        """Write a small object unless there is one, also where another does at this moment."""
+        fs, path = self._fs(), self._path(name)
+        with suppress(FileExistsError):
+            self._existing(lambda: fs.pipe_file(path, data, mode="create"))
 
     def upload(self, name: str, file: Path) -> None:
         """Write an object from a file, and check it: by its MD5 where the store tells it."""

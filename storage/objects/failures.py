@@ -25,7 +25,7 @@ def tried(action: Callable[[], T], where: str) -> T:
     for attempt in range(_ATTEMPTS):
         try:
             return action()
-        except (RunError, FileNotFoundError):
+        except (RunError, FileNotFoundError, FileExistsError):
             raise
         except Exception as error:
             if _is_ours(error):

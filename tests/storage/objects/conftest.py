@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from s3_storage import Storage, s3, s3_server  # noqa: F401 - fixtures
 
+from s3_storage import Storage, s3, s3_server  # noqa: F401 - fixtures
 from sortal.configs import OBJECTS_VARIABLE
 from sortal.storage import artifacts
 from sortal.storage.objects import failures

@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -183,3 +185,18 @@ def test_a_bucket_of_another_version_is_refused(first, bucket):
 def test_an_address_may_end_in_a_slash(monkeypatch):
     monkeypatch.setenv("SORTAL_OBJECTS", f"{URL}/")
     assert Workspace(Path("x")).objects == URL
+
+
+def test_without_a_bucket_nothing_of_it_is_imported(tmp_path):
+    code = (
+        "import sys, sortal.storage.vector_sets, sortal.storage.lake.lake as lake\n"
+        "from sortal.storage.workspace import Workspace\n"
+        "from pathlib import Path\n"
+        f"place = Workspace(Path({str(tmp_path / 'plain')!r})).create()\n"
+        "lake.Lake(place).close()\n"
+        "print({'fsspec', 's3fs', 'botocore', 'aiohttp'} & set(sys.modules))\n"
+    )
+    clean = {name: value for name, value in os.environ.items() if name != "SORTAL_OBJECTS"}
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, env=clean, capture_output=True, text=True, check=True)
+    assert found.stdout == "set()\n"
