@@ -10,6 +10,7 @@ import itertools
 import json
 import logging
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,10 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sortal.configs.errors import TransientError
+from sortal.configs.errors import RunError, TransientError
 from sortal.storage.atomic import atomic_file, write_json
 from sortal.storage.hashing import hash_file, hash_strings
 from sortal.storage.mirror import DamagedError, Mirror, object_of
+from sortal.storage.objects.failures import tried
 from sortal.storage.pages import list_values
 from sortal.storage.rows import FloatArray
 from sortal.storage.workspace import Workspace
@@ -214,13 +216,16 @@ class VectorStore:
         """
         if self.mirror is None or shard.exists():
             return pq.read_table(shard, columns=["key"])["key"]
-        try:
-            with self.mirror.opened(shard, self._digest(shard, self.mirror)) as file:
-                keys = pq.read_table(file, columns=["key"], pre_buffer=True)["key"]
+        mirror, digest = self.mirror, self._digest(shard, self.mirror)
+
+        def read() -> pa.ChunkedArray:
+            with mirror.opened(shard, digest) as file:
+                return pq.read_table(file, columns=["key"], pre_buffer=True)["key"]
+
+        with suppress(pa.ArrowException, FileNotFoundError, RunError):  # then all of it is brought
+            keys = tried(read, mirror.bucket.url)
             if hash_strings(keys.to_pylist())[:16] == shard.stem:
                 return keys
-        except (pa.ArrowException, FileNotFoundError):
-            pass
         return pq.read_table(shard, columns=["key"])["key"] if self._is_here(shard) else None
 
     def remove(self, shard: Path) -> None:

@@ -30,15 +30,15 @@ DATA = "s3://pictures/lake"
 def catalogue(server: str, s3_server: Storage) -> Iterator[str]:  # noqa: F811
     """A lake whose data files are in the bucket, of which two machines have published a run."""
     url = database(server)
-    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setenv("AWS_ENDPOINT_URL", s3_server.straight)  # the proxy takes its time
-        patch.setenv(CATALOGUE_VARIABLE, url)
-        patch.setenv(DATA_VARIABLE, DATA)
+    with pytest.MonkeyPatch.context() as straight, tempfile.TemporaryDirectory() as folder:
+        straight.setenv("AWS_ENDPOINT_URL", s3_server.straight)  # the proxy takes its time
         filesystems._opened.clear()
-        for number, name in enumerate(("first", "second")):
-            with Lake(Workspace(Path(folder) / name)) as lake:
-                lake.publish(*large(number))
-            assert not list(Path(folder).rglob("*.parquet"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(DATA_VARIABLE, DATA)
+            for number, name in enumerate(("first", "second")):
+                with Lake(Workspace(Path(folder) / name), catalogue=url) as lake:
+                    lake.publish(*large(number))
+        assert not list(Path(folder).rglob("*.parquet"))
         yield url
     filesystems._opened.clear()
 
@@ -130,7 +130,8 @@ def test_a_sqlite_catalogue_keeps_its_files_beside_it(tmp_path, monkeypatch):
         Lake(Workspace(tmp_path))
 
 
-def test_a_bucket_that_is_not_there_is_one_line(there, tmp_path, monkeypatch):
+def test_a_bucket_that_is_not_there_is_one_line(catalogue, server, tmp_path, monkeypatch):
+    monkeypatch.setenv(CATALOGUE_VARIABLE, database(server))
     monkeypatch.setenv(DATA_VARIABLE, "s3://no-such-bucket/lake")
     with pytest.raises(RunError, match="must be in a bucket that exists"):
         Lake(Workspace(tmp_path))
