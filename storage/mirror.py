@@ -66,8 +66,11 @@ class Mirror:
 
         def upload(item: tuple[str, dict[str, Any]]) -> None:
             name, entry = item
-            if not _is_whole(there, name, entry):
-                self.bucket.upload(object_of(name, entry["hash"]), self.root / name)
+            if _is_whole(there, name, entry):
+                return
+            if not (self.root / name).exists():  # a shard that was not needed here, and was there
+                raise TransientError(f"{name} must be in {self.bucket.url}, it is not; run again")
+            self.bucket.upload(object_of(name, entry["hash"]), self.root / name)
 
         at_once(upload, files.items())
         others = (path for path in unless_there if self.name(path) not in there)

@@ -110,6 +110,18 @@ def test_a_damaged_copy_is_brought_anew(first, bucket):
     assert artifact.file(first, "numbers.txt").read_text().startswith("1 2 3")
 
 
+def test_a_large_file_is_sent_in_parts_and_checked_without_being_read_back(first, second, bucket):
+    def large(folder: Path) -> Written:
+        (folder / "large").write_bytes(os.urandom(1 << 20) * 20)
+        return Written()
+
+    artifact = publish(first, "sums", KEY, large)
+    sent = [each for each in bucket.server.requests if "/large." in each]
+    assert sum("partNumber=" in each for each in sent) == 3
+    assert not [each for each in sent if each.startswith("GET")]
+    assert find(second, "sums", KEY) == artifact
+
+
 def test_a_server_that_fails_for_a_moment_is_asked_again(first, second, bucket):
     def busy(request) -> bool:
         request.rfile.read(int(request.headers.get("Content-Length") or 0))
