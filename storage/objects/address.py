@@ -4,7 +4,6 @@ import os
 
 from sortal.configs import OBJECTS_VARIABLE
 from sortal.configs.errors import UsageError
-from sortal.configs.remote import keys_in
 from sortal.storage.objects.filesystems import EXTRAS, scheme_of
 
 
@@ -22,7 +21,7 @@ def configured() -> str | None:
             f"{OBJECTS_VARIABLE} must be a bucket and a prefix, such as s3://bucket/sortal, "
             f"got {url!r}"
         )
-    if keys_in(url):
+    if EXTRAS[scheme_of(url)] == "s3" and "@" in bucket:  # s3://KEY:SECRET@bucket
         raise UsageError(
             f"{OBJECTS_VARIABLE} must hold no credentials; set those of its provider, such as "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
