@@ -178,9 +178,9 @@ def test_the_page_names_the_columns_that_there_are(growing):
 
 
 def example_on(folder: Path) -> str:
-    """The page's example, on 300 pictures in `folder`: more than one process reads."""
+    """The page's example, on 300 pictures in `folder` that take a while to read."""
     for number in range(300):
-        write(folder / f"photos/{number:03}.png", seed=number)
+        write(folder / f"photos/{number:03}.png", seed=number, size=(400, 300))
     example = re.findall(r"```python\n(.*?)```", PAGE, re.S)[0]
     assert example in (ROOT / "README.md").read_text(encoding="utf-8")
     assert "n_clusters=20" in example and "__main__" not in example
