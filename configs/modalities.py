@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -116,6 +116,7 @@ class WriterConfig(EndpointConfig):
     retries: int = Runtime(2, ge=0, le=20)
     give_up_after: int = Runtime(5, ge=1)
     longest: int = Field(48, ge=8, le=200)  # characters of a name; a longer answer is refused
+    min_confidence: float = Field(0.39, ge=0.0, le=1.0)  # below it a name is refused [infer]
 
 
 class GivenConfig(Section):
@@ -149,10 +150,15 @@ class NamingConfig(Section):
 
     terms: int = Field(8, ge=1, le=100)  # nouns kept for each cluster
     captions: int = Field(3, ge=0, le=100)
-    min_confidence: float = Field(0.39, ge=0.0, le=1.0)  # below it a cluster is unnamed [infer]
+    min_confidence: float = Field(0.5, ge=0.0, le=1.0)  # below it a cluster is unnamed [infer]
     min_caption: float = Field(0.25, ge=0.0, le=1.0)  # below it a caption is not shown [infer]
     contrast: float = Field(0.3, ge=0.0, le=1.0)  # of the images' mean that does not count [infer]
     sharpness: float = Field(2.0, gt=0.0, le=20.0)  # of a softmax over standardised fits [infer]
+    # Images one by one must bear a name out at each of these contrasts [infer].
+    contrasts: tuple[Annotated[float, Field(ge=0.0, le=1.0)], ...] = Field((0.0, 0.5), min_length=1)
+    image_sharpness: float = Field(3.0, gt=0.0, le=20.0)  # of their softmax [infer]
+    neighbours: int = Field(2, ge=0, le=100)  # alike clusters whose evidence counts [infer]
+    neighbour_weight: float = Field(0.5, ge=0.0, le=1.0)  # all of them together, at most [infer]
     sample: int = Field(4096, ge=1)  # images that are compared with all texts one by one
     representatives: int = Field(12, ge=1, le=1000)  # nearest-to-centre images kept
     writer: str = "none"  # none, or openai:MODEL: a server's model that writes names

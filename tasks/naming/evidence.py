@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 _BLOCK = 256  # rows compared with all texts at a time
+_TRACE = float(np.log(1e-4))  # [infer] evidence below this part of the best noun's is none
 
 
 class Fits:
@@ -33,13 +34,18 @@ class Fits:
     def __init__(self, texts: FloatArray, mean: FloatArray, config: NamingConfig) -> None:
         self._middle, self._mean = mean_of(texts), mean
         self.texts, self.config = centre(texts, self._middle), config
-        self._away = config.contrast * (self.texts @ mean)
+        self.usual: FloatArray = self.texts @ mean  # (M,), how the mean image fits
+
+    def plain(self, vectors: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
+        """Rows of `vectors` (n, d), block by block, with fits (rows, M) at contrast 0."""
+        for start in range(0, len(vectors), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            yield part, vectors[part] @ self.texts.T
 
     def blocks(self, vectors: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
         """Rows of `vectors` (n, d), block by block, with their fits (rows, M)."""
-        for start in range(0, len(vectors), _BLOCK):
-            part = slice(start, start + _BLOCK)
-            yield part, vectors[part] @ self.texts.T - self._away
+        for part, fits in self.plain(vectors):
+            yield part, fits - self.config.contrast * self.usual
 
     def of(self, vectors: FloatArray, texts: FloatArray) -> FloatArray:
         """Fits (n, W) of `vectors` (n, d) and `texts` (W, d) that need not be of the corpus."""
@@ -51,7 +57,7 @@ class Fits:
 class Evidence:
     """Fits of nouns as evidence for concepts: softmax(sharpness z), z their fits standardised.
 
-    A concept fits as well as its best noun; `shares` adds up the evidence for all kinds of it.
+    A concept fits as well as its best noun; pooled evidence adds up that for all kinds of it.
     """
 
     def __init__(self, fits: Fits, concepts: Concepts) -> None:
@@ -62,29 +68,40 @@ class Evidence:
 
     def shares(self, vectors: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
         """Shares (rows, K), in [0, 1], of the evidence that is for each concept or a kind of it."""
-        for part, fits in self._blocks(vectors):
-            spread = np.maximum(fits.std(axis=1, keepdims=True), np.finfo(np.float32).tiny)
-            best = fits.max(axis=1, keepdims=True)
-            powers = np.exp(self.fits.config.sharpness * (fits - best) / spread)
+        for part, fits in self.fits.blocks(vectors):
+            powers = np.exp(self._logits(fits, self.fits.config.sharpness))
             powers /= powers.sum(axis=1, keepdims=True)
             yield part, self.concepts.pool(powers)
 
-    def votes(
+    def borne(
         self, vectors: FloatArray, labels: NDArray[np.int64], n_clusters: int
-    ) -> "csr_matrix":
-        """Shares (C, K) of a cluster's images whose best noun is each concept or a kind of it."""
+    ) -> "list[csr_matrix]":
+        """Mean shares (C, K) of the evidence that images one by one give each concept alone.
+
+        One matrix for each contrast of `contrasts`; traces of evidence count as none.
+        """
         from scipy.sparse import csr_matrix
 
-        best = np.empty(len(vectors), dtype=np.int64)
-        for part, fits in self._blocks(vectors):
-            best[part] = fits.argmax(axis=1)
-        ones = 1.0 / np.maximum(np.bincount(labels, minlength=n_clusters), 1)[labels]
-        shape = (n_clusters, len(self.concepts.names))
-        return csr_matrix((ones, (labels, best)), shape=shape) @ self.concepts.above
+        config = self.fits.config
+        shape = n_clusters, len(self.concepts.names)
+        found = [csr_matrix(shape, dtype=np.float32) for _ in config.contrasts]
+        each = 1.0 / np.maximum(np.bincount(labels, minlength=n_clusters), 1)
+        for part, fits in self.fits.plain(vectors):
+            for place, contrast in enumerate(config.contrasts):
+                logits = self._logits(fits - contrast * self.fits.usual, config.image_sharpness)
+                rows, columns = np.nonzero(logits > _TRACE)
+                powers = np.exp(logits[rows, columns])
+                powers *= (each[labels[part]] / np.bincount(rows, powers))[rows]
+                found[place] += csr_matrix((powers, (labels[part][rows], columns)), shape)
+        return found
 
-    def _blocks(self, vectors: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
-        for part, fits in self.fits.blocks(vectors):
-            yield part, np.maximum.reduceat(fits[:, self._order], self._starts, axis=1)
+    def _logits(self, fits: FloatArray, sharpness: float) -> FloatArray:
+        """Sharpness z (rows, K), of which the best of each row is 0."""
+        own: FloatArray = np.maximum.reduceat(fits[:, self._order], self._starts, axis=1)
+        spread = np.maximum(own.std(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        own -= own.max(axis=1, keepdims=True)
+        own *= sharpness / spread
+        return own
 
 
 def middles(rows: Rows | FloatArray, labels: NDArray[np.int64], n_clusters: int) -> FloatArray:

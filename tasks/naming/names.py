@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sortal.storage.rows import FloatArray
 from sortal.tasks.clustering.assignments import NO_KIND
 from sortal.tasks.naming.evidence import Evidence
+from sortal.tasks.naming.margins import Margins
 from sortal.tasks.naming.synonyms import Concepts, singular
 from sortal.tasks.naming.words import told_apart
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 _CANDIDATES = 40  # nouns of each cluster that are looked at closely
-_GENERAL = (
-    0.01  # [infer] share of all concepts below a noun that stands in for a better, unsure one
-)
+_GENERAL = 0.01  # [infer] share of all concepts below a noun, up to which it is special
+_MORE = 0.5  # [infer] images more that bear nothing out
+_BLOCK = 256  # clusters at a time
 _KIND = 2.0  # [infer] a kind of the noun tells two of its clusters apart this much better
 
 
@@ -57,55 +58,64 @@ def ranked(
     evidence: Evidence,
     centres: FloatArray,
     sizes: NDArray[np.int64],
-    votes: "csr_matrix",
+    alike: "csr_matrix",
+    margins: Margins,
 ) -> list[list[Term]]:
     """The best nouns of each cluster, best first, from mean vectors `centres` (C, d).
 
-    `votes` (C, K) are shares of images by concept; a term is as sure as the lower of both shares,
-    with one image more that bears nothing out: few images say little. An empty cluster has none.
+    Evidence is mixed as `alike` (C, C) says. A term is as sure as its margin, with half an image
+    more that bears nothing out: few images say little. An empty cluster has none.
     """
     overall = np.zeros(len(evidence.concepts.names))
+    counted = alike.T @ sizes
     for part, shares in evidence.shares(centres):
-        overall += sizes[part] @ shares
+        overall += counted[part] @ shares
     overall /= max(sizes.sum(), 1)
     found: list[list[Term]] = []
-    for part, shares in evidence.shares(centres):
+    for start in range(0, len(centres), _BLOCK):
+        mixed = alike[start : start + _BLOCK]
+        near = np.unique(mixed.indices)
+        each = np.concatenate([own for _, own in evidence.shares(centres[near])])
+        shares = mixed[:, near] @ each
         scores = scores_of(shares, overall, evidence.concepts)
-        borne = votes[part].toarray()
-        for row, size in enumerate(sizes[part]):
-            sure = np.minimum(shares[row], borne[row]) * (size / (size + 1))
-            own = _terms(evidence.concepts, shares[row], scores[row], sure)
-            found.append(own if size else [])
+        for row in range(len(shares)):
+            size = sizes[start + row]
+            own = _best(scores[row]) if size else np.empty(0, dtype=np.int64)
+            sure = margins.of(start + row, own) * (size / (size + _MORE))
+            found.append(_terms(evidence.concepts, own, shares[row], scores[row], sure))
     return found
+
+
+def _best(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    order = np.argsort(-scores, kind="stable")[:_CANDIDATES]
+    return order[scores[order] > 0]
 
 
 def _terms(
     concepts: Concepts,
+    nouns: NDArray[np.int64],
     shares: NDArray[np.floating],
     scores: NDArray[np.float64],
     sure: NDArray[np.floating],
 ) -> list[Term]:
-    order = np.argsort(-scores, kind="stable")[:_CANDIDATES]
     return [
         Term(
-            concept=int(place),
-            word=concepts.names[place],
-            share=float(shares[place]),
-            score=float(scores[place]),
-            confidence=float(sure[place]),
+            concept=noun,
+            word=concepts.names[noun],
+            share=float(shares[noun]),
+            score=float(scores[noun]),
+            confidence=float(confidence),
         )
-        for place in order
-        if scores[place] > 0
+        for noun, confidence in zip(nouns.tolist(), sure, strict=True)
     ]
 
 
 def noun_of(terms: Sequence[Term], concepts: Concepts, least: float) -> Term | None:
-    """The best noun, where it is sure enough; else the best sure one that still says something."""
+    """The best special noun that is sure enough; else the best noun of all, where it is."""
     general = concepts.shares
-    for place, term in enumerate(terms):
-        if term.confidence >= least and (place == 0 or general[term.concept] <= _GENERAL):
-            return term
-    return None
+    sure = [term for term in terms if term.confidence >= least]
+    special = next((term for term in sure if general[term.concept] <= _GENERAL), None)
+    return special or next((term for term in sure if term is terms[0]), None)
 
 
 def names_of(

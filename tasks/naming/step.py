@@ -1,8 +1,8 @@
 """Naming: what each cluster is called, where its images bear a name out.
 
-Every noun of the corpus competes for every cluster; a name is as sure as the evidence for it and
-as the share of the cluster's images whose own best noun it is. Below `naming.min_confidence` a
-cluster has no name. docs/methods.md has the measure and its figures.
+Every noun of the corpus competes for every cluster; a name is as sure as its images, one by one,
+and those of the most alike clusters put it ahead of every other thing. Below
+`naming.min_confidence` a cluster has no name. docs/methods.md has the measure and its figures.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ from sortal.tasks.corpora.bank import table_of
 from sortal.tasks.corpora.corpus import read_corpus
 from sortal.tasks.naming.captions import Caption, best_captions, speaking_of
 from sortal.tasks.naming.evidence import Evidence, Fits
+from sortal.tasks.naming.margins import Margins, likeness
 from sortal.tasks.naming.names import Term, listed, names_of, noun_of, ranked, representatives
 from sortal.tasks.naming.shown import Shown, shown_of
 from sortal.tasks.naming.synonyms import Concepts, concepts_of, known_of
@@ -63,7 +64,7 @@ class Named(NamedTuple):
     concepts: Concepts
 
 
-@step("names", NameClustersInputs, version=3)
+@step("names", NameClustersInputs, version=4)
 def name_clusters(folder: Path, workspace: Workspace, inputs: NameClustersInputs) -> Written:
     """Write `clusters.parquet` and `terms.parquet`; a cluster without a sure name has none."""
     assignments = pq.read_table(inputs.partition.file(workspace, ASSIGNMENTS))
@@ -112,8 +113,9 @@ def _names(workspace: Workspace, inputs: NameClustersInputs, shown: Shown) -> Na
     known = known_of(table_of(workspace, inputs.corpora["noun"], alone=True))
     concepts = concepts_of(corpus, known)
     evidence = Evidence(Fits(texts, shown.mean, inputs.config), concepts)
-    votes = evidence.votes(shown.vectors, shown.labels, len(shown.sizes))
-    terms = ranked(evidence, shown.centres, shown.sizes, votes)
+    alike = likeness(shown.centres, shown.sizes, shown.mean, inputs.config)
+    margins = Margins(evidence, shown.vectors, shown.labels, alike)
+    terms = ranked(evidence, shown.centres, shown.sizes, alike, margins)
     least = inputs.config.min_confidence
     nouns = [noun_of(own, evidence.concepts, least) for own in terms]
     return Named(names_of(nouns, terms, evidence.concepts), terms, nouns, evidence.concepts)

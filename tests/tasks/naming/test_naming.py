@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.sparse import csr_matrix
 
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.modalities import NamingConfig
@@ -27,6 +26,7 @@ from sortal.tasks.encoders.registry import describe
 from sortal.tasks.fusion.step import fuse
 from sortal.tasks.naming.captions import best_captions, speaking_of
 from sortal.tasks.naming.evidence import Evidence, Fits, middles, sampled
+from sortal.tasks.naming.margins import Margins, likeness
 from sortal.tasks.naming.names import Term, listed, names_of, noun_of, ranked, representatives
 from sortal.tasks.naming.step import name_clusters
 from sortal.tasks.naming.synonyms import concepts_of, singular
@@ -52,9 +52,9 @@ def named(images, labels, config=CONFIG):
     rows, labels = np.array(images, dtype=np.float32), np.array(labels)
     count = labels.max() + 1
     evidence = Evidence(Fits(TEXTS, rows.mean(axis=0), config), CONCEPTS)
-    sizes = np.bincount(labels)
-    votes = evidence.votes(rows, labels, count)
-    terms = ranked(evidence, middles(rows, labels, count), sizes, votes)
+    sizes, centres = np.bincount(labels), middles(rows, labels, count)
+    alike = likeness(centres, sizes, rows.mean(axis=0), config)
+    terms = ranked(evidence, centres, sizes, alike, Margins(evidence, rows, labels, alike))
     nouns = [noun_of(own, CONCEPTS, config.min_confidence) for own in terms]
     return names_of(nouns, terms, CONCEPTS), terms
 
@@ -171,9 +171,11 @@ def test_labels_follow_the_keys_and_failed_images_have_none():
 
 def test_an_empty_cluster_has_no_terms():
     evidence = Evidence(Fits(TEXTS, DOG, CONFIG), CONCEPTS)
-    centres = np.array([DOG, np.zeros(10)], dtype=np.float32)
-    nothing = csr_matrix((2, len(CONCEPTS.names)))
-    assert ranked(evidence, centres, np.array([3, 0]), nothing)[1] == []
+    centres, sizes = np.array([DOG, np.zeros(10)], dtype=np.float32), np.array([3, 0])
+    alike = likeness(centres, sizes, DOG / 2, CONFIG)
+    margins = Margins(evidence, np.array([DOG] * 3), np.zeros(3, dtype=np.int64), alike)
+    found = ranked(evidence, centres, sizes, alike, margins)
+    assert found[0][0].word == "dog" and found[1] == []
 
 
 def test_the_step_without_texts_still_gives_sizes_and_representatives(workspace):
