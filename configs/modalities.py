@@ -116,7 +116,6 @@ class WriterConfig(EndpointConfig):
     retries: int = Runtime(2, ge=0, le=20)
     give_up_after: int = Runtime(5, ge=1)
     longest: int = Field(48, ge=8, le=200)  # characters of a name; a longer answer is refused
-    min_confidence: float = Field(0.39, ge=0.0, le=1.0)  # below it a name is refused [infer]
 
 
 class GivenConfig(Section):
@@ -162,6 +161,7 @@ class NamingConfig(Section):
     sample: int = Field(4096, ge=1)  # images that are compared with all texts one by one
     representatives: int = Field(12, ge=1, le=1000)  # nearest-to-centre images kept
     writer: str = "none"  # none, or openai:MODEL: a server's model that writes names
+    min_written: float = Field(0.39, ge=0.0, le=1.0)  # below it a written name is refused [infer]
     openai: WriterConfig = WriterConfig()  # how it is asked
 
     @field_validator("writer")
@@ -182,7 +182,7 @@ class NamingConfig(Section):
 
     def unread(self) -> set[str]:
         """Without a writer nothing of it counts."""
-        return set() if self.model else {"writer", "openai"}
+        return set() if self.model else {"writer", "openai", "min_written"}
 
     @property
     def unwritten(self) -> "NamingConfig":

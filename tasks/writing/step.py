@@ -230,7 +230,7 @@ def _judge(
         row["confidence"] = confidence
         if row["kept"]:
             standing[row["cluster"]] = row["name"]
-        elif confidence < inputs.config.openai.min_confidence:
+        elif confidence < inputs.config.min_written:
             row["refused"] = Refusal.UNFIT.value
         else:
             candidates[row["cluster"]] = (row["name"], confidence)

@@ -69,7 +69,7 @@ def test_without_lineage_answers_are_kept_as_well(drawings):
     first, server = drawings.run(saying(RIGHT), "lineage.enabled=false")
     assert len(server.asked) == 3
     assert drawings.names(first)["disc"] == ("ping-pong ball", "openai:tiny")
-    least = "naming.openai.min_confidence=0.95"  # more than 14 images can give
+    least = "naming.min_written=0.95"  # more than 14 images can give
     other, server = drawings.run(saying(RIGHT), "lineage.enabled=false", least)
     assert not server.asked
     assert {row[3] for row in drawings.written(other).values()} == {"does_not_fit"}
@@ -132,7 +132,7 @@ def test_an_answer_that_is_no_name_is_a_row_and_the_found_name_stays(drawings, s
 
 def test_of_equal_names_one_stays(drawings):
     result, _ = drawings.run(saying({"square": "Screen", "disc": "screens", "bar": "screen"}),
-                             "naming.openai.min_confidence=0")  # fmt: skip
+                             "naming.min_written=0")  # fmt: skip
     codes = {kind: row[3] for kind, row in drawings.written(result).items()}
     assert codes == {"square": None, "disc": "taken", "bar": "taken"}
     names = [name for name, _ in drawings.names(result).values()]

@@ -37,13 +37,13 @@ def test_a_name_is_sure_of_its_own_images_alone():
 
 def test_a_name_that_fits_another_cluster_as_well_is_not_its_own():
     both = sure(LABELS, [0, 1], [KINDS[0] + KINDS[1]] * 2)
-    assert (both < NamingConfig().openai.min_confidence).all()
+    assert (both < NamingConfig().min_written).all()
 
 
 def test_a_name_that_fits_no_better_than_random_nouns_is_not_one():
     texts = unit(RNG.standard_normal((200, DIM)))
     found = sure(LABELS, np.arange(200) % C, texts)
-    assert np.mean(found >= NamingConfig().openai.min_confidence) < 0.05
+    assert np.mean(found >= NamingConfig().min_written) < 0.05
 
 
 def test_the_only_cluster_there_is_has_no_other_to_be_told_from():
