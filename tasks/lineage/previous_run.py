@@ -26,6 +26,7 @@ from sortal.tasks.publishing.step import redact
 log = logging.getLogger("sortal")
 
 _FREE = ("source", "collection", "lineage", "evaluation")  # may change in a warm start
+_WRITING = ("writer", "openai", "min_written")  # of naming
 
 
 class Pinned(BaseModel):
@@ -70,7 +71,7 @@ def settings_of(config: dict[str, Any]) -> str:
         kept.pop("n_clusters")
     if "naming" in kept:  # who writes names changes no cluster
         naming = kept["naming"].items()
-        kept["naming"] = {name: each for name, each in naming if name not in ("writer", "openai")}
+        kept["naming"] = {name: each for name, each in naming if name not in _WRITING}
     if config.get("choose"):  # what is chosen may be another tomorrow
         kept = {name: _undecided(name, kept[name]) for name in kept.keys() - {"fusion", "head"}}
     return json.dumps(kept, sort_keys=True, ensure_ascii=False)
