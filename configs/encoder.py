@@ -35,6 +35,9 @@ class EncoderSpec(NamedTuple):
         return f"vectors:{folder}"
 
 
+_SURE = 0.65  # [infer] of names by the packaged encoder; docs/methods.md#names
+
+
 class EncoderConfig(Section):
     """Which encoder, and how it is run."""
 
@@ -75,6 +78,15 @@ def from_vectors(values: dict[str, Any]) -> dict[str, Any]:
             f"or give the folder alone as the source"
         )
     return {**values, "source": str(folder), "encoder": {**encoder, "spec": spec}}
+
+
+def with_sureness(values: dict[str, Any]) -> dict[str, Any]:
+    """`values` with the packaged encoder's own least confidence of names, where none is given."""
+    encoder, naming = values.get("encoder", {}), values.get("naming", {})
+    spec = encoder.get("spec", ENCODER) if isinstance(encoder, dict) else encoder.spec
+    if spec != ENCODER or not isinstance(naming, dict) or "min_confidence" in naming:
+        return values
+    return {**values, "naming": {**naming, "min_confidence": _SURE}}
 
 
 def _folder_of(place: Any) -> Path | None:

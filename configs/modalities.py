@@ -149,7 +149,8 @@ class NamingConfig(Section):
 
     terms: int = Field(8, ge=1, le=100)  # nouns kept for each cluster
     captions: int = Field(3, ge=0, le=100)
-    min_confidence: float = Field(0.5, ge=0.0, le=1.0)  # below it a cluster is unnamed [infer]
+    # Below it a cluster is unnamed [infer]; with the packaged encoder it is 0.65.
+    min_confidence: float = Field(0.5, ge=0.0, le=1.0)
     min_caption: float = Field(0.25, ge=0.0, le=1.0)  # below it a caption is not shown [infer]
     contrast: float = Field(0.3, ge=0.0, le=1.0)  # of the images' mean that does not count [infer]
     sharpness: float = Field(2.0, gt=0.0, le=20.0)  # of a softmax over standardised fits [infer]

@@ -26,6 +26,21 @@ def test_settings_lie_over_the_preset_and_the_preset_over_the_defaults():
     assert config.partition.n_init == make_config(BASE).partition.n_init
 
 
+@pytest.mark.parametrize(
+    ("encoder", "settings", "least"),
+    [
+        ("conse", [], 0.65),
+        ("conse", ["naming.min_confidence=0.2", "naming.terms=4"], 0.2),
+        ("open_clip:ViT-B-32/laion2b_s34b_b79k", [], 0.5),
+        ("vectors:somewhere", ["naming.terms=4"], 0.5),
+    ],
+)
+def test_names_of_the_packaged_encoder_must_be_surer(encoder, settings, least):
+    config = make_config({**BASE, "encoder": {"spec": encoder}}, settings)
+    assert config.naming.min_confidence == config.by_method("kmeans").naming.min_confidence == least
+    assert make_config(BASE).naming.min_confidence == 0.65
+
+
 def test_a_config_read_back_from_its_own_dump_is_the_same():
     config = make_config({**BASE, "method": "cae-literal"})
     assert make_config(config.model_dump(mode="json")) == config
