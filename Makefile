@@ -26,10 +26,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)
 	$(BIN)/sortal demo --workspace demo/workspace
 
-# Three processes of one thread each on two cores, since tests wait for servers, and the files that
+# Four processes of one thread each on two cores, since tests wait for servers, and the files that
 # take longest (tests/flows) first.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -35,7 +35,8 @@ def begun(tmp_path_factory):
 @pytest.fixture
 def drawings(begun, tmp_path, monkeypatch):
     found = Drawings(tmp_path, monkeypatch)
-    shutil.copytree(begun / "w" / "vectors", found.workspace.root / "vectors")
+    for kept in ("vectors", "artifacts"):
+        shutil.copytree(begun / "w" / kept, found.workspace.root / kept)
     return found
 
 
