@@ -27,9 +27,9 @@ demo: $(INSTALLED)
 	$(BIN)/sortal demo --workspace demo/workspace
 
 # Four processes of one thread each on two cores, since tests wait for servers, and the files that
-# take longest (tests/flows) first.
+# take longest (tests/flows) first. Compiled modules are kept: a thousand processes import ours.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
