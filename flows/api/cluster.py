@@ -1,6 +1,6 @@
 """`sortal.cluster`: a run from Python, with progress shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from sortal.configs.schema import RunConfig
 from sortal.flows.api.arguments import path_of, workspace_of
 from sortal.flows.api.errors import short_errors
 from sortal.flows.api.run import Run, open_run
+from sortal.flows.process.ahead import import_ahead, quick_imports
 from sortal.flows.process.home import settle_home
 from sortal.storage.lake.lease import check_reachable
 from sortal.storage.workspace import Workspace
@@ -79,24 +80,30 @@ def cluster(
 
 
 def _run(config: RunConfig) -> Run:
+    with quick_imports():
+        wait_for_server = _begin(config)
+        from sortal.flows.recluster import recluster
+
+    wait_for_server()
+    result = recluster(config)
+    return open_run(Path(result.workspace), result.run_id)
+
+
+def _begin(config: RunConfig) -> Callable[[], None]:
     from sortal.flows.terminal.logs import log_for_python, quiet_prefect
 
     settle_home(config.workspace)
     check_reachable(Workspace(config.workspace))
     check_within_reach(config.encoder.spec)
-    from sortal.flows.process.ahead import import_ahead
     from sortal.flows.process.server import begin_server, begin_server_if_plain, reach_server
 
     begin_server_if_plain()
     quiet_prefect()
     reach_server()
-    from sortal.flows.recluster import recluster
     from sortal.flows.run.check import check
 
     log_for_python()  # after Prefect's import, which sets levels, and before other handlers come
     check(config)
     wait_for_server = begin_server()
     import_ahead(Workspace(config.workspace))
-    wait_for_server()
-    result = recluster(config)
-    return open_run(Path(result.workspace), result.run_id)
+    return wait_for_server

@@ -43,11 +43,9 @@ class TemporaryServer:
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/api"
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - read when the server fails
-        command = [sys.executable, "-P", "-m", "sortal.flows.service.child", str(this_process())]
-        command += ["uvicorn", "--factory", "prefect.server.api.server:create_app"]
-        command += ["--lifespan", "on", "--log-level", "error"]
+        child = [sys.executable, "-P", "-m", "sortal.flows.service.child", str(this_process())]
         self._process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)], env=self._environment,
+            [*child, "sortal.flows.process.prefect_server", str(port)], env=self._environment,
             stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said, start_new_session=True,
         )  # fmt: skip
 

@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sortal.configs.schema import RunConfig
+from sortal.flows.process.ahead import import_ahead, quick_imports
 from sortal.flows.process.home import settle_home
 from sortal.flows.terminal.logs import log_to_terminal, quiet_prefect
 from sortal.storage.lake.lease import check_reachable
@@ -33,22 +35,9 @@ BETTER_ENCODERS = (
 
 def run_cluster(config: RunConfig, *, as_json: bool = False) -> "RunResult":
     """Run the flow for a person at a terminal; the last line on stdout is the run id."""
-    check_reachable(Workspace(config.workspace))
-    with Workspace(config.workspace).made():
-        settle_home(config.workspace)
-        check_within_reach(config.encoder.spec)
-        from sortal.flows.process.ahead import import_ahead
-        from sortal.flows.process.server import begin_server, begin_server_if_plain, reach_server
-
-        begin_server_if_plain()
-        quiet_prefect()
-        reach_server()
-        from sortal.flows.run.check import check
-
-        check(config)
-    wait_for_server = begin_server()
-    import_ahead(Workspace(config.workspace))
-    from sortal.flows.recluster import recluster
+    with quick_imports():
+        wait_for_server = _begin(config)
+        from sortal.flows.recluster import recluster
 
     log_to_terminal(logging.WARNING if as_json else logging.INFO)
     if config.encoder.spec == "conse" and not as_json:
@@ -61,6 +50,25 @@ def run_cluster(config: RunConfig, *, as_json: bool = False) -> "RunResult":
         show_result(result)
         print(result.run_id)
     return result
+
+
+def _begin(config: RunConfig) -> Callable[[], None]:
+    """Check what can be, start a server and import the flow; returns what waits for the server."""
+    check_reachable(Workspace(config.workspace))
+    with Workspace(config.workspace).made():
+        settle_home(config.workspace)
+        check_within_reach(config.encoder.spec)
+        from sortal.flows.process.server import begin_server, begin_server_if_plain, reach_server
+
+        begin_server_if_plain()
+        quiet_prefect()
+        reach_server()
+        from sortal.flows.run.check import check
+
+        check(config)
+    wait_for_server = begin_server()
+    import_ahead(Workspace(config.workspace))
+    return wait_for_server
 
 
 def show_plan(config: RunConfig, *, as_json: bool = False) -> None:

@@ -117,7 +117,7 @@ def test_ctrl_c_while_images_are_decoded_beside_the_temporary_server(
     terminal = Terminal([*SORTAL, "cluster", str(pictures), *words], tmp_path)
     terminal.until(lambda: "embedding images" in terminal.text)
     left = " ".join(terminal.left())
-    assert "pictures/helper.py" in left and "uvicorn" in left
+    assert "pictures/helper.py" in left and "prefect_server" in left
     terminal.press_ctrl_c()
     terminal.press_ctrl_c()
     stopped(terminal, 130)

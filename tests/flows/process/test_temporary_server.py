@@ -36,7 +36,7 @@ def test_one_serves_a_process_and_another_comes_when_it_has_died(tmp_path: Path,
 
     (pid,) = [
         pid for pid in descendants(os.getpid())
-        if b"uvicorn" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"prefect_server" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]  # fmt: skip
     os.kill(pid, 9)
     os.waitpid(pid, 0)
