@@ -5,7 +5,7 @@ import sys
 from sortal.flows.process.ahead import quick_imports
 
 if __name__ == "__main__":
-    with quick_imports():
+    with quick_imports(forever=True):
         import uvicorn
         from prefect.server.api.server import create_app
 

@@ -5,15 +5,16 @@ import ssl
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from sortal.configs import PREFECT_DEFAULTS
 from sortal.configs.errors import RunError
 from sortal.flows.process.first_database import AS_IT_IS, is_up_to_date, make_first_database
 from sortal.flows.process.temporary_server import TemporaryServer, use
 from sortal.storage.deadline import within
+
+if TYPE_CHECKING:  # asks a server that is given; without it the temporary one starts sooner
+    import httpx
 
 _SECONDS = 3.0  # for an answer, the name's resolution included
 _PATIENCE = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"  # longer than Prefect's: flows/
@@ -122,6 +123,8 @@ def _settings() -> Any:
 
 def _judge(url: str, ask: Callable[[], str | None]) -> None:
     """Raise RunError where `ask()` gives what is wrong with the server, or fails."""
+    import httpx
+
     try:
         trouble = within(_SECONDS, ask)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
@@ -132,11 +135,15 @@ def _judge(url: str, ask: Callable[[], str | None]) -> None:
 
 
 def _answers(url: str) -> None:
+    import httpx
+
     httpx.get(url, timeout=_SECONDS, verify=False)
 
 
 def _ask(url: str, settings: Any) -> str | None:
     """What is wrong with a server that is asked for its version, as Prefect's client does first."""
+    import httpx
+
     key, pair = settings.key, settings.auth_string
     headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
     auth = tuple(pair.get_secret_value().split(":", 1)) if pair and not key else None
@@ -146,7 +153,7 @@ def _ask(url: str, settings: Any) -> str | None:
         return _trouble(client.get(f"{url.rstrip('/')}/admin/version"))
 
 
-def _trouble(answer: httpx.Response) -> str | None:
+def _trouble(answer: "httpx.Response") -> str | None:
     """What is wrong with an answer, if anything; Prefect's cloud has no version to tell."""
     if answer.status_code in (401, 403):
         return (

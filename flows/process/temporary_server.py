@@ -110,11 +110,15 @@ class TemporaryServer:
 
 
 def use(server: TemporaryServer) -> None:
-    """Have this process's flows talk to `server`."""
+    """Have this process's flows talk to `server`.
+
+    They tell it of no heartbeats, whose end a flow awaits for up to a second: it ends with them.
+    """
     import prefect.context
-    from prefect.settings import PREFECT_API_URL
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY
 
     nobody_looks_at(server.url)
     found: Any = prefect.context.GLOBAL_SETTINGS_CONTEXT
-    settings = found.settings.copy_with_update(updates={PREFECT_API_URL: server.url})
+    updates = {PREFECT_API_URL: server.url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    settings = found.settings.copy_with_update(updates=updates)
     prefect.context.GLOBAL_SETTINGS_CONTEXT = found.model_copy(update={"settings": settings})

@@ -17,7 +17,6 @@ from sortal.configs.schema import RunConfig
 from sortal.flows.process.ahead import import_ahead, quick_imports
 from sortal.flows.process.home import settle_home
 from sortal.flows.terminal.logs import log_to_terminal, quiet_prefect
-from sortal.storage.lake.lease import check_reachable
 from sortal.storage.workspace import Workspace
 from sortal.tasks.encoders.hub import check_within_reach
 from sortal.tasks.shown import shown
@@ -35,7 +34,7 @@ BETTER_ENCODERS = (
 
 def run_cluster(config: RunConfig, *, as_json: bool = False) -> "RunResult":
     """Run the flow for a person at a terminal; the last line on stdout is the run id."""
-    with quick_imports():
+    with quick_imports(forever=True):
         wait_for_server = _begin(config)
         from sortal.flows.recluster import recluster
 
@@ -54,13 +53,15 @@ def run_cluster(config: RunConfig, *, as_json: bool = False) -> "RunResult":
 
 def _begin(config: RunConfig) -> Callable[[], None]:
     """Check what can be, start a server and import the flow; returns what waits for the server."""
-    check_reachable(Workspace(config.workspace))
+    from sortal.flows.process.server import begin_server, begin_server_if_plain, reach_server
+
     with Workspace(config.workspace).made():
         settle_home(config.workspace)
-        check_within_reach(config.encoder.spec)
-        from sortal.flows.process.server import begin_server, begin_server_if_plain, reach_server
-
         begin_server_if_plain()
+        from sortal.storage.lake.lease import check_reachable
+
+        check_reachable(Workspace(config.workspace))
+        check_within_reach(config.encoder.spec)
         quiet_prefect()
         reach_server()
         from sortal.flows.run.check import check
@@ -73,6 +74,8 @@ def _begin(config: RunConfig) -> Callable[[], None]:
 
 def show_plan(config: RunConfig, *, as_json: bool = False) -> None:
     """What a run would read, embed and reuse, and about how long it takes. Makes nothing."""
+    from sortal.storage.lake.lease import check_reachable
+
     check_reachable(Workspace(config.workspace))
     quiet_prefect()
     with tempfile.TemporaryDirectory(prefix="sortal-home-") as home:
@@ -139,6 +142,7 @@ def _to_embed(n: int) -> str:
 def show_config(config: RunConfig, *, as_json: bool = False) -> None:
     """Every setting that a run would have, as YAML or as one JSON object."""
     from sortal.flows.run.collection import of_its_collection
+    from sortal.storage.lake.lease import check_reachable
 
     check_reachable(Workspace(config.workspace))
     config = of_its_collection(config)

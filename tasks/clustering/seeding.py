@@ -157,52 +157,59 @@ def swap_centres(seeds: Seeds, centres: FloatArray, rng: np.random.Generator) ->
     Each attempt draws 8 rows like k-means++ and puts the best in the place of the centre
     that is missed least, where that lowers the inertia.
     """
-    data, centres = seeds.rows, centres.copy()
-    squared, ids = faiss.knn(data, centres, 2)
+    centres = centres.copy()
+    near = _TwoNearest(seeds.rows, centres)
     for _ in range(len(centres) // 2 + 10):
-        draws = _draw(squared[:, 0], _SWAP_TRIALS, rng)
+        draws = _draw(near.first, _SWAP_TRIALS, rng)
         proposed = seeds.squared(draws)
-        costs, missed = _swap_costs(squared, ids, proposed, len(centres))
+        costs, missed = near.costs(proposed)
         best = int(costs.argmin())
-        if costs[best] < squared[:, 0].sum(dtype=np.float64) * (1 - 1e-6):
+        if costs[best] < near.first.sum(dtype=np.float64) * (1 - 1e-6):
             replaced = int(missed[best])
-            centres[replaced] = data[draws[best]]
-            _swap(data, centres, replaced, proposed[best], squared, ids)
+            centres[replaced] = seeds.rows[draws[best]]
+            near.swap(replaced, proposed[best])
     return centres
 
 
-def _swap_costs(
-    squared: FloatArray, ids: NDArray[np.int64], proposed: FloatArray, n_clusters: int
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Of new centres at distances `proposed` (m, n): inertia (m,), and whose place each takes (m,).
+class _TwoNearest:
+    """Of `rows` (n, d), the two nearest of `centres` (n_clusters, d), which the caller changes.
 
-    That is the centre which is missed least.
+    `first` and `second` (n,) are squared distances, `ids` (2, n) which centres they are to.
     """
-    first, second = np.ascontiguousarray(squared.T)
-    kept = np.minimum(first, proposed)
-    lost = np.minimum(second, proposed) - kept
-    missed = np.stack([np.bincount(ids[:, 0], each, n_clusters) for each in lost])
-    costs = kept.sum(axis=1, dtype=np.float64) + missed.min(axis=1)
-    return costs, missed.argmin(axis=1)
 
+    def __init__(self, rows: FloatArray, centres: FloatArray) -> None:
+        self._rows, self._centres = rows, centres
+        squared, ids = faiss.knn(rows, centres, 2)
+        self.first, self.second = np.ascontiguousarray(squared.T)
+        self.ids = np.ascontiguousarray(ids.T)
 
-def _swap(
-    data: FloatArray,
-    centres: FloatArray,
-    replaced: int,
-    distance: FloatArray,
-    squared: FloatArray,
-    ids: NDArray[np.int64],
-) -> None:
-    """Update the two nearest centres of every row after centre `replaced` has moved."""
-    stale = np.flatnonzero((ids == replaced).any(axis=1))
-    first = distance < squared[:, 0]
-    second = ~first & (distance < squared[:, 1])
-    squared[first, 1], ids[first, 1] = squared[first, 0], ids[first, 0]
-    squared[first, 0], ids[first, 0] = distance[first], replaced
-    squared[second, 1], ids[second, 1] = distance[second], replaced
-    if len(stale):
-        squared[stale], ids[stale] = faiss.knn(data[stale], centres, 2)
+    def costs(self, proposed: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Of new centres at distances `proposed` (m, n): inertia (m,), whose place each takes (m,).
+
+        That is the centre which is missed least.
+        """
+        n_new, n_clusters = len(proposed), len(self._centres)
+        kept = np.minimum(self.first, proposed)
+        lost = np.minimum(self.second, proposed)
+        lost -= kept
+        cells = (self.ids[0] + n_clusters * np.arange(n_new)[:, None]).ravel()
+        missed = np.bincount(cells, lost.ravel(), n_new * n_clusters).reshape(n_new, n_clusters)
+        costs = kept.sum(axis=1, dtype=np.float64) + missed.min(axis=1)
+        return costs, missed.argmin(axis=1)
+
+    def swap(self, replaced: int, distance: FloatArray) -> None:
+        """Follow centre `replaced`, which has moved to where rows are at `distance` (n,)."""
+        stale = np.flatnonzero((self.ids[0] == replaced) | (self.ids[1] == replaced))
+        nearer = distance < self.first
+        second = np.flatnonzero(~nearer & (distance < self.second))
+        first = np.flatnonzero(nearer)
+        self.second[first], self.ids[1, first] = self.first[first], self.ids[0, first]
+        self.first[first], self.ids[0, first] = distance[first], replaced
+        self.second[second], self.ids[1, second] = distance[second], replaced
+        if len(stale):
+            squared, ids = faiss.knn(self._rows[stale], self._centres, 2)
+            self.first[stale], self.second[stale] = squared.T
+            self.ids[:, stale] = ids.T
 
 
 def _draw(weight: FloatArray, trials: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -29,6 +29,7 @@ def test_one_serves_a_process_and_another_comes_when_it_has_died(tmp_path: Path,
     begin_server()()
     first = str(get_current_settings().api.url)
     assert httpx.get(f"{first}/health").status_code == 200
+    assert get_current_settings().flows.heartbeat_frequency is None
     assert not has_pages()
     reach_server()
     begin_server()()
