@@ -18,6 +18,7 @@ from sortal.flows.run.news import tell_of_news
 from sortal.flows.run.result import RunResult, announce
 from sortal.flows.run.spaces import semantic_spaces
 from sortal.storage.artifacts import Artifact
+from sortal.storage.lake.attach import attached_once
 from sortal.tasks.executor.opening import executed
 from sortal.tasks.publishing.step import Clock, commit
 from sortal.tasks.report.step import write_report
@@ -30,7 +31,11 @@ def recluster(config: RunConfig) -> RunResult:
     Raises UsageError for a setting or source that cannot work, RunError when a run cannot go on.
     """
     started_at = datetime.now(UTC)
-    with alone(config) as (settled, workspace, lease), executed(settled, workspace):
+    with (
+        attached_once(),
+        alone(config) as (settled, workspace, lease),
+        executed(settled, workspace),
+    ):
         run = Run.begin(settled, Steps(workspace))
         run, published = cluster_images(run, Clock(started_at=started_at, lease=lease))
         if settled.looks.make:

@@ -37,17 +37,19 @@ def run_cluster(config: RunConfig, *, as_json: bool = False) -> "RunResult":
     with quick_imports(forever=True):
         wait_for_server = _begin(config)
         from sortal.flows.recluster import recluster
+        from sortal.storage.lake.attach import attached_once
 
     log_to_terminal(logging.WARNING if as_json else logging.INFO)
     if config.encoder.spec == "conse" and not as_json:
         print(BETTER_ENCODERS, file=sys.stderr)
     wait_for_server()
-    result = recluster(config)
-    if as_json:
-        print(json.dumps(result.model_dump()))
-    else:
-        show_result(result)
-        print(result.run_id)
+    with attached_once():
+        result = recluster(config)
+        if as_json:
+            print(json.dumps(result.model_dump()))
+        else:
+            show_result(result)
+            print(result.run_id)
     return result
 
 

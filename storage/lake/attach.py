@@ -4,6 +4,9 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import duckdb
@@ -31,6 +34,59 @@ _LOST = {  # after which a silent network counts as a lost one; PostgreSQL's own
     "tcp_user_timeout": 25_000,  # ms
 }
 _LOCKS = "-c lock_timeout=1000"  # ms; a lease that is locked for longer is asked for again
+_Attached = dict[tuple[Path, bool], duckdb.DuckDBPyConnection]
+_shared: ContextVar[_Attached | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def attached_once() -> Iterator[None]:
+    """Within the body, a lake that is offered to `share` is attached once for all who open it.
+
+    A run opens its lake nine times, for 50 ms each, most of which DuckLake reads its schema.
+    """
+    if _shared.get() is not None:
+        yield
+        return
+    token = _shared.set({})
+    try:
+        yield
+    finally:
+        unshare()
+        _shared.reset(token)
+
+
+def shared_connection(catalogue: Catalogue, read_only: bool) -> duckdb.DuckDBPyConnection | None:
+    """Another connection to a lake that is attached already, or None."""
+    held = (_shared.get() or {}).get((catalogue.file, read_only))
+    return _another(held) if held is not None and catalogue.file.exists() else None
+
+
+def share(
+    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, read_only: bool
+) -> duckdb.DuckDBPyConnection:
+    """Offer a connection's lake to those who open it next, within `attached_once`.
+
+    Returns the connection to go on with: the one that is offered must stay open. Only a lake in a
+    workspace's own file is offered: a server ends connections that are idle for long.
+    """
+    held = _shared.get()
+    if held is None or catalogue.url is not None:
+        return connection
+    held[catalogue.file, read_only] = connection
+    return _another(connection)
+
+
+def _another(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    cursor = connection.cursor()
+    cursor.execute(f"USE {LAKE}")
+    return cursor
+
+
+def unshare() -> None:
+    """Offer no lake any more: what DuckDB keeps of one in memory goes with its last connection."""
+    held = _shared.get()
+    if held:
+        held.clear()
 
 
 def attach(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, read_only: bool) -> None:

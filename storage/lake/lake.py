@@ -12,9 +12,9 @@ import duckdb
 
 from sortal.configs.errors import RunError
 from sortal.storage.faults import point
-from sortal.storage.lake.attach import attach, data_folder
+from sortal.storage.lake.attach import attach, data_folder, share, shared_connection, unshare
 from sortal.storage.lake.catalogue import Catalogue
-from sortal.storage.lake.extensions import connect, stored, widen
+from sortal.storage.lake.extensions import SMALL, connect, stored, widen
 from sortal.storage.lake.owner import lake_id
 from sortal.storage.lake.retry import is_away, one_line, retry
 from sortal.storage.lake.run_row import RunRow
@@ -81,22 +81,28 @@ class Lake:
 
     def _connect(self, read_only: bool) -> tuple[duckdb.DuckDBPyConnection, bool]:
         """A connection, and whether the lake's tables and views are this version's."""
-        connection = connect()
+        held = shared_connection(self._catalogue, read_only)
+        connection = held or connect()
         try:
-            # Its own folder: DuckDB leaves the one it spills into open to every query, and two
-            # processes that spill into the same files ruin each other's.
-            connection.execute(
-                "SET temp_directory = ?", [str(self._catalogue.spill(self._read_only))]
-            )
-            connection.execute("SET preserve_insertion_order = false")
-            attach(connection, self._catalogue, read_only)
+            if held is None:
+                self._attach(connection, read_only)
             self._folder = data_folder(connection)
             current = prepare(connection, read_only)
-            widen(connection, stored(connection))
+            size = stored(connection)
+            widen(connection, size)
+            if held is None and current and size <= SMALL:
+                connection = share(connection, self._catalogue, read_only)
         except BaseException:
             connection.close()
             raise
         return connection, current
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, read_only: bool) -> None:
+        # Its own folder: DuckDB leaves the one it spills into open to every query, and two
+        # processes that spill into the same files ruin each other's.
+        connection.execute("SET temp_directory = ?", [str(self._catalogue.spill(self._read_only))])
+        connection.execute("SET preserve_insertion_order = false")
+        attach(connection, self._catalogue, read_only)
 
     def _reopen(self) -> None:
         """Connect anew, after the connection was lost."""
@@ -199,7 +205,10 @@ class Lake:
         unknown = set(tables) - {*SCAN_TABLES, *RUN_TABLES}
         if unknown:
             raise ValueError(f"unknown lake tables: {', '.join(sorted(unknown))}")
-        widen(self._connection, run["n_images"] * _BYTES)
+        size = run["n_images"] * _BYTES
+        widen(self._connection, size)
+        if size > SMALL:
+            unshare()
         if mirror := Mirror.of(self._workspace):
             mirror.join(self.id)
         known = self.transact(
