@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from sortal.tasks.embedding.failures import KnownFailures
 from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.on_cpu import Encoded, encode_on_cpu
 from sortal.tasks.embedding.readable import ImageFiles
+from sortal.tasks.embedding.to_device import on_device
 from sortal.tasks.encoders.base import Encoder
 from sortal.tasks.errors import Failure
 from sortal.tasks.executor.base import Decoders, How, hearing, report, tell
@@ -99,9 +101,10 @@ class EmbedPieces:
             if threads
             else read_batches(dataset, dataset.bounds[-1][1], processes)
         )
-        for keys, pixels, failures in read:
-            vectors = None if pixels is None else encode(torch.from_numpy(pixels))
-            yield [Encoded(keys, vectors, failures)]
+        with closing(on_device(read, encoder.device)) as moved:
+            for keys, pixels, failures in moved:
+                vectors = None if pixels is None else encode(pixels)
+                yield [Encoded(keys, vectors, failures)]
 
 
 def embed_rows(
