@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field, field_validator
 
 from sortal.configs.errors import UsageError
-from sortal.configs.section import SHARPEST, Renamed, Runtime, Section
+from sortal.configs.section import SHARPEST, Renamed, Runtime, Section, usual
 
 IMAGES_PER_CLUSTER = 4  # in a batch that is made smaller to fit a collection [infer]
 
@@ -223,6 +223,9 @@ class HeadConfig(Section):
     # fixed: the last epoch counts. paper: the epoch that agrees best with the labels, as SIC's
     # and SAC's scripts do; for reproduction only, and the lake says so.
     selection: Literal["fixed", "paper"] = "fixed"
+    # What a head sees as the image: the image's own vector, or what fusion makes of it, which is
+    # what a criterion (`by`) is about (docs/methods.md#criteria).
+    image: Literal["own", "fused"] = "own"
     trainer: TrainerConfig = TrainerConfig()
     tac: TacConfig = TacConfig()
     sic: SicConfig = SicConfig()
@@ -245,7 +248,15 @@ class HeadConfig(Section):
         sections = {name for name in fields if isinstance(getattr(self, name), Section)}
         if self.method == "none":
             return set(fields) - {"method"}
-        return sections - {"trainer", self.method}
+        return (sections - {"trainer", self.method}) | usual(self, "image")
+
+    def check_seen(self, mode: str, evened: int) -> None:
+        """Raise `UsageError` where fused vectors are not as long as texts, and a head sees both."""
+        if self.method != "none" and self.image == "fused" and (mode != "sum" or evened):
+            raise UsageError(
+                "head.image=fused must go with fusion.mode=sum and fusion.evened=0, got "
+                f"{mode} and {evened}; leave these out, or set head.image=own"
+            )
 
     def check(self, n_images: int, n_clusters: int) -> None:
         """Raise `UsageError` where training would surely collapse."""

@@ -70,13 +70,27 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def criterion_settings(criterion: str) -> dict[str, Any]:
-    """What a criterion sets: its nouns are fused, and outweigh the image; nothing is chosen."""
+    """What a criterion sets: its nouns are fused, and outweigh the image; nothing is chosen.
+
+    A head sees what is fused in the place of whole images. All is centred: the terms of a criterion
+    are alike, and an image's mixture of them would else be the same for all.
+    """
     listed = {"names": criterion} if criterion in CRITERIA else {}
     return {
-        "nouns": {"fuse": True, **listed},
+        "nouns": {"fuse": True, "templates": "auto", **listed},
         "captions": {"fuse": False},
-        "fusion": {"mode": "sum", "weights": "equal", "image_weight": _IMAGE_WEIGHT, "evened": 0},
+        "fusion": {
+            "mode": "sum",
+            "weights": "equal",
+            "image_weight": _IMAGE_WEIGHT,
+            "evened": 0,
+            "centred": True,
+            "modalities": [],
+        },
+        "selection": {"centred": True},
+        "transport": {"centred": True},
         "choose": {"candidates": []},
+        "head": {"image": "fused", "glad": {"modalities": ["image", "noun"]}},
     }
 
 
@@ -117,10 +131,10 @@ def _with_file(given: dict[str, Any]) -> dict[str, Any]:
 def _check_possible(settings: Mapping[str, Any]) -> None:
     head, nouns = settings.get("head", {}), settings.get("nouns", {})
     method = head.get("method", "none") if isinstance(head, Mapping) else "none"
-    if method != "none":
+    if method == "sac":
         raise UsageError(
-            f"by must be given with a method that trains no head, got the head {method}, which "
-            "learns from whole images; use --method auto, cae or kmeans"
+            "by must be given with a method that reads no caption of each image, got the head sac, "
+            "whose captions tell all that an image shows; use --method auto, sic or tac"
         )
     if isinstance(nouns, Mapping) and nouns.get("source") == "none":
         raise UsageError("by sorts by texts, so nouns.source must not be none; leave it out")

@@ -55,6 +55,8 @@ class _Loader:
 
     def blocks(self, modality: str) -> Iterator[FloatArray]:
         """Rows of all images in one modality."""
+        if modality == "image" and self.inputs.config.image == "fused":
+            return self._rows(self.inputs.fused).blocks(ROW_GROUP)
         if modality == "image":
             return self._images()
         further = self._further(modality)

@@ -18,19 +18,22 @@ from sortal.tasks.heads.registry import method_of
 class Head:
     """The probabilities of clusters under a trained head."""
 
-    def __init__(self, method: Method, order: Tensor) -> None:
+    def __init__(self, method: Method, order: Tensor, sees_fused: bool = False) -> None:
         self._method = method.eval()
         self._order = order
+        self._sees_fused = sees_fused
 
     @torch.no_grad()
-    def two_best(self, modalities: dict[str, FloatArray]) -> NDArray[np.int64]:
+    def two_best(self, modalities: dict[str, FloatArray], fused: FloatArray) -> NDArray[np.int64]:
         """The two most probable clusters (b, 2) of images, by decreasing probability.
 
-        Their modalities (b, d) are as fusion's are. Raises `UsageError` where the head reads none.
+        Their modalities (b, d) are as fusion's are, `fused` (b, d') is what it makes of them.
+        Raises `UsageError` where the head reads none.
         """
+        seen = {**modalities, "image": fused} if self._sees_fused else modalities
         block = {
             name: torch.from_numpy(rows)
-            for name, rows in modalities.items()
+            for name, rows in seen.items()
             if name in self._method.deciding
         }
         if not block:
@@ -50,4 +53,4 @@ def load_head(file: Path, config: HeadConfig) -> Head:
     order = weights.pop("order")
     method = method_of(config)
     method.restore(weights)
-    return Head(method, order)
+    return Head(method, order, config.image == "fused")

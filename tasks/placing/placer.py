@@ -182,7 +182,7 @@ class Placer:
     def _two_best(self, modalities: dict[str, FloatArray], fused: FloatArray) -> NDArray[np.int64]:
         if self.head is None:
             return two_nearest(fused, self.centres, self.spherical)
-        return self.head.two_best(modalities)
+        return self.head.two_best(modalities, fused)
 
     def place_all(self, blocks: Iterable[tuple[list[str], FloatArray]]) -> pa.Table:
         """`place` over blocks of (keys, vectors); holds one block besides the rows."""

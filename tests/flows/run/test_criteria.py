@@ -91,10 +91,22 @@ def test_images_are_sorted_by_what_is_asked_for(by_shape, by_colour):
     assert {name for (name,) in ask(by_colour, query, by_colour.run_id)} == set(COLOURS)
 
 
-@pytest.mark.parametrize("method", ["auto", "kmeans"])
+@pytest.mark.parametrize("method", ["auto", "kmeans", "vic"])
 def test_every_method_without_a_head_takes_a_criterion(method, folder, by_shape):
     found = run(folder, method=method, by="colour", n_clusters=4)
     assert agreement(found, images(600)[2]) > 0.9
+
+
+@pytest.mark.parametrize("method", ["sic", "tac", "glad"])
+def test_a_head_sees_what_the_criterion_makes_of_an_image(method, folder, by_shape, tmp_path):
+    fewer = [f"head.trainer.{name}" for name in ("epochs=20", "min_steps=7", "lr=0.003")]
+    found = run(folder, *fewer, method=method, by="colour", n_clusters=4)
+    _, shape, colour = images(600)
+    assert agreement(found, colour) > 0.9 and agreement(found, shape) < 0.1
+    vectors, _, colour = images(80, seed=5)
+    put(tmp_path, "images", "key", [f"n{i:04}" for i in range(80)], vectors)
+    _, rows = assign(Workspace(Path(found.workspace)), str(tmp_path), run=found.run_id, keep=False)
+    assert adjusted_rand_score(colour, rows["cluster"].to_pylist()) > 0.9
 
 
 def test_a_criterion_finds_its_own_number_of_kinds(folder, by_shape):
@@ -165,7 +177,11 @@ def test_a_grown_collection_keeps_the_ids_of_each_criterion(folder, by_shape, by
     [
         ({"by": "color"}, "must be one of thing, .*, got 'color'; the nearest is colour"),
         ({"by": "/no/such.csv"}, "or a vocabulary file that is there, got '/no/such.csv'"),
-        ({"by": "colour", "method": "sic"}, "method that trains no head, got the head sic"),
+        ({"by": "colour", "method": "sac"}, "reads no caption of each image, got the head sac"),
+        (
+            {"by": "colour", "method": "sic", "fusion": {"mode": "concat"}},
+            "head.image=fused must go with fusion.mode=sum and fusion.evened=0, got concat and 0",
+        ),
         ({"by": "colour", "nouns": {"source": "none"}}, "nouns.source must not be none"),
         ({"by": "style"}, "vectors of at least 2 of the 82 terms, got 0; put text and vector"),
         ({"nouns": {"vocabulary": "/no/such"}}, "must be a file of terms, got /no/such"),
