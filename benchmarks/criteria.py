@@ -29,13 +29,13 @@ from sortal.tasks.choose.score import Labels
 from sortal.tasks.evaluation.agreement import confusion, nmi
 
 TRUTHS = ("base_colour", "gender", "label", "sub_category", "season")
-COLOURS = "black white blue brown red green grey|gray pink purple yellow orange".split()
+COLOURS = "black white blue brown red green grey|gray pink purple yellow orange"
 PEOPLE = ("man", "woman", "boy", "girl", "person")
 CLOTHING = (
     "shirt jersey blouse sweater cardigan jacket blazer coat vest dress skirt trousers jean "
     "short_pants swimming_trunks sock brassiere robe pajama scarf necktie belt cap_(headwear) hat "
     "glove shoe sandal boot suit gown raincoat"
-).split()
+)
 
 
 class Case(NamedTuple):
@@ -64,9 +64,9 @@ def prepare(shared: Path, folder: Path) -> None:
     images = pq.read_table(clip / "fashion_2000_images.parquet", columns=["key", "label", "vector"])
     pq.write_table(images, folder / "images.parquet")
     captions = _vectors(clip / "captions.parquet")
-    put(folder, "colour", {each.split("|")[0]: _saying(captions, each) for each in COLOURS})
+    put(folder, "colour", {each.split("|")[0]: _saying(captions, each) for each in COLOURS.split()})
     nouns = _vectors(clip / "nouns.parquet")
-    for name, terms in (("people", PEOPLE), ("clothing", CLOTHING)):
+    for name, terms in (("people", PEOPLE), ("clothing", CLOTHING.split())):
         found = {re.sub(r"_\(.*", "", term).replace("_", " "): nouns[term] for term in terms}
         put(folder, name, found)
         (folder / f"{name}.txt").write_text("\n".join(found))
@@ -86,13 +86,17 @@ def _vectors(path: Path) -> dict[str, FloatArray]:
 
 
 def _saying(captions: dict[str, FloatArray], word: str) -> FloatArray:
-    rows = [row for text, row in captions.items() if re.search(rf"(?:^|_)(?:{word})(?:_|\W|$)", text)]
+    rows = [
+        row for text, row in captions.items() if re.search(rf"(?:^|_)(?:{word})(?:_|\W|$)", text)
+    ]
     mean: FloatArray = np.mean(rows, axis=0)
     return mean
 
 
-def sorted_by(case: Case, method: str, seed: int, folder: Path, changes: list[str]) -> Labels:
-    """The clusters (n,) of a run, in the order of the images' vectors; and their keys."""
+def sorted_by(
+    case: Case, method: str, seed: int, folder: Path, changes: list[str]
+) -> dict[str, int]:
+    """The cluster of each image of a run, by its key."""
     by = case.by
     if by in ("people", "clothing"):
         by = str(folder / f"{by}.txt")

@@ -4,8 +4,9 @@
     python benchmarks/partitions.py candidates PARQUET:LABEL_COLUMN...
 
 `scale` writes vectors of kinds of many sizes to a file that is read by blocks, and prints what a
-fit takes (processor time is what counts on a busy machine), and how it agrees with the kinds. `candidates` scores k-means and spectral clustering as
-`choose.candidates` are scored, next to their NMI, of vectors with labels (labels decide nothing).
+fit takes (processor time is what counts on a busy machine), and how it agrees with the kinds.
+`candidates` scores k-means and spectral clustering as `choose.candidates` are scored, next to their
+NMI, of vectors with labels (labels decide nothing).
 Figures of whole runs are `sortal benchmark`'s: docs/methods.md.
 """
 
@@ -32,7 +33,7 @@ from sortal.tasks.evaluation.agreement import ari, confusion, nmi
 _CHUNK = 20_000
 
 
-def made_up(path: Path, rows: int, dim: int, kinds: int) -> np.ndarray:
+def made_up(path: Path, rows: int, dim: int, kinds: int, noise: float) -> np.ndarray:
     """Unit rows in a float16 file: kinds of uneven size, bent each along a curve of its own."""
     rng = np.random.default_rng(0)
     spectrum = (np.arange(1, dim + 1) ** -0.5).astype(np.float32)
@@ -43,9 +44,9 @@ def made_up(path: Path, rows: int, dim: int, kinds: int) -> np.ndarray:
     for start in range(0, rows, _CHUNK):
         own = labels[start : start + _CHUNK]
         along = rng.uniform(-1.5, 1.5, (len(own), 1)).astype(np.float32)
-        noise = 0.5 * rng.standard_normal((len(own), dim), dtype=np.float32) * spectrum
+        blur = noise * rng.standard_normal((len(own), dim), dtype=np.float32) * spectrum
         block = centres[own] + np.sin(along) * bends[0, own] + (along**2 - 1) * bends[1, own] / 2
-        block += np.cos(2 * along) * bends[2, own] / 2 + noise
+        block += np.cos(2 * along) * bends[2, own] / 2 + blur
         out[start : start + _CHUNK] = block / np.linalg.norm(block, axis=1, keepdims=True)
     out.flush()
     return labels
@@ -55,7 +56,7 @@ def scale(args: argparse.Namespace) -> None:
     """Fit made-up vectors once."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vectors.npy"
-        labels = made_up(path, args.rows, args.dim, args.clusters)
+        labels = made_up(path, args.rows, args.dim, args.clusters, args.noise)
         rows = ArrayRows(np.load(path, mmap_mode="r"))
         rule = {"exact_rows": args.exact_rows} if args.exact_rows else {}
         config = PartitionConfig(method=args.method, n_init=args.n_init, spectral=rule)
@@ -148,6 +149,7 @@ def main() -> None:
     one.add_argument("--dim", type=int, default=512)
     one.add_argument("--clusters", type=int, default=100)
     one.add_argument("--n-init", type=int, default=20)
+    one.add_argument("--noise", type=float, default=0.5, help="1: kinds run into one another")
     one.add_argument("--exact-rows", type=int, help="of spectral, in place of its default")
     one.set_defaults(do=scale)
     two = commands.add_parser("candidates")

@@ -9,17 +9,26 @@ from pydantic import Field
 
 from sortal.configs import AUTO
 from sortal.configs.errors import UsageError
-from sortal.configs.section import Section, usual
+from sortal.configs.section import SHARPEST, Section, usual
 
 
 class SpectralConfig(Section):
     """Spectral clustering: how images are joined to a graph, and how large a part counts."""
 
     n_neighbours: int = Field(15, ge=1, le=1000)  # images are joined to so many nearest ones
-    exact_rows: int = Field(200_000, ge=1)  # of more images neighbours are sought approximately
+    # Of more images neighbours are sought approximately, or a sample is parted by `nouns`.
+    exact_rows: int = Field(50_000, ge=1)
+    # What joins images: 1 for the nearest by cosine, or NTK-SC's product of cosine and of shared
+    # nouns (docs/methods.md#ntk-sc), whose softmax has this temperature.
+    affinity: Literal["cosine", "nouns"] = "cosine"
+    temperature: float = Field(0.04, ge=SHARPEST)
     least_share: float = Field(
         0.1, ge=0.0, le=1.0
     )  # of a mean cluster: a smaller part of the graph joins its nearest neighbours [infer]
+
+    def unread(self) -> set[str]:
+        """By cosine nothing of texts is read."""
+        return {"affinity", "temperature"} if self.affinity == "cosine" else set()
 
 
 class DensityConfig(Section):
@@ -49,6 +58,19 @@ class PartitionConfig(Section):
     fit_rows: int = Field(262_144, ge=2)  # k-means is fitted on so many images; labels are of all
     spectral: SpectralConfig = SpectralConfig()
     density: DensityConfig = DensityConfig()
+
+    @property
+    def reads_nouns(self) -> bool:
+        """Whether the semantic space of nouns has a part in it."""
+        return self.method == "spectral" and self.spectral.affinity == "nouns"
+
+    def check_seen(self, mode: str, evened: int) -> None:
+        """Raise `UsageError` where fused vectors are not as long as nouns, and both are read."""
+        if self.reads_nouns and (mode != "sum" or evened):
+            raise UsageError(
+                "partition.spectral.affinity=nouns must go with fusion.mode=sum and "
+                f"fusion.evened=0, got {mode} and {evened}; leave these out"
+            )
 
     def check(self, number: int | str, head: str, chooses: bool) -> None:
         """Refuse what does not go with the method; `number` is that of clusters, as it is given.

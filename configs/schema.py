@@ -242,7 +242,8 @@ class RunConfig(Section):
     def _parted(self) -> "RunConfig":
         number = self.count.words if self.count.chosen else self.n_clusters
         self.partition.check(number, self.head.method, bool(self.choose.candidates))
-        self.head.check_seen(self.fusion.mode, self.fusion.evened)
+        for section in (self.partition, self.head):
+            section.check_seen(self.fusion.mode, self.fusion.evened)
         return self
 
     @field_validator("source", "train")

@@ -56,7 +56,7 @@ def find_clusters(
     if run.config.classes.given:
         return _find_classes(run, images)
     if run.config.head.method == "none":
-        return _parted(run, fused)
+        return _parted(run, spaces, fused)
     if run.config.train is None:
         return _train(run, "partition", images, spaces, fused)
     return _by_head_of(run, learnt, images, spaces)
@@ -77,7 +77,7 @@ def _find_classes(run: Run, images: Images) -> Artifact:
     return run.do(zero_shot, "partition", images=images.vectors, classes=classes, texts=texts)
 
 
-def _parted(run: Run, fused: Artifact) -> Artifact:
+def _parted(run: Run, spaces: Mapping[str, Space], fused: Artifact) -> Artifact:
     """A partition of the fused vectors, from the previous run's where the run continues from one.
 
     By density there is nothing to start from, nor a number of clusters.
@@ -99,6 +99,8 @@ def _parted(run: Run, fused: Artifact) -> Artifact:
         drifted=_drifted(run) if earlier else None,
         lineage=config.lineage if earlier else None,
         fitted=_fitted(run, fused.rows),
+        space=spaces["noun"].texts if config.partition.reads_nouns else None,
+        centred=config.fusion.centred if config.partition.reads_nouns else None,
     )
 
 

@@ -68,7 +68,7 @@ def check_modalities(config: RunConfig) -> None:
     _check_classes(config)
     _check_fused(config)
     for name, source in (("noun", config.nouns.source), ("caption", config.captions.source)):
-        if source == "none" and name in config.head.reads.texts:
+        if source == "none" and name in _needed_texts(config):
             raise UsageError(
                 f"{name}s.source must not be none, since the method {config.method_name} reads "
                 f"{name}s; take another source, or a method without them"
@@ -117,9 +117,15 @@ def missing_texts(config: RunConfig) -> list[str]:
 
 
 def read_texts(config: RunConfig) -> set[str]:
-    """The corpora that the method fuses, or that its head reads."""
+    """The corpora that the method fuses, or that its head or its partition reads."""
     fused = {"noun": config.nouns.fuse, "caption": config.captions.fuse}
-    return {name for name, used in fused.items() if used} | set(config.head.reads.texts)
+    return {name for name, used in fused.items() if used} | _needed_texts(config)
+
+
+def _needed_texts(config: RunConfig) -> set[str]:
+    """The corpora without which a method is none; what it fuses may be absent."""
+    joined = {"noun"} if config.partition.reads_nouns else set()
+    return joined | set(config.head.reads.texts)
 
 
 def contents(config: RunConfig) -> list[str | None]:

@@ -23,21 +23,27 @@ _DIM = 128  # directions that are compared
 
 
 Seek = Callable[[FloatArray, int], NDArray[np.int64]]  # rows (b, d), k: the k nearest (b, k)
+Weigh = Callable[
+    [NDArray[np.int32], NDArray[np.int32]], FloatArray
+]  # numbers (m,) of two rows each
 
 
-def neighbour_graph(data: FloatArray, n_neighbours: int, seek: Seek) -> "csr_matrix":
+def neighbour_graph(
+    data: FloatArray, n_neighbours: int, seek: Seek, weigh: Weigh | None = None
+) -> "csr_matrix":
     """Symmetric float32 weights (n, n): 1 where one of two rows is among the other's nearest.
 
-    `seek` finds the nearest of the rows `data` (n, d), n >= 2. Nothing n x n is dense.
+    `seek` finds the nearest of the rows `data` (n, d), n >= 2; `weigh` gives weights (m,) above 0,
+    the same for (i, j) and (j, i), in place of 1. Nothing n x n is dense.
     """
     from scipy.sparse import csr_matrix  # a run in which nothing changed spares its import
 
     found = _nearest(data, min(n_neighbours, len(data) - 1), seek)
     rows = np.repeat(np.arange(len(data), dtype=np.int32), found.shape[1])
     known = found.ravel() >= 0
-    ones = np.ones(int(known.sum()), dtype=np.float32)
-    shape = len(data), len(data)
-    joined = csr_matrix((ones, (rows[known], found.ravel()[known])), shape)
+    ends = rows[known], found.ravel()[known]
+    weights = weigh(*ends) if weigh else np.ones(len(ends[0]), dtype=np.float32)
+    joined = csr_matrix((weights, ends), (len(data), len(data)))
     return joined.maximum(joined.T).tocsr()
 
 

@@ -5,6 +5,7 @@ Weiss, 2001). Nothing of size n x n is dense; of too many rows a sample is parte
 go to the clusters of their nearest ones.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from sortal.configs.partition import PartitionConfig
 from sortal.storage.rows import FloatArray, Rows, as_rows
+from sortal.tasks.clustering.affinity import TextAffinity
 from sortal.tasks.clustering.assignments import Labels
 from sortal.tasks.clustering.embedding import embed
 from sortal.tasks.clustering.graph import Seek, neighbour_graph, seeker
@@ -57,6 +59,7 @@ def spectral(
     random_state: int,
     known: Labels | None = None,
     max_rows: int | None = None,
+    texts: FloatArray | None = None,
 ) -> KMeansResult:
     """Partition `vectors` (n_rows, dim) into `n_clusters` parts of their graph.
 
@@ -64,19 +67,29 @@ def spectral(
     `config.spherical`, and an image need not be nearest to its own; `inertia` is that of rows in
     the embedding. `known` (n_rows,): clusters of an earlier fit to start from, -1 where there is
     none; otherwise ids are by decreasing size. `max_rows`: part a sample of at most so many
-    (default: as many as fit into 2 GiB, with their embedding). Raises as `kmeans` does.
+    (default: as many as fit into 2 GiB, with their embedding). `texts` (M, dim) are what
+    `config.spectral.affinity` reads, whose graphs have at most `exact_rows` rows. Raises as
+    `kmeans` does.
     """
     rows = as_rows(vectors)
     check_count(rows, n_clusters)
     total, dim = rows.shape
     rng = np.random.default_rng(random_state)
+    rule = config.spectral
     limit = max_rows or min(FIT_BYTES // (4 * dim), FIT_BYTES // (8 * n_clusters))
+    if texts is not None:
+        limit = min(limit, rule.exact_rows, FIT_BYTES // (4 * len(texts)))
     wanted = fit_numbers(total, max(limit, 2 * n_clusters), rng, "spectral")
     data = fit_rows(rows, config.spherical, wanted)
-    rule = config.spectral
-    seek = seeker(data, rule.exact_rows, random_state)
+
+    def seeking(some: FloatArray, seed: int) -> Seek:
+        if texts is not None:
+            return TextAffinity(some, texts, rule.temperature)
+        return seeker(some, rule.exact_rows, seed)
+
+    seek = seeking(data, random_state)
     start = None if known is None else known[wanted]
-    parted = _part(data, n_clusters, config, seek, rng, start)
+    parted = _part(data, n_clusters, config, seek, seeking, rng, start)
     labels = parted.labels
     if len(wanted) < total:
         labels = _spread(rows, wanted, labels, config, seek)
@@ -95,6 +108,7 @@ def _part(
     n_clusters: int,
     config: PartitionConfig,
     seek: Seek,
+    seeking: Callable[[FloatArray, int], Seek],
     rng: np.random.Generator,
     known: Labels | None,
 ) -> _Parted:
@@ -102,7 +116,8 @@ def _part(
     from scipy.sparse.csgraph import connected_components
 
     rule = config.spectral
-    graph = neighbour_graph(data, rule.n_neighbours, seek)
+    weigh = seek.between if isinstance(seek, TextAffinity) else None
+    graph = neighbour_graph(data, rule.n_neighbours, seek, weigh)
     of = connected_components(graph, directed=False)[1]
     sizes = np.bincount(of)
     large = sizes >= rule.least_share * len(data) / n_clusters
@@ -117,7 +132,7 @@ def _part(
     parted = _cut(data[kept], joined, n_clusters, config, rng, known)
     labels = np.empty(len(data), dtype=np.int32)
     labels[kept] = parted.labels
-    seek = seeker(data[kept], rule.exact_rows, int(rng.integers(2**31)))
+    seek = seeking(data[kept], int(rng.integers(2**31)))
     labels[~kept] = _voted(data[~kept], parted.labels, seek, rule.n_neighbours)
     return parted._replace(labels=labels)
 

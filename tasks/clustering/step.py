@@ -27,6 +27,7 @@ from sortal.tasks.clustering.kmeans import KMeansResult, count_distinct, kmeans
 from sortal.tasks.clustering.means import share_nearest_own
 from sortal.tasks.clustering.spectral import spectral
 from sortal.tasks.clustering.warm_start import FitOutcome, fit_cold, fit_warm, open_start
+from sortal.tasks.selection.space import space_texts
 from sortal.tasks.step import optional, step
 
 log = logging.getLogger("sortal")
@@ -46,6 +47,8 @@ class PartitionInputs:
     fitted: int | None = (
         optional()
     )  # images that k-means is fitted on; None: as many as fit in 2 GiB
+    space: Artifact | None = optional()  # of the nouns by which images are joined
+    centred: bool | None = optional()  # whether these lose their mean
 
 
 @step("partition", PartitionInputs, version=2)
@@ -84,7 +87,12 @@ def _of_number(workspace: Workspace, rows: FileVectors, inputs: PartitionInputs)
             return _one_cluster(rows, n_clusters)
         if config.method == "spectral":
             known = None if centres is None else _known(workspace, inputs.earlier, rows.key_column)
-            return spectral(rows, n_clusters, config, random_state=seed, known=known)
+            texts = (
+                space_texts(workspace, inputs.space, bool(inputs.centred))[0]
+                if inputs.space
+                else None
+            )
+            return spectral(rows, n_clusters, config, random_state=seed, known=known, texts=texts)
         return kmeans(
             rows,
             n_clusters,

@@ -7,6 +7,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from sortal.configs.errors import UsageError
 from sortal.configs.partition import PartitionConfig
+from sortal.tasks.arrays import normalise
+from sortal.tasks.clustering.affinity import TextAffinity
 from sortal.tasks.clustering.graph import neighbour_graph, seeker
 from sortal.tasks.clustering.kmeans import kmeans
 from sortal.tasks.clustering.spectral import spectral
@@ -109,3 +111,30 @@ def test_settings_of_other_methods_are_no_part_of_a_result():
     assert PartitionConfig(method="density").unread() == {
         "spectral", "engine", "n_init", "max_iter", "fit_rows"
     }  # fmt: skip
+
+
+def test_rows_are_joined_by_the_texts_that_both_are_like():
+    rng = np.random.default_rng(0)
+    labels, axes = rng.integers(0, 4, 400), np.eye(40, dtype=np.float32)
+    noise = rng.standard_normal((400, 40)) * np.r_[np.full(4, 0.03), np.full(36, 0.16)]
+    rows, texts = normalise((0.25 * axes[labels] + noise).astype(np.float32)), axes[:4]
+    config = PartitionConfig(method="spectral", n_init=4, spectral={"affinity": "nouns"})
+    assert agreement(spectral(rows, 4, FLAT, random_state=0), labels) < 0.9
+    assert agreement(spectral(rows, 4, config, random_state=0, texts=texts), labels) > 0.97
+    affinity = TextAffinity(rows, texts, 0.04)
+    shares = np.exp(rows @ texts.T / 0.04)
+    shares /= shares.sum(axis=1, keepdims=True)
+    exact = (rows @ rows.T) * (shares @ shares.T)
+    found = affinity(rows[:50], 5)
+    assert np.allclose(np.take_along_axis(exact[:50], found, 1), -np.sort(-exact[:50])[:, :5])
+    graph = neighbour_graph(rows, 5, affinity, affinity.between)
+    assert (graph != graph.T).nnz == 0
+    assert np.allclose(graph.data, exact[graph.nonzero()], rtol=1e-4)
+
+
+def test_of_more_rows_than_are_compared_with_all_a_sample_is_joined_by_texts():
+    rows, labels = blobs(400, 300, 200)
+    rows = normalise(rows)
+    config = PartitionConfig(method="spectral", spectral={"affinity": "nouns", "exact_rows": 300})
+    found = spectral(rows, 3, config, random_state=0, texts=np.eye(3, 8, dtype=np.float32))
+    assert found.n_fit == 300 and agreement(found, labels) == 1.0
