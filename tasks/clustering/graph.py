@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 _QUERIES = 8192  # rows whose neighbours are sought at once
 _LISTS_PER_ROOT = 4  # lists of the approximate index, times the root of the rows
-_PROBES = 32  # lists that are looked into; docs/performance.md has the share that is found
+_PROBES = 16  # lists that are looked into; docs/performance.md has the share that is found
+_CANDIDATES = 3  # rows for each that is asked for, which are then compared in all directions
 _TRAINED_ON = 40  # rows for each list
+_COMPARED = 512  # rows that are compared with their candidates at once
 _DIM = 128  # directions that are compared
 
 
@@ -51,14 +53,34 @@ def seeker(data: FloatArray, exact_rows: int, seed: int) -> Seek:
     """What finds the nearest of the rows `data` (n, d), the nearest first; -1 where there are none.
 
     They are compared by Euclidean distance, which for unit rows is the order by cosine: with all
-    rows, or where these are more than `exact_rows` along their main directions, with the rows of
-    near lists of an inverted index.
+    rows, or where these are more than `exact_rows` with those that are nearest along their main
+    directions, among the rows of near lists of an inverted index.
     """
     if len(data) <= exact_rows:
         return lambda block, count: faiss.knn(block, data, min(count, len(data)))[1]
     axes = leading_axes(data, _DIM)
     index = _inverted(data, axes, seed)
-    return lambda block, count: index.search(block @ axes, count)[1]
+
+    def seek(block: FloatArray, count: int) -> NDArray[np.int64]:
+        found = index.search(block @ axes, _CANDIDATES * count)[1]
+        out = np.empty((len(block), count), dtype=np.int64)
+        for start in range(0, len(block), _COMPARED):
+            some = slice(start, start + _COMPARED)
+            out[some] = _nearest_of(data, block[some], found[some], count)
+        return out
+
+    return seek
+
+
+def _nearest_of(
+    data: FloatArray, block: FloatArray, near: NDArray[np.int64], count: int
+) -> NDArray[np.int64]:
+    """The `count` nearest (b, count) to each of `block` (b, d) among the rows `near` (b, m)."""
+    rows = data[near]
+    far = np.einsum("bmd,bmd->bm", rows, rows) - 2 * np.einsum("bmd,bd->bm", rows, block)
+    far[near < 0] = np.inf
+    order = np.argsort(far, axis=1, kind="stable")[:, :count]
+    return np.take_along_axis(near, order, axis=1)
 
 
 def _nearest(data: FloatArray, count: int, seek: Seek) -> NDArray[np.int32]:

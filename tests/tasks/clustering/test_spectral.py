@@ -49,9 +49,12 @@ def test_a_sample_is_parted_and_the_others_follow_their_nearest():
 
 
 def test_an_inverted_index_finds_nearly_the_same_neighbours():
-    rows = np.random.default_rng(0).standard_normal((3000, 16)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((20, 300)) * np.arange(1, 301) ** -0.5
+    rows = centres[rng.integers(20, size=3000)] + 0.07 * rng.standard_normal((3000, 300))
+    rows = normalise(rows.astype(np.float32))
     exact, near = (neighbour_graph(rows, 15, seeker(rows, most, 0)) for most in (3000, 100))
-    assert exact.multiply(near).nnz > 0.9 * exact.nnz
+    assert exact.multiply(near).nnz > 0.85 * exact.nnz  # 0.58 where 128 directions decide
     assert (near != near.T).nnz == 0
 
 
