@@ -5,7 +5,6 @@ Weiss, 2001). Nothing of size n x n is dense; of too many rows a sample is parte
 go to the clusters of their nearest ones.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,10 +12,9 @@ from numpy.typing import NDArray
 
 from sortal.configs.partition import PartitionConfig
 from sortal.storage.rows import FloatArray, Rows, as_rows
-from sortal.tasks.clustering.affinity import TextAffinity
 from sortal.tasks.clustering.assignments import Labels
 from sortal.tasks.clustering.embedding import embed
-from sortal.tasks.clustering.graph import Seek, neighbour_graph, seeker
+from sortal.tasks.clustering.graph import Seek, TextAffinity, neighbour_graph, seeker
 from sortal.tasks.clustering.kmeans import (
     BLOCK,
     FIT_BYTES,
@@ -51,6 +49,27 @@ class _Parted(NamedTuple):
     n_empty: int = 0
 
 
+class _Sought(NamedTuple):
+    """Rows in memory, and what finds those of them that are nearest to others."""
+
+    data: FloatArray
+    seek: Seek
+
+
+class _Joining(NamedTuple):
+    """How rows are joined: the settings, and the texts (M, dim) that these read, if they do."""
+
+    config: PartitionConfig
+    texts: FloatArray | None
+
+    def seek(self, data: FloatArray, seed: int) -> Seek:
+        """What finds the nearest of the rows `data` (n, dim)."""
+        rule = self.config.spectral
+        if self.texts is not None:
+            return TextAffinity(data, self.texts, rule.temperature)
+        return seeker(data, rule.exact_rows, seed)
+
+
 def spectral(
     vectors: Rows | NDArray[np.floating],
     n_clusters: int,
@@ -58,7 +77,6 @@ def spectral(
     *,
     random_state: int,
     known: Labels | None = None,
-    max_rows: int | None = None,
     texts: FloatArray | None = None,
 ) -> KMeansResult:
     """Partition `vectors` (n_rows, dim) into `n_clusters` parts of their graph.
@@ -66,30 +84,24 @@ def spectral(
     The result is as of `kmeans`, but centres are the means of clusters, of unit length where
     `config.spherical`, and an image need not be nearest to its own; `inertia` is that of rows in
     the embedding. `known` (n_rows,): clusters of an earlier fit to start from, -1 where there is
-    none; otherwise ids are by decreasing size. `max_rows`: part a sample of at most so many
-    (default: as many as fit into 2 GiB, with their embedding). `texts` (M, dim) are what
-    `config.spectral.affinity` reads, whose graphs have at most `exact_rows` rows. Raises as
-    `kmeans` does.
+    none; otherwise ids are by decreasing size. Of more rows than fit into 2 GiB, with their
+    embedding, a sample is parted. `texts` (M, dim): what `config.spectral.affinity` reads; graphs
+    by it have at most `exact_rows` rows. Raises as `kmeans` does.
     """
     rows = as_rows(vectors)
     check_count(rows, n_clusters)
     total, dim = rows.shape
     rng = np.random.default_rng(random_state)
     rule = config.spectral
-    limit = max_rows or min(FIT_BYTES // (4 * dim), FIT_BYTES // (8 * n_clusters))
+    limit = min(FIT_BYTES // (4 * dim), FIT_BYTES // (8 * n_clusters))
     if texts is not None:
         limit = min(limit, rule.exact_rows, FIT_BYTES // (4 * len(texts)))
     wanted = fit_numbers(total, max(limit, 2 * n_clusters), rng, "spectral")
     data = fit_rows(rows, config.spherical, wanted)
-
-    def seeking(some: FloatArray, seed: int) -> Seek:
-        if texts is not None:
-            return TextAffinity(some, texts, rule.temperature)
-        return seeker(some, rule.exact_rows, seed)
-
-    seek = seeking(data, random_state)
+    joining = _Joining(config, texts)
+    seek = joining.seek(data, random_state)
     start = None if known is None else known[wanted]
-    parted = _part(data, n_clusters, config, seek, seeking, rng, start)
+    parted = _part(_Sought(data, seek), n_clusters, joining, rng, start)
     labels = parted.labels
     if len(wanted) < total:
         labels = _spread(rows, wanted, labels, config, seek)
@@ -104,17 +116,16 @@ def spectral(
 
 
 def _part(
-    data: FloatArray,
+    sought: _Sought,
     n_clusters: int,
-    config: PartitionConfig,
-    seek: Seek,
-    seeking: Callable[[FloatArray, int], Seek],
+    joining: _Joining,
     rng: np.random.Generator,
     known: Labels | None,
 ) -> _Parted:
     """Clusters of rows in memory. Small parts of the graph join the clusters they are near."""
     from scipy.sparse.csgraph import connected_components
 
+    (data, seek), config = sought, joining.config
     rule = config.spectral
     weigh = seek.between if isinstance(seek, TextAffinity) else None
     graph = neighbour_graph(data, rule.n_neighbours, seek, weigh)
@@ -132,7 +143,7 @@ def _part(
     parted = _cut(data[kept], joined, n_clusters, config, rng, known)
     labels = np.empty(len(data), dtype=np.int32)
     labels[kept] = parted.labels
-    seek = seeking(data[kept], int(rng.integers(2**31)))
+    seek = joining.seek(data[kept], int(rng.integers(2**31)))
     labels[~kept] = _voted(data[~kept], parted.labels, seek, rule.n_neighbours)
     return parted._replace(labels=labels)
 

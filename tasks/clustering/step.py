@@ -27,7 +27,7 @@ from sortal.tasks.clustering.kmeans import KMeansResult, count_distinct, kmeans
 from sortal.tasks.clustering.means import share_nearest_own
 from sortal.tasks.clustering.spectral import spectral
 from sortal.tasks.clustering.warm_start import FitOutcome, fit_cold, fit_warm, open_start
-from sortal.tasks.selection.space import space_texts
+from sortal.tasks.corpora.space import space_texts
 from sortal.tasks.step import optional, step
 
 log = logging.getLogger("sortal")

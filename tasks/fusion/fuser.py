@@ -18,8 +18,8 @@ from sortal.storage.vector_sets import (
 )
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import centre, normalise
+from sortal.tasks.corpora.space import space_texts
 from sortal.tasks.fusion.evening import EVENING, Evening
-from sortal.tasks.selection.space import space_texts
 from sortal.tasks.step import optional
 from sortal.tasks.transport.potential import POTENTIAL, Potential
 

@@ -13,12 +13,12 @@ from sortal.storage.vector_sets import FileVectors, VectorSet, open_file_vectors
 from sortal.storage.vectors import ROW_GROUP
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import centre, normalise
+from sortal.tasks.corpora.space import compared_texts, space_table, space_texts
 from sortal.tasks.encoders.base import device_of
 from sortal.tasks.fusion.fuser import open_counterparts
 from sortal.tasks.heads.data import Data, Matrix, TextSpace, write_matrix
 from sortal.tasks.heads.inputs import HeadInputs
 from sortal.tasks.heads.method import Method
-from sortal.tasks.selection.space import compared_texts, space_table, space_texts
 
 
 def open_data(workspace: Workspace, inputs: HeadInputs, method: Method, scratch: Path) -> Data:

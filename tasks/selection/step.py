@@ -21,10 +21,10 @@ from sortal.storage.vectors import vector_table
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import Centred
 from sortal.tasks.corpora.corpus import read_corpus, read_prompts
+from sortal.tasks.corpora.space import COMPARED
 from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.texts import fill_texts
 from sortal.tasks.selection.rank import count_centres, image_centres, select_texts
-from sortal.tasks.selection.space import COMPARED
 from sortal.tasks.step import optional, step
 
 CENTRES = "centres.npy"

@@ -7,7 +7,7 @@ from sortal.storage.rows import FloatArray, Rows
 from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import Centred
-from sortal.tasks.selection.space import space_texts
+from sortal.tasks.corpora.space import space_texts
 
 
 def transport_inputs(

@@ -8,8 +8,7 @@ from sklearn.metrics import adjusted_rand_score
 from sortal.configs.errors import UsageError
 from sortal.configs.partition import PartitionConfig
 from sortal.tasks.arrays import normalise
-from sortal.tasks.clustering.affinity import TextAffinity
-from sortal.tasks.clustering.graph import neighbour_graph, seeker
+from sortal.tasks.clustering.graph import TextAffinity, neighbour_graph, seeker
 from sortal.tasks.clustering.kmeans import kmeans
 from sortal.tasks.clustering.spectral import spectral
 
@@ -39,10 +38,11 @@ def test_moons_that_kmeans_cuts_are_told_apart(noise):
     assert agreement(spectral(rows, 2, FLAT, random_state=0), labels) > 0.9
 
 
-def test_a_sample_is_parted_and_the_others_follow_their_nearest():
+def test_a_sample_is_parted_and_the_others_follow_their_nearest(monkeypatch):
+    monkeypatch.setattr("sortal.tasks.clustering.spectral.FIT_BYTES", 800 * 8 * 2)
     rows, labels = (part[:] for part in make_circles(2000, noise=0.04, factor=0.4, random_state=0))
     rows = rows.astype(np.float32)
-    found = spectral(rows, 2, FLAT, random_state=0, max_rows=800)
+    found = spectral(rows, 2, FLAT, random_state=0)
     assert found.n_fit == 800
     assert agreement(found, labels) > 0.99
     assert agreement(kmeans(rows, 2, FLAT, random_state=0), labels) < 0.1

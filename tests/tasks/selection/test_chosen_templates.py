@@ -15,12 +15,12 @@ from sortal.flows.run.images import read_images
 from sortal.flows.run.spaces import semantic_spaces
 from sortal.storage.artifacts import Written, publish
 from sortal.storage.hashing import hash_text
+from sortal.tasks.corpora.space import compared_texts, space_table, space_texts
 from sortal.tasks.embedding.step import embed_texts
 from sortal.tasks.embedding.texts import text_store, text_vectors
 from sortal.tasks.encoders.base import CHOOSING, TAC_TEMPLATES
 from sortal.tasks.encoders.registry import describe, open_encoder
 from sortal.tasks.lineage.previous_run import Past, kept_space
-from sortal.tasks.selection.space import compared_texts, space_table, space_texts
 from sortal.tasks.selection.step import select
 from tiny_clip import embed
 
