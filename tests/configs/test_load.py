@@ -179,6 +179,12 @@ def test_a_source_of_vectors_beside_another_encoder_is_refused(other):
         make_config({**BASE, "source": "vectors:vec", "encoder": {"spec": other}})
 
 
+@pytest.mark.parametrize("setting", ["fusion.mode=concat", "fusion.evened=3"])
+def test_nouns_join_what_is_as_long_as_they_are(setting):
+    with pytest.raises(UsageError, match="affinity=nouns must go with fusion.mode=sum"):
+        make_config({"source": "x", "n_clusters": 3, "method": "ntk-sc"}, [setting])
+
+
 def test_a_benchmark_takes_the_ranked_presets_simple_ones_first():
     main = ("kmeans", "tac-free", "tac", "sic", "cae", "mca", "sac", "glad", "auto")
     assert BenchmarkConfig(collections=("demo",)).methods == main_presets() == main

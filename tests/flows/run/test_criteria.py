@@ -91,7 +91,7 @@ def test_images_are_sorted_by_what_is_asked_for(by_shape, by_colour):
     assert {name for (name,) in ask(by_colour, query, by_colour.run_id)} == set(COLOURS)
 
 
-@pytest.mark.parametrize("method", ["auto", "kmeans", "vic"])
+@pytest.mark.parametrize("method", ["auto", "ntk-sc", "vic"])
 def test_every_method_without_a_head_takes_a_criterion(method, folder, by_shape):
     found = run(folder, method=method, by="colour", n_clusters=4)
     assert agreement(found, images(600)[2]) > 0.9
