@@ -111,8 +111,7 @@ class Mca(Sic):
 
     def _noun_scores(self, nouns: Tensor) -> Tensor:
         """p (..., C) of nouns (..., dim)."""
-        flat = self.noun_head(self.config.scale * nouns.flatten(end_dim=-2))
-        out: Tensor = flat.unflatten(0, nouns.shape[:-1])
+        out: Tensor = self.noun_head(self.config.scale * nouns)
         return out
 
     def loss(
@@ -137,15 +136,21 @@ class Mca(Sic):
 
     def _instance(self, images: Tensor, q: Tensor, batch: NDArray[np.int64]) -> Tensor:
         """L_ins = -mean_i log(q_i . p~_i), p~_i the attended mean of the image's nouns."""
-        nouns = self._read(self.texts[self.nouns_of[torch.from_numpy(batch).to(q.device)]])
+        nouns, p = self._nouns(self.nouns_of[torch.from_numpy(batch).to(q.device)])
         weights = attention(images, nouns, self.config.attention)
-        return consistency(q, soft_target(weights, self._noun_scores(nouns)))
+        return consistency(q, soft_target(weights, p))
+
+    def _nouns(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """The nouns `numbers` (b, k), (b, k, dim), and p of each, (b, k, C); each is read once."""
+        known, places = torch.unique(numbers, return_inverse=True)
+        nouns = self._read(self.texts[known])
+        return nouns[places], self._noun_scores(nouns)[places]
 
     def _prototype(self, images: Tensor, q: Tensor) -> Tensor:
         """L_pro between the batch's image prototypes and those of each cluster's nouns."""
-        nouns = self._read(self.texts[self.near])
+        nouns, scores = self._nouns(self.near)
         own = torch.arange(len(nouns), device=nouns.device)
-        p = self._noun_scores(nouns)[own, :, own]
+        p = scores[own, :, own]
         chosen = confident(q, self.config.top_images)
         both = Prototypes(image_prototypes(images, q, chosen), noun_prototypes(nouns, p))
         return prototype_alignment(both, self.config.temperature)
