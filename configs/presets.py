@@ -73,7 +73,7 @@ def criterion_settings(criterion: str) -> dict[str, Any]:
     """What a criterion sets: its nouns are fused, and outweigh the image; nothing is chosen.
 
     A head sees what is fused in the place of whole images. All is centred: the terms of a criterion
-    are alike, and an image's mixture of them would else be the same for all.
+    are alike, an image's mixture of them would else be the same for all, and none is too general.
     """
     listed = {"names": criterion} if criterion in CRITERIA else {}
     return {
@@ -90,7 +90,12 @@ def criterion_settings(criterion: str) -> dict[str, Any]:
         "selection": {"centred": True},
         "transport": {"centred": True},
         "choose": {"candidates": []},
-        "head": {"image": "fused", "glad": {"modalities": ["image", "noun"]}},
+        "head": {
+            "image": "fused",
+            "sic": {"uniqueness": 0.0},
+            "mca": {"uniqueness": 0.0},
+            "glad": {"modalities": ["image", "noun"]},
+        },
     }
 
 

@@ -179,6 +179,12 @@ def test_a_source_of_vectors_beside_another_encoder_is_refused(other):
         make_config({**BASE, "source": "vectors:vec", "encoder": {"spec": other}})
 
 
+def test_under_a_criterion_a_head_leaves_no_term_out_for_being_like_the_others():
+    config = make_config({"source": "x", "n_clusters": 3, "method": "sic", "by": "colour"})
+    assert config.head.image == "fused" and config.head.sic.uniqueness == 0.0
+    assert not config.head.unread() & {"image", "sic"}
+
+
 @pytest.mark.parametrize("setting", ["fusion.mode=concat", "fusion.evened=3"])
 def test_nouns_join_what_is_as_long_as_they_are(setting):
     with pytest.raises(UsageError, match="affinity=nouns must go with fusion.mode=sum"):
