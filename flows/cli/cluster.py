@@ -1,5 +1,6 @@
 """`sortal cluster`: sort a collection into named clusters."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -65,7 +66,6 @@ def cluster(
 ) -> None:
     """Sort SOURCE into named clusters. The last line printed is the run id."""
     from sortal.configs.load import make_config
-    from sortal.flows.terminal import run
 
     values: dict[str, Any] = {"source": source, "workspace": workspace}
     values |= {"method": method} if method is not None else {}
@@ -82,5 +82,16 @@ def cluster(
     images = {"column": column, "label_column": label_column, "verify": verify or None, **globs}
     values["images"] = {name: value for name, value in images.items() if value is not None}
     values |= {"lineage": {"full": True}} if full else {}
-    act = run.show_config if show_config else run.show_plan if dry_run else run.run_cluster
+    act = _act(show_config=show_config, dry_run=dry_run)
     act(make_config(values, settings or []), as_json=as_json)
+
+
+def _act(*, show_config: bool, dry_run: bool) -> Callable[..., Any]:
+    """What the command does; a run begins without what a plan imports."""
+    if show_config or dry_run:
+        from sortal.flows.terminal import plan
+
+        return plan.show_config if show_config else plan.show_plan
+    from sortal.flows.terminal.run import run_cluster
+
+    return run_cluster

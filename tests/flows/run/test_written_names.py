@@ -15,7 +15,7 @@ from sortal.flows.operations.delete import delete
 from sortal.flows.operations.lineage import rename
 from sortal.flows.recluster import recluster
 from sortal.flows.run.check import check
-from sortal.flows.terminal.run import show_plan
+from sortal.flows.terminal.plan import show_plan
 
 
 @pytest.fixture(autouse=True)
