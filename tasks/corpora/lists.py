@@ -25,7 +25,7 @@ from sortal.tasks.encoders import vectors
 
 log = logging.getLogger("sortal")
 
-_LISTS = Path(__file__).parent / "data" / "criteria"
+LISTS = Path(__file__).parent / "data" / "criteria"
 THINGS = (  # [infer] lexicographer files of what can be pointed at
     "noun.animal",
     "noun.artifact",
@@ -48,7 +48,7 @@ class Nouns:
 
 def list_of(config: NounsConfig) -> Path | None:
     """The file of the list of ours that `config.names` is; None for one of WordNet's."""
-    path = _LISTS / f"{config.names}.csv"
+    path = LISTS / f"{config.names}.csv"
     return path if path.is_file() else None
 
 

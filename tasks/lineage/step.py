@@ -56,18 +56,19 @@ LINEAGE = pa.schema(
 def keep_names(
     fresh: Sequence[str | None],
     kept: Mapping[int, str],
-    terms: Mapping[int, Sequence[str]],
+    tellers: Mapping[int, Sequence[str]],
     taken: Sequence[str] = (),
 ) -> list[str | None]:
     """Names of all clusters, no two alike: those `kept`, by cluster, and `fresh` ones.
 
-    A fresh name that is one of the kept or `taken` is told apart by the cluster's next term.
+    A fresh name that is one of the kept or `taken` is told apart by one of the cluster's `tellers`:
+    words for kinds of its noun, or for what they are made of or in.
     Who has neither stays unnamed.
     """
     used = {singular(name) for name in (*kept.values(), *taken)}
     names = []
     for cluster, own in enumerate(fresh):
-        name = kept.get(cluster) or (own and _free(own, terms.get(cluster, ()), used))
+        name = kept.get(cluster) or (own and _free(own, tellers.get(cluster, ()), used))
         names.append(name or None)
         if name:
             used.add(singular(name))
@@ -115,7 +116,7 @@ class TraceInputs:
     level: int | None = optional()
 
 
-@step("lineage", TraceInputs, version=2)
+@step("lineage", TraceInputs, version=3)
 def trace(folder: Path, workspace: Workspace, inputs: TraceInputs) -> Written:
     """Write `lineage.parquet` (columns: LINEAGE): this run's clusters, then those that vanished.
 
@@ -146,8 +147,7 @@ def trace(folder: Path, workspace: Workspace, inputs: TraceInputs) -> Written:
         and (row.stable_id in authors or not fresh[row.cluster])
     }
     taken = (inputs.pinned or Pinned()).names.values()
-    terms = _terms(workspace, inputs.names)
-    final = keep_names(clusters["name"].to_pylist(), kept, terms, list(taken))
+    final = keep_names(clusters["name"].to_pylist(), kept, _tellers(clusters), list(taken))
     writers = [
         (authors.get(row.stable_id) if row.cluster in kept else fresh[i]) if final[i] else None
         for i, row in enumerate(rows[: len(final)])
@@ -222,16 +222,11 @@ def _cosines(
     return found
 
 
-def _terms(workspace: Workspace, names: Artifact) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = {}
-    path = names.file(workspace, "terms.parquet")
-    if not path.exists():  # kinds of clusters have none
-        return found
-    table = pq.read_table(path)
-    for row in table.select(["cluster", "corpus", "term"]).to_pylist():  # best first
-        if row["corpus"] == "noun":
-            found.setdefault(row["cluster"], []).append(row["term"])
-    return found
+def _tellers(clusters: pa.Table) -> dict[int, list[str]]:
+    """The words that tell clusters from others of their noun; kinds of clusters have none."""
+    if "tellers" not in clusters.column_names:
+        return {}
+    return {place: words or [] for place, words in enumerate(clusters["tellers"].to_pylist())}
 
 
 def facts_of(rows: Sequence[Change], n_shared: int) -> dict[str, Any]:

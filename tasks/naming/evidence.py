@@ -76,14 +76,15 @@ class Evidence:
     def borne(
         self, vectors: FloatArray, labels: NDArray[np.int64], n_clusters: int
     ) -> "list[csr_matrix]":
-        """Mean shares (C, K) of the evidence that images one by one give each concept alone.
+        """Mean shares (C, n_own) of the evidence that images give each concept with nouns alone.
 
-        One matrix for each contrast of `contrasts`; traces of evidence count as none.
+        Images count one by one. One matrix for each contrast of `contrasts`; traces of evidence
+        count as none.
         """
         from scipy.sparse import csr_matrix
 
         config = self.fits.config
-        shape = n_clusters, len(self.concepts.names)
+        shape = n_clusters, self.concepts.n_own
         found = [csr_matrix(shape, dtype=np.float32) for _ in config.contrasts]
         each = 1.0 / np.maximum(np.bincount(labels, minlength=n_clusters), 1)
         for part, fits in self.fits.plain(vectors):
@@ -96,7 +97,7 @@ class Evidence:
         return found
 
     def _logits(self, fits: FloatArray, sharpness: float) -> FloatArray:
-        """Sharpness z (rows, K), of which the best of each row is 0."""
+        """Sharpness z (rows, n_own), of which the best of each row is 0."""
         own: FloatArray = np.maximum.reduceat(fits[:, self._order], self._starts, axis=1)
         spread = np.maximum(own.std(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         own -= own.max(axis=1, keepdims=True)

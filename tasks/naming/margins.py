@@ -1,5 +1,7 @@
 """Margins: how far a noun is ahead of every other thing that a cluster's images may show."""
 
+from collections.abc import Container, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,22 +61,66 @@ class Margins:
         alike: "csr_matrix",
     ) -> None:
         concepts = evidence.concepts
+        self._n_own = concepts.n_own
         self._above, self._below = concepts.above, concepts.above.T.tocsr()
         each = evidence.borne(vectors, labels, alike.shape[0])
-        self._borne = [(alike @ found @ concepts.above).tocsr() for found in each]
+        self._alone = [(found @ concepts.above[: concepts.n_own]).tocsr() for found in each]
+        self._mixed = [(alike @ found).tocsr() for found in self._alone]
 
     def of(self, cluster: int, nouns: NDArray[np.int64]) -> NDArray[np.float64]:
         """How sure concepts `nouns` (n,) are of a cluster, in [0, 1]; 1 where nothing rivals."""
+        rows = [borne[cluster] for borne in self._mixed]
+        return self._ahead(rows, nouns, range(self._n_own))
+
+    def of_its_own(
+        self, cluster: int, nouns: NDArray[np.int64], rivals: Container[int]
+    ) -> NDArray[np.float64]:
+        """The same by the cluster's own images alone, with no rivals but these."""
+        return self._ahead([borne[cluster] for borne in self._alone], nouns, rivals)
+
+    def kinds_of(self, noun: int) -> set[int]:
+        """All concepts below a noun, without those that are the same."""
+        return set(self._below[noun].indices.tolist()) - set(self._above[noun].indices.tolist())
+
+    def shares(self, cluster: int, noun: int, others: AbstractSet[int]) -> dict[int, float]:
+        """What `others` have of the evidence of a cluster that is for a noun, or for them.
+
+        By its own images; the lowest counts, of all contrasts.
+        """
+        found: dict[int, float] = {}
+        below = set(self._below[noun].indices.tolist())
+        for place, borne in enumerate(self._alone):
+            row = dict(
+                zip(borne[cluster].indices.tolist(), borne[cluster].data.tolist(), strict=True)
+            )
+            own = row.get(noun, 0.0)
+            parts = {
+                other: row[other] / (own if other in below else own + row[other])
+                for other in row.keys() & others
+            }
+            found = (
+                parts
+                if not place
+                else {
+                    other: min(share, found[other])
+                    for other, share in parts.items()
+                    if other in found
+                }
+            )
+        return found
+
+    def _ahead(
+        self, rows: "Sequence[csr_matrix]", nouns: NDArray[np.int64], rivals: Container[int]
+    ) -> NDArray[np.float64]:
         kin = [
             {*self._above[noun].indices.tolist(), *self._below[noun].indices.tolist()}
             for noun in nouns
         ]
         sure = np.ones(len(nouns))
-        for borne in self._borne:
-            row = borne[cluster]
+        for row in rows:
             order = np.argsort(-row.data, kind="stable")
-            best = list(zip(row.indices[order].tolist(), row.data[order].tolist(), strict=True))
-            shares = dict(best)
+            shares = dict(zip(row.indices[order].tolist(), row.data[order].tolist(), strict=True))
+            best = [(other, share) for other, share in shares.items() if other in rivals]
             for place, noun in enumerate(nouns.tolist()):
                 own = shares.get(noun, 0.0)
                 rival = next((share for other, share in best if other not in kin[place]), 0.0)

@@ -1,7 +1,4 @@
-"""Names: the noun that says most of a cluster while its images bear it out, or none.
-
-Clusters of one noun are told apart by a second term: "shirt: polo" and "shirt: flannel".
-"""
+"""Nouns: the one that says most of a cluster while its images bear it out, or none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,27 +14,31 @@ from sortal.tasks.clustering.assignments import NO_KIND
 from sortal.tasks.naming.evidence import Evidence
 from sortal.tasks.naming.margins import Margins
 from sortal.tasks.naming.synonyms import Concepts, singular
-from sortal.tasks.naming.words import told_apart
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 _CANDIDATES = 40  # nouns of each cluster that are looked at closely
 _GENERAL = 0.01  # [infer] share of all concepts below a noun, up to which it is special
+_LEVELS = 2  # of WordNet, that a word may be above the noun that images say
+_MOST = 0.5  # share of the collection above which a word tells little in it
 _MORE = 0.5  # [infer] images more that bear nothing out
 _BLOCK = 256  # clusters at a time
-_KIND = 2.0  # [infer] a kind of the noun tells two of its clusters apart this much better
 
 
 @dataclass(frozen=True)
 class Term:
-    """A noun for a cluster: its share of the evidence, its score, and how sure it is, in [0, 1]."""
+    """A noun for a cluster: its share of the evidence, its score, and how sure it is, in [0, 1].
+
+    `usual` is its share of the collection's evidence.
+    """
 
     concept: int
     word: str
     share: float
     score: float
     confidence: float
+    usual: float = 0.0
 
 
 def scores_of(
@@ -82,7 +83,7 @@ def ranked(
             size = sizes[start + row]
             own = _best(scores[row]) if size else np.empty(0, dtype=np.int64)
             sure = margins.of(start + row, own) * (size / (size + _MORE))
-            found.append(_terms(evidence.concepts, own, shares[row], scores[row], sure))
+            found.append(_terms(evidence.concepts, own, shares[row], overall, scores[row], sure))
     return found
 
 
@@ -95,6 +96,7 @@ def _terms(
     concepts: Concepts,
     nouns: NDArray[np.int64],
     shares: NDArray[np.floating],
+    overall: NDArray[np.floating],
     scores: NDArray[np.float64],
     sure: NDArray[np.floating],
 ) -> list[Term]:
@@ -105,64 +107,43 @@ def _terms(
             share=float(shares[noun]),
             score=float(scores[noun]),
             confidence=float(confidence),
+            usual=float(overall[noun]),
         )
         for noun, confidence in zip(nouns.tolist(), sure, strict=True)
     ]
 
 
 def noun_of(terms: Sequence[Term], concepts: Concepts, least: float) -> Term | None:
-    """The best special noun that is sure enough; else the best noun of all, where it is."""
+    """The best special noun that is sure enough; else the best noun of all, where it is.
+
+    Else a word for what the best noun is a kind of, where no noun says that.
+    """
     general = concepts.shares
     sure = [term for term in terms if term.confidence >= least]
     special = next((term for term in sure if general[term.concept] <= _GENERAL), None)
-    return special or next((term for term in sure if term is terms[0]), None)
+    if special or not sure or sure[0] is terms[0]:
+        return special or next(iter(sure), None)
+    return _broader(terms[0], sure, concepts)
 
 
-def names_of(
-    nouns: Sequence[Term | None], terms: Sequence[Sequence[Term]], concepts: Concepts
-) -> list[str | None]:
-    """A name for each cluster that has a noun, no two alike."""
-    groups: dict[str, list[int]] = {}
-    for cluster, noun in enumerate(nouns):
-        if noun:
-            groups.setdefault(singular(noun.word), []).append(cluster)
-    names: list[str | None] = [None] * len(nouns)
-    for clusters in groups.values():
-        first = nouns[clusters[0]]
-        if first and len(clusters) == 1:
-            names[clusters[0]] = first.word
-        elif first:
-            for cluster, name in _apart(first, clusters, terms, concepts).items():
-                names[cluster] = name
-    return names
+def _broader(noun: Term, sure: Sequence[Term], concepts: Concepts) -> Term | None:
+    """The most special of the sure words that no noun says, at most two levels above a noun.
 
-
-def _apart(
-    noun: Term, clusters: Sequence[int], terms: Sequence[Sequence[Term]], concepts: Concepts
-) -> dict[int, str]:
-    """Names of the clusters of one noun, each with the term that tells it best from the others."""
-    kinds = concepts.kinds_of(noun.concept)
-    above = set(concepts.above[noun.concept].indices.tolist())
-    shares = [{term.concept: term.share for term in terms[cluster]} for cluster in clusters]
-    wanted: list[tuple[float, int, str]] = []
-    for place, cluster in enumerate(clusters):
-        others = [own for other, own in enumerate(shares) if other != place]
-        for term in terms[cluster]:
-            if term.concept in above or singular(term.word) == singular(noun.word):
-                continue
-            usual = max(float(np.mean([own.get(term.concept, 0.0) for own in others])), 1e-3)
-            telling = term.share * np.log(max(term.share, 1e-9) / usual)
-            telling *= _KIND if term.concept in kinds else 1.0
-            if telling > 0:
-                wanted.append((-telling, cluster, told_apart(noun.word, term.word)))
-    names: dict[int, str] = {}
-    used: set[str] = set()
-    for _, cluster, name in sorted(wanted):
-        if cluster not in names and singular(name) not in used:
-            names[cluster] = name
-            used.add(singular(name))
-    numbers = (f"{noun.word}: {number}" for number in range(1, len(clusters) + 1))
-    return {cluster: names.get(cluster) or next(numbers) for cluster in clusters}
+    None for a noun that is not special, and no word for what most of the collection is.
+    """
+    if concepts.shares[noun.concept] > _GENERAL:
+        return None
+    over = set(concepts.above[noun.concept].indices.tolist())
+    least = concepts.depth[noun.concept] - _LEVELS
+    found = [
+        term
+        for term in sure
+        if term.concept in over
+        and term.concept >= concepts.n_own
+        and concepts.depth[term.concept] >= least
+        and term.usual <= _MOST
+    ]
+    return min(found, key=lambda term: float(concepts.shares[term.concept]), default=None)
 
 
 def listed(terms: Sequence[Term], noun: Term | None, concepts: Concepts, count: int) -> list[Term]:

@@ -23,10 +23,11 @@ from sortal.storage.workspace import Workspace
 from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES
 from sortal.tasks.corpora.bank import table_of
 from sortal.tasks.corpora.corpus import read_corpus
+from sortal.tasks.naming.apart import Teller, names_of, tellers_of
 from sortal.tasks.naming.captions import Caption, best_captions, speaking_of
 from sortal.tasks.naming.evidence import Evidence, Fits
 from sortal.tasks.naming.margins import Margins, likeness
-from sortal.tasks.naming.names import Term, listed, names_of, noun_of, ranked, representatives
+from sortal.tasks.naming.names import Term, listed, noun_of, ranked, representatives
 from sortal.tasks.naming.shown import Shown, shown_of
 from sortal.tasks.naming.synonyms import Concepts, concepts_of, known_of
 from sortal.tasks.step import step
@@ -56,20 +57,24 @@ class NameClustersInputs:
 
 
 class Named(NamedTuple):
-    """What naming finds, by cluster: names, their terms, the nouns behind them, all nouns."""
+    """What naming finds, by cluster: names, their terms, the nouns behind them, all nouns.
+
+    `tellers` may tell a cluster from others of its noun.
+    """
 
     names: list[str | None]
     terms: list[list[Term]]
     nouns: list[Term | None]
     concepts: Concepts
+    tellers: list[list[Teller]]
 
 
-@step("names", NameClustersInputs, version=4)
+@step("names", NameClustersInputs, version=5)
 def name_clusters(folder: Path, workspace: Workspace, inputs: NameClustersInputs) -> Written:
     """Write `clusters.parquet` and `terms.parquet`; a cluster without a sure name has none."""
     assignments = pq.read_table(inputs.partition.file(workspace, ASSIGNMENTS))
     n_clusters = len(np.load(inputs.partition.file(workspace, CENTRES), mmap_mode="r"))
-    named = Named([None] * n_clusters, [[]] * n_clusters, [None] * n_clusters, concepts_of(_NONE))
+    named = _given([None] * n_clusters)
     captions: list[list[Caption]] = [[]] * n_clusters
     if inputs.texts and n_clusters:
         shown = shown_of(workspace, inputs.images, assignments, n_clusters, inputs.config.sample)
@@ -87,15 +92,20 @@ def write_names(
     folder: Path, assignments: pa.Table, names: list[str], config: NamingConfig
 ) -> None:
     """Write the files of `name_clusters` for clusters whose names are given, with no terms."""
-    count = len(names)
-    named = Named([*names], [[]] * count, [None] * count, concepts_of(_NONE))
-    captions: list[list[Caption]] = [[]] * count
-    clusters = representatives(assignments, count, config.representatives)
+    named = _given(names)
+    captions: list[list[Caption]] = [[]] * len(names)
+    clusters = representatives(assignments, len(names), config.representatives)
     pq.write_table(_clusters(clusters, named, captions), folder / "clusters.parquet")
     pq.write_table(_term_rows(named, captions, config), folder / "terms.parquet")
 
 
 _NONE = pa.table({"text": pa.array([], pa.string())})
+
+
+def _given(names: Sequence[str | None]) -> Named:
+    """Clusters of these names, of which nothing else is known."""
+    count = len(names)
+    return Named([*names], [[]] * count, [None] * count, concepts_of(_NONE), [[]] * count)
 
 
 def _texts(
@@ -118,7 +128,13 @@ def _names(workspace: Workspace, inputs: NameClustersInputs, shown: Shown) -> Na
     terms = ranked(evidence, shown.centres, shown.sizes, alike, margins)
     least = inputs.config.min_confidence
     nouns = [noun_of(own, evidence.concepts, least) for own in terms]
-    return Named(names_of(nouns, terms, evidence.concepts), terms, nouns, evidence.concepts)
+    tellers = [
+        tellers_of(margins, concepts, cluster, noun.concept, least)
+        if noun and noun.concept < concepts.n_own  # no kind is sure of a word that no noun says
+        else []
+        for cluster, noun in enumerate(nouns)
+    ]
+    return Named(names_of(nouns, tellers, margins), terms, nouns, concepts, tellers)
 
 
 def _captions(
@@ -143,13 +159,20 @@ def _clusters(clusters: pa.Table, named: Named, captions: Sequence[Sequence[Capt
     ]
     sure = pa.array([term.confidence if term else None for term in best], pa.float32())
     shown = pa.array([own[0].text if own else None for own in captions], pa.string())
-    of_each = {"name": pa.array(named.names, pa.string()), "caption": shown, "confidence": sure}
+    words = [[teller.word for teller in own] for own in named.tellers]
+    of_each = {
+        "name": pa.array(named.names, pa.string()),
+        "caption": shown,
+        "confidence": sure,
+        "tellers": pa.array(words, pa.list_(pa.string())),
+    }
     if len(clusters) > len(named.names):  # images in no cluster have a row without any of it
         of_each = {name: pa.concat_arrays([own, pa.nulls(1, own.type)])
                    for name, own in of_each.items()}  # fmt: skip
     clusters = clusters.add_column(1, "name", of_each["name"])
     clusters = clusters.add_column(3, "caption", of_each["caption"])
-    return clusters.append_column("name_confidence", of_each["confidence"])
+    clusters = clusters.append_column("name_confidence", of_each["confidence"])
+    return clusters.append_column("tellers", of_each["tellers"])
 
 
 def _term_rows(

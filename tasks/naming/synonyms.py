@@ -4,7 +4,8 @@ WordNet writes one thing in many words (car, auto, motorcar) and many depths (do
 a cluster's name needs one common word, and what speaks for a tree frog speaks for a frog.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from sortal.tasks.corpora import wordnet
 from sortal.tasks.corpora.bank import is_own
 from sortal.tasks.corpora.corpus import bare
+from sortal.tasks.naming.qualities import qualities_in
 from sortal.tasks.naming.words import Spelling
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ _BROAD = 0.015  # [infer] share of all concepts above which a noun is a broad on
 _MANY = 50  # [infer] kinds that a broad noun has
 _IN_USE = 20  # [infer] times in SemCor that make a broad noun one that people say: animal, not
 _JARGON = 0.25  # [infer] instrumentation, container or vertebrate, which lose three quarters
+_SEVERAL = 2  # [infer] kinds that make what they are kinds of a concept, if no noun says it
+_SAID = 2  # [infer] times in SemCor that make its word one that people use
 _SHORT = 4  # letters of ties, pies and lies
 _SIBILANT = ("sses", "shes", "ches", "xes", "zzes")
 
@@ -38,14 +42,17 @@ class Concepts:
 
     `of` of shape (M,) is each noun's concept; `names` the concepts' words; `weights` of shape
     (K,), in (0, 1], is how well a concept serves as a name: common and specific is best.
-    `above` of shape (K, K) is 1 where column j is concept i or above it.
+    `above` of shape (K, K) is 1 where column j is concept i or above it; `depth` of shape (K,) is
+    each concept's in WordNet.
     """
 
     of: NDArray[np.int64]
     names: list[str]
     weights: NDArray[np.float64]
     above: "csr_matrix"
+    depth: NDArray[np.float64]
     number: dict[str, int] = field(default_factory=dict)  # of each concept's synset, or its word
+    qualities: frozenset[int] = frozenset()  # concepts of what a thing is made of, or is in
 
     @property
     def shares(self) -> NDArray[np.float64]:
@@ -53,9 +60,14 @@ class Concepts:
         found: NDArray[np.float64] = np.asarray(self.above.sum(axis=0), dtype=np.float64).ravel()
         return found / max(len(self.names), 1)
 
+    @property
+    def n_own(self) -> int:
+        """How many concepts have nouns: the first ones. Others are known by their kinds alone."""
+        return int(self.of.max(initial=-1)) + 1
+
     def pool(self, leaves: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Of shape (C, K): each concept with all kinds of it, of `leaves` (C, K) by concept."""
-        pooled: NDArray[np.floating] = (self.above.T @ leaves.T).T
+        """Of shape (C, K): each concept with all kinds of it, of `leaves` (C, n_own)."""
+        pooled: NDArray[np.floating] = (self.above[: self.n_own].T @ leaves.T).T
         return pooled
 
     def kinds_of(self, concept: int) -> set[int]:
@@ -97,6 +109,10 @@ class Known:
         self._first = {word: synset for word, synset, sense, _ in reversed(rows) if sense == 1}
         self._count = {(word, synset): count for word, synset, _, count in rows if count}
         self.spelling = Spelling(lemmas)
+        self.said: dict[str, tuple[int, str]] = {}  # the most used lemma of each synset, how often
+        for (_, synset, _, count), lemma in zip(rows, lemmas, strict=True):
+            if count > self.said.get(synset, (0, ""))[0]:
+                self.said[synset] = count, lemma.replace("_", " ")
 
     def sense(self, noun: str) -> str | None:
         """The first sense of a noun, or of its singular."""
@@ -132,6 +148,12 @@ def concepts_of(nouns: pa.Table, known: Known | None = None) -> Concepts:
     number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
     of = np.array([number[key] for key in keys], dtype=np.int64)
     names, counts = _words(texts, keys, known)
+    words = {singular(word) for word in names.values()}
+    for key in _broader(number, known):
+        if singular(known.said[key][1]) in words:
+            continue
+        number[key] = len(number)
+        counts[key], names[key] = known.said[key]
     depth = np.array([known.depth.get(key, _SPECIFIC) for key in number], dtype=np.float64)
     used = np.array([counts[key] for key in number], dtype=np.float64)
     above = _hierarchy(number, known)
@@ -145,7 +167,9 @@ def concepts_of(nouns: pa.Table, known: Known | None = None) -> Concepts:
         * np.minimum(1, (depth + 1) / (_SPECIFIC + 1))
         * np.where(jargon & used.any(), _JARGON, 1.0),
         above=above,
+        depth=depth,
         number=number,
+        qualities=qualities_in(number, names, known.table),
     )
 
 
@@ -173,11 +197,40 @@ def _words(
     return spelt, counts
 
 
+def _over(
+    number: Iterable[str], known: Known
+) -> tuple[dict[str, str | None], dict[str, frozenset[str]]]:
+    """The synset of each concept, or of what it is a kind of, and all synsets above these."""
+    over = {key: key if key in known.depth else known.head(key) for key in number}
+    return over, wordnet.ancestors(known.table, {synset for synset in over.values() if synset})
+
+
+def _broader(number: Mapping[str, int], known: Known) -> list[str]:
+    """Synsets that no noun has, though several are kinds of them, and that people have words for.
+
+    Where the nouns are shirts, dresses and trousers but nothing says garment, a cluster of all
+    three is of garments.
+    """
+    over, above = _over(number, known)
+    kinds = Counter(
+        synset
+        for key in number
+        for synset in above.get(over[key] or "", ())
+        if synset not in number
+    )
+    return [
+        synset
+        for synset, count in kinds.items()
+        if count >= _SEVERAL
+        and known.depth[synset] >= _SPECIFIC
+        and known.said.get(synset, (0,))[0] >= _SAID
+    ]
+
+
 def _hierarchy(number: Mapping[str, int], known: Known) -> "csr_matrix":
     from scipy.sparse import csr_matrix
 
-    over = {key: key if key in known.depth else known.head(key) for key in number}
-    above = wordnet.ancestors(known.table, {synset for synset in over.values() if synset})
+    over, above = _over(number, known)
     pairs = [place * len(number) + place for place in number.values()]
     for key, synset in over.items():
         row = number[key] * len(number)

@@ -31,8 +31,8 @@ def _spelt(texts: Iterable[str]) -> dict[str, str]:
 
 
 def told_apart(noun: str, by: str) -> str:
-    """Of shirt and polo shirt "shirt: polo", of shirt and tie "shirt: tie"."""
-    short = by.removesuffix(f" {noun}")
+    """Of shirt and polo shirt "shirt: polo", of shirt and blouse "shirt: blouse"."""
+    short = by.removesuffix(f" {noun}").removesuffix(f" {noun}s")
     return f"{noun}: {short}"
 
 
