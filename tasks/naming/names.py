@@ -119,11 +119,12 @@ def noun_of(terms: Sequence[Term], concepts: Concepts, least: float) -> Term | N
     Else a word for what the best noun is a kind of, where no noun says that.
     """
     general = concepts.shares
-    sure = [term for term in terms if term.confidence >= least]
+    nouns = [term for term in terms if term.concept < concepts.n_own]
+    sure = [term for term in nouns if term.confidence >= least]
     special = next((term for term in sure if general[term.concept] <= _GENERAL), None)
-    if special or not sure or sure[0] is terms[0]:
+    if special or not nouns or nouns[0] in sure:
         return special or next(iter(sure), None)
-    return _broader(terms[0], sure, concepts)
+    return _broader(nouns[0], [term for term in terms if term.confidence >= least], concepts)
 
 
 def _broader(noun: Term, sure: Sequence[Term], concepts: Concepts) -> Term | None:
@@ -149,12 +150,13 @@ def _broader(noun: Term, sure: Sequence[Term], concepts: Concepts) -> Term | Non
 def listed(terms: Sequence[Term], noun: Term | None, concepts: Concepts, count: int) -> list[Term]:
     """The noun and the best other terms, `count` in all.
 
-    Without those that are above, or read like, a better one.
+    Without those that are above, or read like, a better one, and without words that no noun says.
     """
     said: set[int] = set()
     words: set[str] = set()
     found: list[Term] = []
-    for term in [*([noun] if noun else []), *terms]:
+    nouns = (term for term in terms if term.concept < concepts.n_own)
+    for term in [*([noun] if noun else []), *nouns]:
         if term.concept not in said and singular(term.word) not in words:
             found.append(term)
             words.add(singular(term.word))

@@ -56,9 +56,10 @@ class Concepts:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """Of shape (K,): the share of all concepts that are one of these, or a kind of it."""
-        found: NDArray[np.float64] = np.asarray(self.above.sum(axis=0), dtype=np.float64).ravel()
-        return found / max(len(self.names), 1)
+        """Of shape (K,): the share of all nouns' concepts that are one of these, or a kind of it."""
+        own = self.above[: self.n_own].sum(axis=0)
+        found: NDArray[np.float64] = np.asarray(own, dtype=np.float64).ravel()
+        return found / max(self.n_own, 1)
 
     @property
     def n_own(self) -> int:
@@ -148,7 +149,7 @@ def concepts_of(nouns: pa.Table, known: Known | None = None) -> Concepts:
     number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
     of = np.array([number[key] for key in keys], dtype=np.int64)
     names, counts = _words(texts, keys, known)
-    words = {singular(word) for word in names.values()}
+    words, n_own = {singular(word) for word in names.values()}, len(number)
     for key in _broader(number, known):
         if singular(known.said[key][1]) in words:
             continue
@@ -157,8 +158,8 @@ def concepts_of(nouns: pa.Table, known: Known | None = None) -> Concepts:
     depth = np.array([known.depth.get(key, _SPECIFIC) for key in number], dtype=np.float64)
     used = np.array([counts[key] for key in number], dtype=np.float64)
     above = _hierarchy(number, known)
-    kinds = np.asarray(above.sum(axis=0)).ravel()
-    broad = (kinds > _BROAD * len(number)) & (kinds > _MANY)
+    kinds = np.asarray(above[:n_own].sum(axis=0)).ravel()
+    broad = (kinds > _BROAD * n_own) & (kinds > _MANY)
     jargon = broad & (used < _IN_USE)
     return Concepts(
         of=of,
@@ -222,7 +223,7 @@ def _broader(number: Mapping[str, int], known: Known) -> list[str]:
         synset
         for synset, count in kinds.items()
         if count >= _SEVERAL
-        and known.depth[synset] >= _SPECIFIC
+        and known.depth[synset] > _SPECIFIC
         and known.said.get(synset, (0,))[0] >= _SAID
     ]
 

@@ -24,10 +24,11 @@ from sortal.tasks.corpora.step import load_nouns
 from sortal.tasks.embedding.step import embed_images, embed_texts
 from sortal.tasks.encoders.registry import describe
 from sortal.tasks.fusion.step import fuse
+from sortal.tasks.naming.apart import names_of, tellers_of
 from sortal.tasks.naming.captions import best_captions, speaking_of
 from sortal.tasks.naming.evidence import Evidence, Fits, middles, sampled
 from sortal.tasks.naming.margins import Margins, likeness
-from sortal.tasks.naming.names import Term, listed, names_of, noun_of, ranked, representatives
+from sortal.tasks.naming.names import Term, listed, noun_of, ranked, representatives
 from sortal.tasks.naming.step import name_clusters
 from sortal.tasks.naming.synonyms import concepts_of, singular
 from sortal.tasks.naming.words import base
@@ -54,9 +55,14 @@ def named(images, labels, config=CONFIG):
     evidence = Evidence(Fits(TEXTS, rows.mean(axis=0), config), CONCEPTS)
     sizes, centres = np.bincount(labels), middles(rows, labels, count)
     alike = likeness(centres, sizes, rows.mean(axis=0), config)
-    terms = ranked(evidence, centres, sizes, alike, Margins(evidence, rows, labels, alike))
+    margins = Margins(evidence, rows, labels, alike)
+    terms = ranked(evidence, centres, sizes, alike, margins)
     nouns = [noun_of(own, CONCEPTS, config.min_confidence) for own in terms]
-    return names_of(nouns, terms, CONCEPTS), terms
+    tellers = [
+        tellers_of(margins, CONCEPTS, cluster, noun.concept, config.min_confidence) if noun else []
+        for cluster, noun in enumerate(nouns)
+    ]
+    return names_of(nouns, tellers, margins), terms
 
 
 DOG, CAT, SHIP = (about((word, 1.0)) for word in ("dog", "cat", "ship"))
@@ -82,20 +88,8 @@ def test_what_speaks_for_a_kind_speaks_for_what_it_is_a_kind_of():
     assert named([*images, CAT], [0, 0, 1])[0] == ["dog", "cat"]
 
 
-def test_two_clusters_of_one_thing_share_its_noun_and_are_told_apart():
-    each = [about(("dog", 1.0), ("tree", 0.7)), about(("dog", 1.0), ("chair", 0.7)), CAT]
-    names = named([vector for vector in each for _ in range(5)], np.repeat([0, 1, 2], 5))[0]
-    assert names == ["dog: tree", "dog: chair", "cat"]
-
-
 def term(word, score=1.0, share=0.9, confidence=0.9):
     return Term(CONCEPTS.names.index(word), word, share, score, confidence)
-
-
-def test_clusters_of_one_noun_that_nothing_tells_apart_are_numbered():
-    terms = [[term("dog")], [term("dog")]]
-    nouns = [own[0] for own in terms]
-    assert names_of(nouns, terms, CONCEPTS) == ["dog: 1", "dog: 2"]
 
 
 def test_a_noun_that_is_not_sure_gives_way_to_a_surer_special_one():
