@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _CANDIDATES = 40  # nouns of each cluster that are looked at closely
 _GENERAL = 0.01  # [infer] share of all concepts below a noun, up to which it is special
+_OTHERS = 2  # [infer] nouns of clusters that make what they are kinds of a category, not a name
 _LEVELS = 2  # of WordNet, that a word may be above the noun that images say
 _MOST = 0.5  # share of the collection above which a word tells little in it
 _MORE = 0.5  # [infer] images more that bear nothing out
@@ -145,6 +146,22 @@ def _broader(noun: Term, sure: Sequence[Term], concepts: Concepts) -> Term | Non
         and term.usual <= _MOST
     ]
     return min(found, key=lambda term: float(concepts.shares[term.concept]), default=None)
+
+
+def without_categories(nouns: Sequence[Term | None], concepts: Concepts) -> list[Term | None]:
+    """The nouns, without broad ones that two other nouns of clusters are kinds of.
+
+    Animal, beside dog and squirrel, says what the kinds have in common, not which one this is.
+    """
+    found = {noun.concept for noun in nouns if noun}
+    kept: list[Term | None] = []
+    for noun in nouns:
+        is_broad = (
+            noun and noun.concept < concepts.n_own and (concepts.shares[noun.concept] > _GENERAL)
+        )
+        many = noun and is_broad and len(found & concepts.kinds_of(noun.concept)) > _OTHERS
+        kept.append(None if many else noun)
+    return kept
 
 
 def listed(terms: Sequence[Term], noun: Term | None, concepts: Concepts, count: int) -> list[Term]:

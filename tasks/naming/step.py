@@ -27,7 +27,14 @@ from sortal.tasks.naming.apart import Teller, names_of, tellers_of
 from sortal.tasks.naming.captions import Caption, best_captions, speaking_of
 from sortal.tasks.naming.evidence import Evidence, Fits
 from sortal.tasks.naming.margins import Margins, likeness
-from sortal.tasks.naming.names import Term, listed, noun_of, ranked, representatives
+from sortal.tasks.naming.names import (
+    Term,
+    listed,
+    noun_of,
+    ranked,
+    representatives,
+    without_categories,
+)
 from sortal.tasks.naming.shown import Shown, shown_of
 from sortal.tasks.naming.synonyms import Concepts, concepts_of, known_of
 from sortal.tasks.step import step
@@ -127,7 +134,7 @@ def _names(workspace: Workspace, inputs: NameClustersInputs, shown: Shown) -> Na
     margins = Margins(evidence, shown.vectors, shown.labels, alike)
     terms = ranked(evidence, shown.centres, shown.sizes, alike, margins)
     least = inputs.config.min_confidence
-    nouns = [noun_of(own, evidence.concepts, least) for own in terms]
+    nouns = without_categories([noun_of(own, concepts, least) for own in terms], concepts)
     tellers = [
         tellers_of(margins, concepts, cluster, noun.concept, least)
         if noun and noun.concept < concepts.n_own  # no kind is sure of a word that no noun says

@@ -56,7 +56,7 @@ class Concepts:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """Of shape (K,): the share of all nouns' concepts that are one of these, or a kind of it."""
+        """Of shape (K,): the share of all concepts with nouns that are it, or a kind of it."""
         own = self.above[: self.n_own].sum(axis=0)
         found: NDArray[np.float64] = np.asarray(own, dtype=np.float64).ravel()
         return found / max(self.n_own, 1)

@@ -7,7 +7,7 @@ import pytest
 from sortal.configs.modalities import NamingConfig
 from sortal.tasks.naming.evidence import Evidence, Fits, middles
 from sortal.tasks.naming.margins import Margins, likeness
-from sortal.tasks.naming.names import Term, noun_of
+from sortal.tasks.naming.names import Term, noun_of, without_categories
 from sortal.tasks.naming.synonyms import concepts_of
 
 WORDS = ["dog", "puppy", "animal", "ship", "chair", "apple", "hammer", "tree"]
@@ -90,3 +90,10 @@ def test_a_broad_noun_is_the_last_resort_and_a_special_one_may_be_second():
     assert noun_of([animal, dog], broad, 0.5) is dog
     assert noun_of([animal, dog], broad, 0.7) is animal
     assert noun_of([dog, animal], broad, 0.7) is None
+
+
+def test_a_broad_noun_of_which_other_clusters_have_kinds_is_no_name():
+    words = ("dog", "puppy", "animal")
+    dog, puppy, animal = (Term(PLACE[word], word, 1, 1, 0.9) for word in words)
+    assert without_categories([dog, puppy, animal, None], CONCEPTS) == [dog, puppy, None, None]
+    assert without_categories([dog, animal, animal], CONCEPTS) == [dog, animal, animal]
