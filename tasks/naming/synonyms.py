@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from sortal.configs.schema import PHOTOGRAPHABLE
 from sortal.tasks.corpora import wordnet
 from sortal.tasks.corpora.bank import is_own
 from sortal.tasks.corpora.corpus import bare
@@ -98,6 +99,7 @@ class Known:
         self.table = table
         synsets = table["synset"].to_pylist()
         self.depth: dict[str, int] = dict(zip(synsets, table["depth"].to_pylist(), strict=True))
+        self.file = dict(zip(synsets, table["lexname"].to_pylist(), strict=True))
         lemmas, senses, counts = (
             pc.list_flatten(table[name]).to_pylist() for name in ("lemmas", "senses", "counts")
         )
@@ -209,6 +211,7 @@ def _over(
 def _broader(number: Mapping[str, int], known: Known) -> list[str]:
     """Synsets that no noun has, though several are kinds of them, and that people have words for.
 
+    Of what photos can show.
     Where the nouns are shirts, dresses and trousers but nothing says garment, a cluster of all
     three is of garments.
     """
@@ -223,6 +226,7 @@ def _broader(number: Mapping[str, int], known: Known) -> list[str]:
         synset
         for synset, count in kinds.items()
         if count >= _SEVERAL
+        and known.file[synset] in PHOTOGRAPHABLE
         and known.depth[synset] > _SPECIFIC
         and known.said.get(synset, (0,))[0] >= _SAID
     ]
