@@ -7,7 +7,7 @@ a cluster's name needs one common word, and what speaks for a tree frog speaks f
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,14 +55,14 @@ class Concepts:
     number: dict[str, int] = field(default_factory=dict)  # of each concept's synset, or its word
     qualities: frozenset[int] = frozenset()  # concepts of what a thing is made of, or is in
 
-    @property
+    @cached_property
     def shares(self) -> NDArray[np.float64]:
         """Of shape (K,): the share of all concepts with nouns that are it, or a kind of it."""
         own = self.above[: self.n_own].sum(axis=0)
         found: NDArray[np.float64] = np.asarray(own, dtype=np.float64).ravel()
         return found / max(self.n_own, 1)
 
-    @property
+    @cached_property
     def n_own(self) -> int:
         """How many concepts have nouns: the first ones. Others are known by their kinds alone."""
         return int(self.of.max(initial=-1)) + 1
