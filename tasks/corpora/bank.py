@@ -19,7 +19,7 @@ from sortal.tasks.corpora.corpus import EMBEDDED, bare
 from sortal.tasks.corpora.vocabulary.terms import Term, Vocabulary, folded
 
 BANK = "vocabulary.parquet"
-_OWN = "vocabulary:"  # begins the synset of a term
+OWN = "vocabulary:"  # begins the synset of a term
 _DEPTH = 5  # of a term without parents: specific enough to be a name, as WordNet's nouns at 5 are
 _USED = 20  # times that a term counts as seen in SemCor: a word that people use
 _MOST_DESCRIPTION = 1000  # letters that are embedded at the most: encoders read less
@@ -53,7 +53,7 @@ def bank_of(vocabulary: Vocabulary, schema: pa.Schema, known: Mapping[str, int])
     ]
     depth = [_DEPTH + vocabulary.levels[key] for key in keys]
     words = [[term.word, *term.synonyms] for term in vocabulary.terms.values()]
-    synsets = [_OWN + key for key in keys]
+    synsets = [OWN + key for key in keys]
     table = {
         "offset": list(offset.values()),
         "synset": synsets,
@@ -121,4 +121,4 @@ def table_of(workspace: Workspace, corpus: Artifact | None, alone: bool = False)
 
 def is_own(synset: str) -> bool:
     """Whether a synset is a term of a vocabulary."""
-    return synset.startswith(_OWN)
+    return synset.startswith(OWN)

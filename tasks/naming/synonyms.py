@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sortal.configs.schema import PHOTOGRAPHABLE
 from sortal.tasks.corpora import wordnet
-from sortal.tasks.corpora.bank import is_own
+from sortal.tasks.corpora.bank import OWN
 from sortal.tasks.corpora.corpus import bare
 from sortal.tasks.naming.qualities import qualities_in
 from sortal.tasks.naming.words import Spelling
@@ -100,22 +100,21 @@ class Known:
         synsets = table["synset"].to_pylist()
         self.depth: dict[str, int] = dict(zip(synsets, table["depth"].to_pylist(), strict=True))
         self.file = dict(zip(synsets, table["lexname"].to_pylist(), strict=True))
-        lemmas, senses, counts = (
-            pc.list_flatten(table[name]).to_pylist() for name in ("lemmas", "senses", "counts")
-        )
-        of = pc.take(table["synset"], pc.list_parent_indices(table["lemmas"])).to_pylist()
-        rows = list(zip(map(str.casefold, lemmas), of, senses, counts, strict=True))
-        own = [pair for pair in zip(of, lemmas, strict=True) if is_own(pair[0])]
-        self.own = {  # what a user calls terms, by synset
-            synset: lemma.replace("_", " ") for synset, lemma in reversed(own)
-        }
-        self._first = {word: synset for word, synset, sense, _ in reversed(rows) if sense == 1}
-        self._count = {(word, synset): count for word, synset, _, count in rows if count}
-        self.spelling = Spelling(lemmas)
+        flat = _lemmas_of(table)
+        first = flat.filter(pc.equal(flat["sense"], 1))
+        words = map(str.casefold, reversed(first["lemma"].to_pylist()))  # the first of them stays
+        self._first = dict(zip(words, reversed(first["synset"].to_pylist()), strict=True))
+        self._count: dict[tuple[str, str], int] = {}
         self.said: dict[str, tuple[int, str]] = {}  # the most used lemma of each synset, how often
-        for (_, synset, _, count), lemma in zip(rows, lemmas, strict=True):
+        for lemma, synset, count in _rows(flat.filter(pc.greater(flat["count"], 0))):
+            self._count[lemma.casefold(), synset] = count
             if count > self.said.get(synset, (0, ""))[0]:
                 self.said[synset] = count, lemma.replace("_", " ")
+        own = flat.filter(pc.starts_with(flat["synset"], OWN))
+        self.own = {  # what a user calls terms, by synset
+            synset: lemma.replace("_", " ") for lemma, synset, _ in reversed(_rows(own))
+        }
+        self.spelling = Spelling(flat["lemma"].to_pylist())
 
     def sense(self, noun: str) -> str | None:
         """The first sense of a noun, or of its singular."""
@@ -132,6 +131,18 @@ class Known:
     def count(self, noun: str, synset: str) -> int:
         """How often a noun is used in this sense (SemCor)."""
         return self._count.get((bare(noun).casefold().replace(" ", "_"), synset), 0)
+
+
+def _lemmas_of(table: pa.Table) -> pa.Table:
+    """A row for each lemma of each synset: lemma, synset, sense, count."""
+    flat = {name: pc.list_flatten(table[f"{name}s"]) for name in ("lemma", "sense", "count")}
+    synsets = pc.take(table["synset"], pc.list_parent_indices(table["lemmas"]))
+    return pa.table({**flat, "synset": synsets})
+
+
+def _rows(flat: pa.Table) -> list[tuple[str, str, int]]:
+    columns = (flat[name].to_pylist() for name in ("lemma", "synset", "count"))
+    return list(zip(*columns, strict=True))
 
 
 def concepts_of(nouns: pa.Table, known: Known | None = None) -> Concepts:

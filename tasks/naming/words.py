@@ -1,6 +1,7 @@
 """How a name is written: one form for every vocabulary, whatever case and glosses its list has."""
 
 from collections.abc import Iterable
+from functools import cached_property
 
 from sortal.tasks.corpora.corpus import GLOSS, bare
 
@@ -9,25 +10,36 @@ class Spelling:
     """How WordNet's lemmas, underscores between words, and the words in them are spelt."""
 
     def __init__(self, lemmas: Iterable[str]) -> None:
-        known = set(lemmas)
-        self._whole = _spelt(lemma.replace("_", " ") for lemma in known)
-        self._words = _spelt({word for lemma in known for word in lemma.split("_")})
+        self._lemmas = _Spelt(set(lemmas))
+
+    @cached_property
+    def _words(self) -> "_Spelt":
+        return _Spelt({word for lemma in self._lemmas.texts for word in lemma.split("_")})
 
     def __call__(self, noun: str) -> str:
         """A noun as in running text: "Fire Truck" becomes "fire truck", "SUV" stays."""
         plain = bare(noun)
-        known = self._whole.get(plain.casefold())
-        return known or " ".join(self._word(word) for word in plain.split())
+        known = self._lemmas.get(plain.casefold().replace(" ", "_"))
+        if known:
+            return known.replace("_", " ")
+        return " ".join(self._word(word) for word in plain.split())
 
     def _word(self, word: str) -> str:
         if sum(letter.isupper() for letter in word) > 1 and word.isalpha():
             return word
-        return self._words.get(word.casefold(), word.lower())
+        return self._words.get(word.casefold()) or word.lower()
 
 
-def _spelt(texts: Iterable[str]) -> dict[str, str]:
-    """Each text by its casefold; of those that differ in case the one with fewest capitals."""
-    return {text.casefold(): text for text in sorted(texts)}  # capitals sort before small letters
+class _Spelt:
+    """Texts by their casefold; of those that differ in case the one with fewest capitals."""
+
+    def __init__(self, texts: set[str]) -> None:
+        self.texts = texts
+        self._other = {text.casefold(): text for text in sorted(texts) if not text.islower()}
+
+    def get(self, folded: str) -> str | None:
+        """The text whose casefold this is, or None."""
+        return folded if folded in self.texts else self._other.get(folded)
 
 
 def told_apart(noun: str, by: str) -> str:
