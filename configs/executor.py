@@ -57,5 +57,6 @@ class RayConfig(Section):
     gpus: float = Runtime(0.0, ge=0.0)  # of a worker that embeds, such as 1 or 0.5
     decoders: int = Runtime(1, ge=1, le=64)  # threads that decode ahead of a GPU
     attempts: int = Runtime(3, ge=1)  # how often a shard is begun whose workers are lost
+    folder: str | None = Runtime(None)  # of a node without the workspace; None: a temporary one
     patience_seconds: float = Runtime(60.0, gt=0.0)  # without any worker, or an answer of a node
     spread_rows: int = Runtime(50_000, ge=0)  # steps on fewer vectors are done by the run itself

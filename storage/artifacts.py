@@ -4,16 +4,16 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Collection
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from sortal.storage.atomic import atomic_folder, write_json
+from sortal.storage.atomic import atomic_file, atomic_folder, intended, write_json
 from sortal.storage.hashing import hash_file
-from sortal.storage.mirror import MANIFEST, Entries, Mirror
+from sortal.storage.mirror import MANIFEST, Entries, Mirror, is_read_later
 from sortal.storage.workspace import Workspace
 
 
@@ -46,13 +46,15 @@ class Written(BaseModel):
     """What a step's body says about the files it wrote.
 
     `shared` are files outside the artifact's folder (vector shards) that it refers to: they
-    are listed in the manifest and checked with it.
+    are listed in the manifest and checked with it. `parts` are files of the artifact that workers
+    have published in the bucket, by name, some of which may not be in the folder.
     """
 
     rows: int = 0
     identity: str | None = None
     facts: dict[str, Any] = {}
     shared: list[Path] = []
+    parts: dict[str, dict[str, Any]] = {}
 
 
 _kept: set[tuple[str, Path]] = set()  # artifacts that this process has seen in a bucket
@@ -86,10 +88,27 @@ def publish(
             rows=written.rows,
             facts=written.facts,
         )
-        manifest = _seal(workspace, folder, artifact, written.shared)
+        manifest = _seal(workspace, folder, artifact, written.shared, written.parts)
     if mirror := Mirror.of(workspace):
         mirror.send_artifact(final, manifest)
     return artifact
+
+
+def write_part(
+    workspace: Workspace, folder: Path, name: str, write: Callable[[Path], Any]
+) -> dict[str, Any] | None:
+    """Have `write` make a file of an artifact whose folder another process is filling.
+
+    Where the workspace has a bucket, the file is published there, and what tells of it returned,
+    to be one of `Written.parts`: that process need not see this one's folder.
+    """
+    mirror = Mirror.of(workspace)
+    place = folder if mirror is None or folder.is_dir() else intended(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    path = place / name
+    with nullcontext(path) if place == folder else atomic_file(path) as fresh:
+        write(fresh)  # what a lost worker left in the artifact's folder is written over
+    return mirror.send_part(path, intended(folder)) if mirror else None
 
 
 def refer_to(workspace: Workspace, artifact: Artifact, body: Callable[[Path], list[Path]]) -> None:
@@ -100,17 +119,19 @@ def refer_to(workspace: Workspace, artifact: Artifact, body: Callable[[Path], li
     final = artifact.folder(workspace)
     with atomic_folder(final) as folder:
         shutil.copytree(final, folder, dirs_exist_ok=True)
+        files = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
         (folder / MANIFEST).unlink()
-        manifest = _seal(workspace, folder, artifact, body(folder))
+        parts = {name: each for name, each in files.items() if is_read_later(name)}
+        manifest = _seal(workspace, folder, artifact, body(folder), parts)
     if mirror := Mirror.of(workspace):
         mirror.send_artifact(final, manifest)
 
 
 def _seal(
-    workspace: Workspace, folder: Path, artifact: Artifact, shared: list[Path]
+    workspace: Workspace, folder: Path, artifact: Artifact, shared: list[Path], parts: Entries
 ) -> dict[str, Any]:
     files = (p for p in sorted(folder.rglob("*")) if p.is_file())
-    own = {p.relative_to(folder).as_posix(): _entry(p) for p in files}
+    own = {**parts, **{p.relative_to(folder).as_posix(): _entry(p) for p in files}}
     mirror = Mirror.of(workspace)
     on = {
         workspace.relative(p): mirror.entry(p) if mirror and not p.exists() else _entry(p)
@@ -161,17 +182,20 @@ def _whole(
         return None
     files = manifest["files"]
     wanted = files if only is None else dict.fromkeys(only)
-    if not all(name in files and _sound(folder / name, files[name]) for name in wanted):
+    if not wanted.keys() <= files.keys():
         return None
-    if only is None and not _all_shared(workspace, manifest["shared"], mirror):
+    later = {name for name in wanted if mirror and is_read_later(name)}
+    if not all(_sound(folder / name, files[name]) for name in wanted.keys() - later):
         return None
-    return manifest
+    own = {workspace.relative(folder / name): files[name] for name in later}
+    shared = manifest["shared"] if only is None else {}
+    return manifest if _are_near(workspace, own | shared, mirror) else None
 
 
-def _all_shared(workspace: Workspace, shared: Entries, mirror: Mirror | None) -> bool:
-    """Whether shared files are sound; for those not needed here yet the bucket's are enough."""
+def _are_near(workspace: Workspace, files: Entries, mirror: Mirror | None) -> bool:
+    """Whether files are sound; for those not needed here yet the bucket's are enough."""
     root = workspace.root
-    unsound = {name: each for name, each in shared.items() if not _sound(root / name, each)}
+    unsound = {name: each for name, each in files.items() if not _sound(root / name, each)}
     if not unsound or mirror is None:
         return not unsound
     away = {name for name in unsound if not (root / name).exists()}

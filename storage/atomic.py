@@ -1,5 +1,6 @@
 """Files and folders that appear complete or not at all: temporary sibling, fsync, rename."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -32,6 +33,13 @@ def temporary(path: Path) -> Path:
     """A new sibling's name for `path` that says which process it belongs to."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.parent / f"{TEMPORARY}{this_process()}-{uuid.uuid4().hex[:8]}-{path.name}"
+
+
+def intended(fresh: Path) -> Path:
+    """The path whose temporary sibling this is; any other path itself."""
+    if not fresh.name.startswith(TEMPORARY):
+        return fresh
+    return fresh.with_name(fresh.name.removeprefix(TEMPORARY).split("-", 4)[4])
 
 
 def abandoned(folder: Path) -> list[Path]:
@@ -121,6 +129,18 @@ def temporary_folder(sibling: Path) -> Iterator[Path]:
         yield fresh
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Within the body no other process of this machine is in one of this folder, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _swap(fresh: Path, path: Path) -> None:

@@ -7,6 +7,7 @@ path, and only what a manifest names counts. A file that is brought here has its
 
 import json
 import logging
+import re
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sortal.configs.errors import RunError, TransientError
-from sortal.storage.atomic import atomic_file, atomic_folder
+from sortal.storage.atomic import alone_in, atomic_file, atomic_folder
 from sortal.storage.faults import point
 from sortal.storage.hashing import hash_file
 from sortal.storage.objects.bucket import Bucket, Object, at_once
@@ -27,6 +28,7 @@ MANIFEST = "manifest.json"
 USED = "used"  # an object that is written when its artifact is of use
 LAKES = "lakes"  # a folder of markers: whose artifacts these are
 _DAY = 86_400.0
+_VECTORS = re.compile(r"vectors-\d{5,}\.parquet")
 Entries = Mapping[str, dict[str, Any]]  # path in the workspace -> hash, and bytes where known
 
 
@@ -37,6 +39,11 @@ class DamagedError(Exception):
 def object_of(path: str, digest: str) -> str:
     """The name of the object that holds a file of the workspace."""
     return f"{path}.{digest}"
+
+
+def is_read_later(name: str) -> bool:
+    """Whether an artifact's file is brought when it is read: vectors, of which there are many."""
+    return _VECTORS.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -122,6 +129,15 @@ class Mirror:
             raise TransientError(f"{self.bucket.url}/{name} must be there, and is not; run again")
         return {"bytes": found.size, "hash": digest}
 
+    def send_part(self, path: Path, folder: Path) -> dict[str, Any]:
+        """Publish a file of an artifact in the making, `folder` in the end; its size and hash.
+
+        It counts for nothing before the manifest does.
+        """
+        digest = hash_file(path)
+        self.bucket.upload(object_of(f"{self.name(folder)}/{path.name}", digest), path)
+        return {"bytes": path.stat().st_size, "hash": digest}
+
     def opened(self, path: Path, digest: str) -> Any:
         """A file of the workspace as it lies in the bucket, to read parts of."""
         return self.bucket.open(object_of(self.name(path), digest))
@@ -154,7 +170,10 @@ class Mirror:
         self.bucket.delete([sidecar, *versions])
 
     def bring_artifact(self, folder: Path) -> bool:
-        """Bring an artifact's folder, without what it shares; whether a whole one is there."""
+        """Bring an artifact's folder, without what it shares and what is read later.
+
+        Whether a whole one is there.
+        """
         name = self.name(folder)
         text = self.bucket.read(f"{name}/{MANIFEST}")
         manifest = parsed(text)
@@ -170,13 +189,20 @@ class Mirror:
         log.info("%s: from %s", folder.parent.name, self.bucket.url)
         return True
 
+    def bring_once(self, folder: Path, name: str) -> None:
+        """Bring an artifact's folder unless its file `name` is here; one process at a time does."""
+        if not (folder / name).exists():
+            with alone_in(folder.parent):
+                if not (folder / name).exists():
+                    self.bring_artifact(folder)
+
     def _fill(self, folder: Path, name: str, files: Entries) -> None:
         def bring(item: tuple[str, dict[str, Any]]) -> None:
             place = folder / item[0]
             place.parent.mkdir(parents=True, exist_ok=True)
             self.bring(f"{name}/{item[0]}", item[1]["hash"], place)
 
-        at_once(bring, files.items())
+        at_once(bring, (each for each in files.items() if not is_read_later(each[0])))
 
     def send_artifact(self, folder: Path, manifest: dict[str, Any]) -> None:
         """Publish a finished artifact's folder, with the shards it refers to and their sidecars."""

@@ -88,6 +88,23 @@ class SomeRows:
             start += len(block)
 
 
+def rebatched(pieces: Iterator[FloatArray], size: int) -> Iterator[FloatArray]:
+    """The rows of `pieces` in blocks of `size`, the last of which may be smaller."""
+    held: list[FloatArray] = []
+    count = 0
+    for fresh in pieces:
+        piece = fresh
+        while count + len(piece) >= size:
+            cut = size - count
+            yield np.concatenate([*held, piece[:cut]]) if held else piece[:cut]
+            held, count, piece = [], 0, piece[cut:]
+        if len(piece):
+            held.append(piece)
+            count += len(piece)
+    if held:
+        yield np.concatenate(held)
+
+
 def read_all(rows: Rows) -> FloatArray:
     """The full matrix of shape (n_rows, dim), float32. Only for sets known to be small."""
     out = np.empty(rows.shape, dtype=np.float32)

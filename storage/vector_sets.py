@@ -3,10 +3,11 @@
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,15 +15,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sortal.storage.artifacts import Artifact
+from sortal.configs.errors import TransientError
+from sortal.storage.artifacts import Artifact, read_manifest
 from sortal.storage.hashing import hash_strings
+from sortal.storage.mirror import DamagedError, Mirror, is_read_later
+from sortal.storage.objects.bucket import at_once
+from sortal.storage.objects.failures import tried
 from sortal.storage.pages import vector_groups
-from sortal.storage.rows import FloatArray
+from sortal.storage.rows import FloatArray, rebatched
 from sortal.storage.vectors import PLAIN, ROW_GROUP, Located, VectorStore, key_column, vector_table
 from sortal.storage.workspace import Workspace
 
 INDEX = "index.parquet"
 _SOME_KEYS = 1 << 16
+T = TypeVar("T")
 
 
 def write_shards(
@@ -38,7 +44,7 @@ def write_shards(
         if first is None:
             return
         some = itertools.chain([first], itertools.islice(pending, shard_blocks - 1))
-        done += write_shard(folder, number, keys[done:], some)
+        done += write_shard(folder / shard_name(number), keys[done:], some)
 
 
 def shard_name(number: int) -> str:
@@ -46,13 +52,10 @@ def shard_name(number: int) -> str:
     return f"vectors-{number:05d}.parquet"
 
 
-def write_shard(
-    folder: Path, number: int, keys: Sequence[str] | pa.Array, blocks: Iterable[FloatArray]
-) -> int:
-    """Write blocks as shard `number`, a row group each, with the first of `keys`; how many rows."""
+def write_shard(path: Path, keys: Sequence[str] | pa.Array, blocks: Iterable[FloatArray]) -> int:
+    """Write blocks as a file, a row group each, with the first of `keys`; how many rows."""
     pending = iter(blocks)
     first, done = next(pending), 0
-    path = folder / shard_name(number)
     schema = vector_table([], first[:0]).schema
     with pq.ParquetWriter(path, schema, **PLAIN) as writer:
         for block in itertools.chain([first], pending):
@@ -104,8 +107,8 @@ class VectorSet:
 
     def __init__(self, folder: Path, store: VectorStore) -> None:
         self._origin = folder, store
-        if store.mirror and not (folder / INDEX).exists():
-            store.mirror.bring_artifact(folder)
+        if store.mirror:
+            store.mirror.bring_once(folder, INDEX)
         table = pq.read_table(folder / INDEX)
         names = json.loads(table.schema.metadata[b"shards"])
         self._shards = [store.folder / Path(name).name for name in names]
@@ -117,8 +120,7 @@ class VectorSet:
     @cached_property
     def keys(self) -> list[str]:
         """The key of every row, in order; where there are many, take `key_column`."""
-        found: list[str] = self.key_column.to_pylist()
-        return found
+        return list(self.key_column.to_pylist())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _opened, (*self._origin, *self._within)
@@ -147,7 +149,7 @@ class VectorSet:
 
     def blocks(self, size: int) -> Iterator[FloatArray]:
         """Consecutive blocks of at most `size` rows, float32; holds one row group and one block."""
-        return _rebatch(self._pieces(), size)
+        return rebatched(self._pieces(), size)
 
     def _pieces(self) -> Iterator[FloatArray]:
         for number, rows in self._rows_by_shard():
@@ -170,16 +172,24 @@ def _opened(folder: Path, store: VectorStore, start: int, stop: int) -> VectorSe
 
 
 class FileVectors:
-    """`Rows` over Parquet files of (key, vector), such as fused vectors."""
+    """`Rows` over Parquet files of (key, vector), such as fused vectors.
 
-    def __init__(self, files: Sequence[Path], within: tuple[int, int] | None = None) -> None:
-        self._files = list(files)
-        self._within = within  # of their rows only those
+    `away`: a bucket, and the hashes of files by name, of which one is brought here when it is read.
+    """
+
+    def __init__(
+        self, files: Sequence[Path], away: tuple[Mirror, Mapping[str, str]] | None = None
+    ) -> None:
+        self._files, self._away = list(files), away
+        self._within: tuple[int, int] | None = None  # of their rows only those
 
     def between(self, start: int, stop: int) -> "FileVectors":
         """The rows `start` to `stop`."""
+        part = FileVectors(self._files, self._away)
+        part._facts = self._facts  # so that no part looks into all files
         first = self._within[0] if self._within else 0
-        return FileVectors(self._files, (first + start, first + stop))
+        part._within = first + start, first + stop
+        return part
 
     @classmethod
     def in_folder(cls, folder: Path) -> "FileVectors":
@@ -189,36 +199,70 @@ class FileVectors:
     @property
     def key_column(self) -> pa.ChunkedArray:
         """The key of every row, in order."""
-        tables = [pq.read_table(path, columns=["key"]) for path in self._files]
-        keys = pa.concat_tables(tables)["key"]
+        keys = pa.concat_tables(self._of_each(lambda file: pq.read_table(file, columns=["key"])))[
+            "key"
+        ]
         return keys[slice(*self._within)] if self._within else keys
 
     @property
     def keys(self) -> list[str]:
         """The same as strings."""
-        found: list[str] = self.key_column.to_pylist()
-        return found
+        return list(self.key_column.to_pylist())
 
     @property
     def shape(self) -> tuple[int, int]:
         """(n_rows, dim)."""
-        dim = pq.read_schema(self._files[0]).field("vector").type.list_size
-        if self._within:
-            return self._within[1] - self._within[0], dim
-        return sum(pq.read_metadata(path).num_rows for path in self._files), dim
+        dim, counts = self._facts
+        first, last = self._within or (0, sum(counts))
+        return last - first, dim
+
+    @cached_property
+    def _facts(self) -> tuple[int, list[int]]:
+        """Dimensions, and the rows of each file."""
+        each = self._of_each(_shape)
+        return each[0][1] if each else 0, [count for count, _ in each]
+
+    def _of_each(self, read: Callable[[Any], T]) -> list[T]:
+        """What `read` takes of each file, of one that is away without the rest of it."""
+
+        def of(path: Path) -> T:
+            if self._away and not path.exists():
+                (mirror, digests), name = self._away, path.name
+                with suppress(FileNotFoundError):  # said when it is brought
+                    return tried(
+                        lambda: read(mirror.opened(path, digests[name])), mirror.bucket.url
+                    )
+            return read(self._here(path))
+
+        return at_once(of, self._files)
+
+    def _here(self, path: Path) -> Path:
+        """A file, brought here if it was not; raises TransientError."""
+        if self._away and not path.exists():
+            mirror, digests = self._away
+            try:
+                mirror.bring_file(path, digests[path.name])
+            except DamagedError as error:
+                url = mirror.bucket.url
+                raise TransientError(f"{url}: {error}; run again, it is made anew") from None
+        return path
 
     def blocks(self, size: int) -> Iterator[FloatArray]:
         """Consecutive blocks of at most `size` rows, float32."""
-        return _rebatch(self._pieces(), size)
+        return rebatched(self._pieces(), size)
 
     def _pieces(self) -> Iterator[FloatArray]:
         first, last = self._within or (0, sys.maxsize)
         done = 0
-        for path in self._files:
-            count = pq.read_metadata(path).num_rows
+        for path, count in zip(self._files, self._facts[1], strict=True):
             if done + count > first and done < last:
-                yield from _some(path, first - done, last - done)
+                yield from _some(self._here(path), first - done, last - done)
             done += count
+
+
+def _shape(file: Any) -> tuple[int, int]:
+    opened = pq.ParquetFile(file)
+    return opened.metadata.num_rows, opened.schema_arrow.field("vector").type.list_size
 
 
 def _some(path: Path, first: int, last: int) -> Iterator[FloatArray]:
@@ -229,22 +273,6 @@ def _some(path: Path, first: int, last: int) -> Iterator[FloatArray]:
             yield piece
 
 
-def _rebatch(pieces: Iterator[FloatArray], size: int) -> Iterator[FloatArray]:
-    held: list[FloatArray] = []
-    count = 0
-    for fresh in pieces:
-        piece = fresh
-        while count + len(piece) >= size:
-            cut = size - count
-            yield np.concatenate([*held, piece[:cut]]) if held else piece[:cut]
-            held, count, piece = [], 0, piece[cut:]
-        if len(piece):
-            held.append(piece)
-            count += len(piece)
-    if held:
-        yield np.concatenate(held)
-
-
 def open_vectors(workspace: Workspace, artifact: Artifact) -> VectorSet:
     """The vectors of an `image_vectors` or `text_vectors` artifact, read by blocks."""
     store = VectorStore.of(workspace, artifact.facts["store"], artifact.facts["modality"])
@@ -253,4 +281,10 @@ def open_vectors(workspace: Workspace, artifact: Artifact) -> VectorSet:
 
 def open_file_vectors(workspace: Workspace, artifact: Artifact) -> FileVectors:
     """The vectors of an artifact that holds them itself, such as `fused` or a modality's."""
-    return FileVectors.in_folder(artifact.folder(workspace))
+    folder, mirror = artifact.folder(workspace), Mirror.of(workspace)
+    manifest = read_manifest(folder) if mirror else None
+    if mirror is None or manifest is None:
+        return FileVectors.in_folder(folder)
+    files = manifest["files"].items()
+    digests = {name: entry["hash"] for name, entry in files if is_read_later(name)}
+    return FileVectors([folder / name for name in sorted(digests)], (mirror, digests))

@@ -20,7 +20,7 @@ from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.retry import one_line
 from sortal.storage.lake.sql import sql
 from sortal.storage.maintenance.abandoned import abandoned_files
-from sortal.storage.mirror import Mirror, object_of
+from sortal.storage.mirror import Mirror, is_read_later, object_of
 from sortal.storage.vector_sets import INDEX
 from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
@@ -48,8 +48,7 @@ def check_artifact(workspace: Workspace, folder: Path) -> Iterator[Finding]:
     manifest = read_manifest(folder)
     wrong = "its manifest is missing or cannot be read" if manifest is None else None
     if manifest is not None:
-        files = {folder / name: entry for name, entry in manifest["files"].items()}
-        files |= {workspace.root / name: entry for name, entry in _near(workspace, manifest)}
+        files = {workspace.root / name: entry for name, entry in _near(workspace, folder, manifest)}
         faults = (_fault(path, entry) for path, entry in files.items())
         wrong = next(filter(None, faults), None) or _index_fault(
             folder, workspace, manifest["artifact"]["facts"]
@@ -58,12 +57,21 @@ def check_artifact(workspace: Workspace, folder: Path) -> Iterator[Finding]:
         yield Finding(workspace.relative(folder), wrong, partial(remove, folder))
 
 
-def _near(workspace: Workspace, manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The shards of an artifact, without those that are in the bucket and were not needed here."""
+def _near(
+    workspace: Workspace, folder: Path, manifest: dict[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The files of an artifact, without those that are in the bucket and were not needed here."""
     mirror = Mirror.of(workspace)
-    for name, entry in manifest["shared"].items():
-        if not mirror or (workspace.root / name).exists() or not mirror.holds({name: entry}):
-            yield name, entry
+    later = dict(manifest["shared"])
+    for name, entry in manifest["files"].items():
+        path = workspace.relative(folder / name)
+        if is_read_later(name):
+            later[path] = entry
+        else:
+            yield path, entry
+    for path, entry in later.items():
+        if not mirror or (workspace.root / path).exists() or not mirror.holds({path: entry}):
+            yield path, entry
 
 
 def _fault(path: Path, entry: dict[str, Any]) -> str | None:

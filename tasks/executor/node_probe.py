@@ -5,11 +5,13 @@ import socket
 import sys
 
 
-def look(folder: str, name: str, sources: list[str]) -> dict[str, object]:
-    """Whether this node has Sortal, sees the file `name` of `folder` and `sources`, and may write.
+def look(home: tuple[str, str | None, str | None], sources: list[str]) -> dict[str, object]:
+    """Whether this node has Sortal, sees a run's `home` and `sources`, and may write there.
 
-    It needs nothing but Python's own library.
+    Where it does not, what keeps it from doing without (`node_folder.Home`). It needs nothing but
+    Python's own library until it knows that it has Sortal.
     """
+    token = home[0]
     found: dict[str, object] = {"host": socket.gethostname(), "python": sys.version.split()[0]}
     try:
         from importlib.metadata import version
@@ -19,7 +21,23 @@ def look(folder: str, name: str, sources: list[str]) -> dict[str, object]:
         found["sortal"] = version("sortal")
     except Exception as error:
         found["sortal"], found["reason"] = None, str(error)
-    found["sees"] = os.path.exists(os.path.join(folder, name))  # noqa: PTH110, PTH118
+    found["sees"] = os.path.exists(token)  # noqa: PTH110
     found["unseen"] = [path for path in sources if not os.path.exists(path)]  # noqa: PTH110
-    found["writes"] = bool(found["sees"]) and os.access(folder, os.W_OK)
+    found["writes"] = bool(found["sees"]) and os.access(
+        os.path.dirname(token),  # noqa: PTH120
+        os.W_OK,
+    )
+    if found["sortal"] and home[1] and not found["writes"]:
+        found["wrong"] = _without_the_folder(home)
     return found
+
+
+def _without_the_folder(home: tuple[str, str | None, str | None]) -> str:
+    try:
+        from pathlib import Path
+
+        from sortal.tasks.executor.node_folder import Home, wrong_with
+
+        return wrong_with(Home(Path(home[0]), *home[1:]))
+    except ImportError:  # another version, which is said first
+        return ""

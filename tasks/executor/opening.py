@@ -22,7 +22,7 @@ def executed(config: RunConfig, workspace: Workspace) -> Iterator[None]:
 
     given = (each for each in (config.source, config.train) if each and "://" not in each)
     places = [str(Path(each.removeprefix(URLS)).expanduser().absolute()) for each in given]
-    with RayExecutor(spec, config.ray, workspace.root, places) as chosen, using(chosen):
+    with RayExecutor(spec, config.ray, workspace, places) as chosen, using(chosen):
         yield
 
 

@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, TypeVar
 
 from sortal.configs.executor import ExecutorSpec, RayConfig
 from sortal.storage.rows import Rows, is_stored
 from sortal.storage.stopping import when_stopped
+from sortal.storage.workspace import Workspace
 from sortal.tasks.executor.base import ALIGNED, Decoders, Held, How, Part, Work
 from sortal.tasks.executor.local import LocalExecutor
+from sortal.tasks.executor.node_folder import Home
 from sortal.tasks.executor.ray_connect import connect
 from sortal.tasks.executor.ray_nodes import check_nodes, token_in
 from sortal.tasks.executor.ray_pool import Call, Handle, Pool
+from sortal.tasks.executor.travel import pack
 from sortal.tasks.executor.worker import Holding
 
 log = logging.getLogger("sortal")
@@ -30,19 +32,24 @@ _AHEAD = 4  # results of each worker that wait for an earlier shard's
 
 
 class RayExecutor:
-    """Does the shards of steps on a cluster whose nodes see the workspace. A context manager.
+    """Does the shards of steps on a cluster. A context manager.
 
-    `sources` are paths that the nodes must see as well.
+    Its nodes see the workspace, or the bucket where it is published; `sources` are paths that they
+    must see in any case.
     """
 
     def __init__(
-        self, spec: ExecutorSpec, config: RayConfig, workspace: Path, sources: Sequence[str] = ()
+        self,
+        spec: ExecutorSpec,
+        config: RayConfig,
+        workspace: Workspace,
+        sources: Sequence[str] = (),
     ) -> None:
         self._spec, self._config = spec, config
         self._workspace, self._sources = workspace, sources
         self._open = ExitStack()
         self._ray: Any = None
-        self._token: Path | None = None
+        self._home: Home | None = None
         self._pool: Pool | None = None
         self._here = LocalExecutor()
 
@@ -59,19 +66,21 @@ class RayExecutor:
         if is_ours:
             self._open.callback(self._ray.shutdown)
         self._open.enter_context(when_stopped(self._stopped))
-        self._token = self._open.enter_context(token_in(self._workspace))
-        check_nodes(self._ray, self._token, self._sources, self._config.patience_seconds)
-        nodes = sum(node["Alive"] for node in self._ray.nodes())
+        token = self._open.enter_context(token_in(self._workspace.root))
+        self._home = Home(token, self._workspace.objects, self._config.folder)
+        patience = self._config.patience_seconds
+        nodes, away = check_nodes(self._ray, self._home, self._sources, patience)
         have = self._ray.cluster_resources()
         log.info(
-            "executor: Ray %s, %d nodes, %g CPUs, %g GPUs",
+            "executor: Ray %s, %d nodes, %g CPUs, %g GPUs%s",
             *(self._ray.__version__, nodes, have.get("CPU", 0), have.get("GPU", 0)),
+            f"; {away} of them work by {self._workspace.objects}" if away else "",
         )
 
     def _stopped(self) -> None:
         """What a signal leaves time for: no worker stays behind, nor the token."""
-        if self._token:
-            self._token.unlink(missing_ok=True)
+        if self._home:
+            self._home.token.unlink(missing_ok=True)
         if self._pool:
             self._pool.close()
         if self._spec.is_client:
@@ -82,10 +91,10 @@ class RayExecutor:
         if self._pool is None or self._pool.gpus != gpus:
             if self._pool:
                 self._pool.close()
-            if self._token is None:
+            if self._home is None:
                 self._connect()
-            assert self._token is not None
-            self._pool = Pool(self._ray, self._token, self._config, gpus)
+            assert self._home is not None
+            self._pool = Pool(self._ray, self._home, self._config, gpus)
         return self._pool
 
     @property
@@ -109,7 +118,7 @@ class RayExecutor:
         limit = (_AHEAD + 2) * pool.count
 
         def send(shard: Shard, handle: Handle) -> Any:
-            return learn(handle).do.remote(name, shard)
+            return learn(handle).do.remote(name, pack(shard, self._workspace.root))
 
         def calls() -> Iterator[Call | None]:
             for number, shard in enumerate(shards):
@@ -129,7 +138,7 @@ class RayExecutor:
 
     def _lesson(self, name: str, thing: Any) -> Callable[[Handle], Any]:
         """A function that gives a worker's actor, which has learnt `thing` by then."""
-        ref = self._ray.put(thing)
+        ref = self._put(thing)
 
         def learn(handle: Handle) -> Any:
             if name not in handle.known:
@@ -138,6 +147,10 @@ class RayExecutor:
             return handle.actor
 
         return learn
+
+    def _put(self, thing: Any) -> Any:
+        """A thing where workers get it once each."""
+        return self._ray.put(pack(thing, self._workspace.root))
 
     def parts(self, rows: Rows) -> list[Part] | None:
         """A part a worker; None where rows are few, or are no stored vectors."""
@@ -155,24 +168,29 @@ class RayExecutor:
         name, pool = uuid.uuid4().hex, self._workers()
         learn = self._lesson(name, Holding(make, list(parts)))
         try:
-            yield _Held(self._ray, pool, name, learn, len(parts))
+            yield _Held(pool, name, learn, len(parts), self._put)
         finally:
             pool.forget(name)
 
 
 class _Held:
     def __init__(
-        self, ray: Any, pool: Pool, name: str, learn: Callable[[Handle], Any], count: int
+        self,
+        pool: Pool,
+        name: str,
+        learn: Callable[[Handle], Any],
+        count: int,
+        put: Callable[[Any], Any],
     ) -> None:
-        self._ray, self._pool, self._name = ray, pool, name
-        self._learn, self._count = learn, count
+        self._pool, self._name, self._learn = pool, name, learn
+        self._count, self._put = count, put
 
     def reduce(self, function: Callable[..., Result], *arguments: Any) -> list[Result]:
-        given = self._ray.put(arguments)
+        given = self._put((function, arguments))
 
         def call(number: int) -> Call:
             def send(handle: Handle) -> Any:
-                return self._learn(handle).ask.remote(self._name, number, function, given)
+                return self._learn(handle).ask.remote(self._name, number, given)
 
             return Call(number, send)
 

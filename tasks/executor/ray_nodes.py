@@ -8,8 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sortal.configs import OBJECTS_VARIABLE
 from sortal.configs.errors import RunError
 from sortal.tasks.executor import node_probe
+from sortal.tasks.executor.node_folder import Home
 
 
 @contextmanager
@@ -23,10 +25,13 @@ def token_in(workspace: Path) -> Iterator[Path]:
         token.unlink(missing_ok=True)
 
 
-def check_nodes(ray: Any, token: Path, sources: Sequence[str], patience: float) -> None:
-    """Raises RunError, one line, for the first node that is unfit."""
-    found = _answers(ray, token, sources, patience)
-    own = version("sortal")
+def check_nodes(ray: Any, home: Home, sources: Sequence[str], patience: float) -> tuple[int, int]:
+    """How many nodes there are, and how many of them work by the workspace's bucket alone.
+
+    Raises RunError, one line, for the first that is unfit.
+    """
+    found = _answers(ray, home, sources, patience)
+    own, folder = version("sortal"), home.token.parent
     for answer in found:
         node = f"node {answer['host']}"
         if answer["sortal"] is None:
@@ -38,26 +43,31 @@ def check_nodes(ray: Any, token: Path, sources: Sequence[str], patience: float) 
             raise RunError(
                 f"every node must have sortal {own}, as this machine, {node} has {answer['sortal']}"
             )
-        if not answer["sees"]:
+        if answer.get("wrong"):
+            raise RunError(
+                f"a node must see the workspace or its bucket, {node} sees no {folder} and says: "
+                f"{answer['wrong']}"
+            )
+        if not answer["sees"] and not home.objects:
             raise RunError(
                 f"the workspace must be on a filesystem that all nodes see under one path, {node} "
-                f"does not see {token.parent}; mount it there, or choose another --workspace"
+                f"does not see {folder}; mount it there, choose another --workspace, or publish it "
+                f"in a bucket ({OBJECTS_VARIABLE})"
             )
-        if not answer["writes"]:
+        if not answer["writes"] and not home.objects:
             raise RunError(
                 f"every node must be able to write into the workspace, {node} may not write "
-                f"{token.parent}; run Ray there as another user, or change the folder's rights"
+                f"{folder}; run Ray there as another user, or change the folder's rights"
             )
         if answer["unseen"]:
             raise RunError(
                 f"a source must be on a filesystem that all nodes see under one path, {node} does "
-                f"not see {answer['unseen'][0]}; mount it there"
+                f"not see {answer['unseen'][0]}; mount it there, or have it in a bucket"
             )
+    return len(found), sum(not answer["writes"] for answer in found)
 
 
-def _answers(
-    ray: Any, token: Path, sources: Sequence[str], patience: float
-) -> list[dict[str, Any]]:
+def _answers(ray: Any, home: Home, sources: Sequence[str], patience: float) -> list[dict[str, Any]]:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as OnNode
 
     ray.cloudpickle.register_pickle_by_value(node_probe)  # a node without Sortal can run it
@@ -66,7 +76,7 @@ def _answers(
         asked = {}
         for node in (each for each in ray.nodes() if each["Alive"]):
             there = OnNode(node["NodeID"], soft=False)
-            given = (str(token.parent), token.name, list(sources))
+            given = ((str(home.token), *home[1:]), list(sources))
             ref = ask.options(scheduling_strategy=there).remote(*given)
             asked[ref] = node["NodeManagerHostname"]
         done, late = ray.wait(list(asked), num_returns=len(asked), timeout=patience)

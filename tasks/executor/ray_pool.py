@@ -4,11 +4,12 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from sortal.configs.errors import RunError
 from sortal.configs.executor import RayConfig
+from sortal.tasks.executor.node_folder import Home
+from sortal.tasks.executor.travel import unpack
 from sortal.tasks.executor.worker import Worker
 
 log = logging.getLogger("sortal")
@@ -44,8 +45,8 @@ class Call(NamedTuple):
 class Pool:
     """As many workers as a run may have, each an actor; lost ones are replaced."""
 
-    def __init__(self, ray: Any, token: Path, config: RayConfig, gpus: float) -> None:
-        self._ray, self._token, self._config = ray, token, config
+    def __init__(self, ray: Any, home: Home, config: RayConfig, gpus: float) -> None:
+        self._ray, self._home, self._config = ray, home, config
         self._remote = ray.remote(
             num_cpus=config.cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0
         )(Worker)
@@ -66,7 +67,7 @@ class Pool:
     def _fill(self) -> None:
         """Start workers in place of those that are gone."""
         while len(self._handles) < self.count:
-            self._handles.append(Handle(self._remote.remote(self._token)))
+            self._handles.append(Handle(self._remote.remote(self._home)))
 
     def run(
         self, calls: Iterator[Call | None], depth: int = 2, holding: str = ""
@@ -101,7 +102,7 @@ class Pool:
                         self._lost(handle)
                         waiting.appendleft(self._again(call, error))
                     else:
-                        yield call.number, result.get()
+                        yield call.number, unpack(result, self._home.token.parent).get()
         finally:
             for handle in {handle for _, handle in running.values()}:
                 self._lost(handle)

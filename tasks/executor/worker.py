@@ -5,11 +5,12 @@ An error of the work itself is a result like any other; what is raised means a l
 
 import pickle
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from sortal.configs.errors import RunError
 from sortal.tasks.executor.base import Part
+from sortal.tasks.executor.node_folder import Home, root_of
+from sortal.tasks.executor.travel import Packed, pack, unpack
 
 
 class Outcome(NamedTuple):
@@ -33,11 +34,10 @@ class Holding(NamedTuple):
 
 
 class Worker:
-    """Does shards one after another; an actor of Ray. `token` is a file of the run's workspace."""
+    """Does shards one after another; an actor of Ray. `home` is the run's workspace."""
 
-    def __init__(self, token: Path) -> None:
-        if not token.exists():
-            raise RunError(f"a worker must see the workspace {token.parent}, it does not")
+    def __init__(self, home: Home) -> None:
+        self._root = root_of(home)
         self._known: dict[str, Any] = {}
         self._states: dict[tuple[str, int], Any] = {}
 
@@ -45,7 +45,7 @@ class Worker:
         """Whether the worker is there."""
         return True
 
-    def learn(self, name: str, thing: Any) -> None:
+    def learn(self, name: str, thing: Packed) -> None:
         """Keep work, or a `Holding`, under a name."""
         self._known[name] = thing
 
@@ -54,20 +54,32 @@ class Worker:
         self._known.pop(name, None)
         self._states = {key: state for key, state in self._states.items() if key[0] != name}
 
-    def do(self, name: str, shard: Any) -> Outcome:
+    def do(self, name: str, shard: Packed) -> Packed:
         """The result of the work `name` for a shard."""
-        return _outcome(self._known[name], shard)
+        work, given = self._learnt(name), unpack(shard, self._root)
+        return pack(_outcome(work, given), self._root)
 
-    def ask(self, name: str, number: int, function: Callable[..., Any], given: Any) -> Outcome:
-        """`function` of part `number` of the holding `name`, which is made where it is not held."""
+    def ask(self, name: str, number: int, call: Packed) -> Packed:
+        """A function of part `number` of the holding `name`, which is made where it is not held.
+
+        `call` is the function and its further arguments.
+        """
+        holding: Holding = self._learnt(name)
+        function, given = unpack(call, self._root)
 
         def asked() -> Any:
             if (name, number) not in self._states:
-                holding: Holding = self._known[name]
                 self._states[name, number] = holding.make(holding.parts[number])
             return function(self._states[name, number], *given)
 
-        return _outcome(asked)
+        return pack(_outcome(asked), self._root)
+
+    def _learnt(self, name: str) -> Any:
+        """What was learnt under a name, unpacked when it is first needed."""
+        thing = self._known[name]
+        if isinstance(thing, Packed):
+            thing = self._known[name] = unpack(thing, self._root)
+        return thing
 
 
 def _outcome(work: Callable[..., Any], *arguments: Any) -> Outcome:

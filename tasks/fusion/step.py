@@ -7,14 +7,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sortal.configs.errors import RunError
-from sortal.storage.artifacts import Written
+from sortal.storage.artifacts import Written, write_part
 from sortal.storage.atomic import wait_for
 from sortal.storage.rows import FloatArray
 from sortal.storage.vector_sets import open_vectors, shard_name, write_shard
@@ -98,23 +98,26 @@ def fuse(folder: Path, workspace: Workspace, inputs: FuseInputs) -> Written:
         evening = _evening(workspace, inputs, Fused(together, fuser))
         evening.save(folder / EVENING)
         fuser = replace(fuser, evening=evening)
-    shares = _write_fused(folder, together, fuser)
+    work = FuseShards(workspace, folder, together, fuser)
+    shares, parts = _write_fused(work)
     names = ["image", *fuser.spaces, *fuser.further]
     columns = dict(zip(names, shares.T, strict=True))
     pq.write_table(weights_table(rows.key_column, columns), folder / "weights.parquet")
-    return Written(rows=rows.shape[0], facts={"mean_weights": _mean_weights(columns)})
+    facts = {"mean_weights": _mean_weights(columns)}
+    return Written(rows=rows.shape[0], facts=facts, parts=parts)
 
 
 @dataclass(frozen=True)
 class FuseShards:
     """Fuses rows of `together` and writes them into `folder`; the work of an executor."""
 
+    workspace: Workspace
     folder: Path
     together: Together
     fuser: Fuser
 
-    def __call__(self, shard: Shard) -> FloatArray:
-        """Write a shard, and give the weights (b, m) of its rows."""
+    def __call__(self, shard: Shard) -> tuple[FloatArray, dict[str, Any] | None]:
+        """Write a shard, and give the weights (b, m) of its rows, and how it is published."""
         rows = self.together.between(shard.start, shard.stop)
         shares: list[FloatArray] = []
 
@@ -124,8 +127,11 @@ class FuseShards:
                 yield out
 
         keys = rows.images.key_column.combine_chunks()
-        write_shard(self.folder, shard.number, keys, fused())
-        return np.concatenate(shares)
+        entry = write_part(
+            *(self.workspace, self.folder, shard_name(shard.number)),
+            lambda path: write_shard(path, keys, fused()),
+        )
+        return np.concatenate(shares), entry
 
     def _each(self, blocks: Iterator[Block]) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Fused vectors and weights of each block; of images alone without torch's threads."""
@@ -138,19 +144,20 @@ class FuseShards:
             yield from threads.map(lambda block: self.fuser(*block), blocks)
 
 
-def _write_fused(folder: Path, together: Together, fuser: Fuser) -> FloatArray:
-    """Write the fused vectors of all rows in shards; their weights (n, m)."""
-    rows = together.images
+def _write_fused(work: FuseShards) -> tuple[FloatArray, dict[str, dict[str, Any]]]:
+    """Write the fused vectors of all rows in shards; their weights (n, m), and those published."""
+    rows = work.together.images
     parts, total = executor().parts(rows), rows.shape[0]
     size = _SHARD_ROWS
     if parts:  # some for each worker
         size = min(size, -(-total // (_SHARDS * len(parts) * ROW_GROUP)) * ROW_GROUP)
     starts = range(0, total, size)
     shards = [Shard(n, start, min(start + size, total)) for n, start in enumerate(starts)]
-    work = FuseShards(folder, together, fuser)
-    shares = list(executor().map(work, shards, How(spread=parts is not None)))
-    wait_for(folder / shard_name(shard.number) for shard in shards)
-    return np.concatenate(shares)
+    found = list(executor().map(work, shards, How(spread=parts is not None)))
+    entries = {shard_name(n): entry for n, (_, entry) in enumerate(found)}
+    wait_for(work.folder / name for name, entry in entries.items() if entry is None)
+    published = {name: entry for name, entry in entries.items() if entry is not None}
+    return np.concatenate([share for share, _ in found]), published
 
 
 def _evening(workspace: Workspace, inputs: FuseInputs, fused: Fused) -> Evening:

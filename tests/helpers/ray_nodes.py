@@ -30,6 +30,17 @@ def two_nodes() -> Iterator[Any]:
         os.environ |= {"PYTHONPATH": before} if before else {}
 
 
+@contextmanager
+def only_here(folder: Path) -> Iterator[Path]:
+    """A path of `folder` by which no other process finds it: that of a file this one has open."""
+    folder.mkdir(parents=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield Path(f"/proc/self/fd/{handle}")
+    finally:
+        os.close(handle)
+
+
 def add_node(cluster: Any) -> Any:
     return cluster.add_node(num_cpus=1, object_store_memory=_STORE)
 

@@ -8,8 +8,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from sortal.configs.errors import TransientError
-from sortal.storage.artifacts import Artifact, Written, find, publish
-from sortal.storage.vector_sets import VectorSet, open_vectors, write_index
+from sortal.storage.artifacts import Artifact, Written, find, publish, write_part
+from sortal.storage.maintenance.verify import check_artifact
+from sortal.storage.rows import read_all
+from sortal.storage.vector_sets import (
+    VectorSet,
+    open_file_vectors,
+    open_vectors,
+    write_index,
+    write_shard,
+    write_shards,
+)
 from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
 
@@ -139,3 +148,58 @@ def test_shards_of_before_are_published_with_the_artifact_that_refers_to_them(fi
     assert find(second, artifact.kind, artifact.fingerprint) == artifact
     assert store_of(second).missing(KEYS) == []
     assert next(open_vectors(second, artifact).blocks(30)).shape == (30, 8)
+
+
+def fused(workspace: Workspace) -> Artifact:
+    """Vectors that an artifact holds itself, ten a file."""
+
+    def body(folder: Path) -> Written:
+        blocks = (VECTORS[start : start + 10] for start in (0, 10, 20))
+        write_shards(folder, KEYS, blocks, shard_blocks=1)
+        return Written(rows=len(KEYS))
+
+    return publish(workspace, "fused", "a" * 32, body)
+
+
+def files(workspace: Workspace, artifact: Artifact) -> list[str]:
+    return sorted(path.name for path in artifact.folder(workspace).glob("vectors-*"))
+
+
+def test_the_files_of_an_artifact_that_are_read_are_brought_and_no_others(first, second):
+    artifact = fused(first)
+    assert find(second, artifact.kind, artifact.fingerprint) == artifact
+    rows = open_file_vectors(second, artifact)
+    assert rows.shape == (30, 8) and rows.keys == KEYS
+    assert files(second, artifact) == []
+    assert not list(check_artifact(second, artifact.folder(second)))
+    assert np.array_equal(read_all(rows.between(12, 18)), VECTORS[12:18].astype(np.float32))
+    assert files(second, artifact) == ["vectors-00001.parquet"]
+
+
+def test_a_file_that_nobody_has_any_more_is_made_again(first, second, bucket):
+    artifact = fused(first)
+    rows = open_file_vectors(second, find(second, artifact.kind, artifact.fingerprint))
+    [lost] = [name for name in bucket.names() if "vectors-00002" in name]
+    bucket.delete(lost)
+    with pytest.raises(TransientError, match="vectors-00002.parquet is missing; run again"):
+        read_all(rows)
+    assert find(second, artifact.kind, artifact.fingerprint) is None
+    assert len(list(check_artifact(second, artifact.folder(second)))) == 1
+    assert find(first, artifact.kind, artifact.fingerprint) == artifact
+
+
+def test_a_part_that_another_machine_writes_is_in_the_artifact(first, second):
+    """What a worker does that sees another folder than the process that fills the artifact."""
+
+    def body(folder: Path) -> Written:
+        elsewhere = second.root / folder.relative_to(first.root)
+        name, keys = "vectors-00000.parquet", KEYS[:10]
+        entry = write_part(
+            second, elsewhere, name, lambda path: write_shard(path, keys, [VECTORS[:10]])
+        )
+        return Written(rows=10, parts={name: entry})
+
+    artifact = publish(first, "fused", "b" * 32, body)
+    assert find(first, "fused", artifact.fingerprint) == artifact
+    assert files(first, artifact) == [] and files(second, artifact) == ["vectors-00000.parquet"]
+    assert np.array_equal(read_all(open_file_vectors(first, artifact)), VECTORS[:10])

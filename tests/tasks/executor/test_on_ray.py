@@ -14,21 +14,25 @@ import numpy as np
 import pytest
 
 from image_files import CONFIG, run, write
-from ray_nodes import HELPERS, Stalling, add_node, end_node_of_stalled, two_nodes
+from ray_nodes import HELPERS, Stalling, add_node, end_node_of_stalled, only_here, two_nodes
+from s3_storage import s3_server  # noqa: F401 - a fixture
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.executor import ExecutorSpec, RayConfig
-from sortal.configs.schema import TransportConfig
+from sortal.configs.partition import PartitionConfig
+from sortal.configs.schema import FusionConfig, TransportConfig
 from sortal.storage.rows import ArrayRows, read_all
-from sortal.storage.vector_sets import FileVectors, open_vectors, write_shards
+from sortal.storage.vector_sets import FileVectors, open_file_vectors, open_vectors, write_shards
 from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
+from sortal.tasks.clustering.kmeans import kmeans
 from sortal.tasks.embedding.step import embed_images
 from sortal.tasks.encoders.registry import describe
 from sortal.tasks.executor.base import How
 from sortal.tasks.executor.current import using
 from sortal.tasks.executor.opening import check_executor
 from sortal.tasks.executor.ray_executor import RayExecutor
+from sortal.tasks.fusion.step import fuse
 from sortal.tasks.transport.solve import solve
 from transports import clustered
 
@@ -38,7 +42,7 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(s3_server):  # noqa: F811 - of which nodes are told when they start
     pytest.importorskip("ray")
     with two_nodes() as nodes:
         yield nodes
@@ -78,7 +82,7 @@ def embed(workspace, folder, encoder):
 
 def on(cluster, workspace: Workspace, **settings) -> RayExecutor:
     spec = ExecutorSpec.parse(cluster.address)
-    return RayExecutor(spec, RayConfig(**settings), workspace.root)
+    return RayExecutor(spec, RayConfig(**settings), workspace)
 
 
 def shards(workspace, encoder):
@@ -117,42 +121,6 @@ def test_shards_of_a_lost_node_are_done_again_and_no_others(cluster, workspace):
     cluster.wait_for_nodes()
 
 
-class EndsANode(RayExecutor):
-    """Loses a node after the third sum over what its workers hold."""
-
-    node = None
-
-    @contextmanager
-    def hold(self, make, parts):
-        with super().hold(make, parts) as held:
-            done = itertools.count(1)
-
-            def reduce(function, *arguments, reduce=held.reduce):
-                if next(done) == 3:
-                    self.node()
-                return reduce(function, *arguments)
-
-            held.reduce = reduce
-            yield held
-
-
-def test_a_transport_whose_rows_are_lost_ends_as_that_of_one_machine(cluster, workspace):
-    images, texts = clustered(1500, 40)
-    write_shards(workspace.root, [str(row) for row in range(1500)], ArrayRows(images).blocks(256))
-    rows = FileVectors.in_folder(workspace.root)
-    config = TransportConfig(balance=1.0, tol=1e-6)
-    alone = solve(rows, texts, config)
-    [second] = [node for node in cluster.list_all_nodes() if node is not cluster.head_node]
-    spec = ExecutorSpec.parse(cluster.address)
-    with EndsANode(spec, RayConfig(spread_rows=1), workspace.root) as executor, using(executor):
-        executor.node = lambda: cluster.remove_node(second, allow_graceful=False)
-        spread = solve(rows, texts, config)
-    assert second not in cluster.list_all_nodes()
-    np.testing.assert_allclose(spread.g, alone.g, atol=1e-5)
-    add_node(cluster)
-    cluster.wait_for_nodes()
-
-
 def test_an_error_of_the_work_is_the_error_of_the_run(cluster, workspace):
     with on(cluster, workspace) as executor, pytest.raises(UsageError, match="got 'nowhere'"):
         list(executor.map(check_executor, ["local", "nowhere"], How()))
@@ -181,15 +149,86 @@ def test_a_killed_run_goes_on_from_the_shards_that_are_there(cluster, place, alo
 def test_a_workspace_that_a_node_does_not_see_is_said_in_a_line(cluster, tmp_path):
     workspace = Workspace(tmp_path).create()
     executor = RayExecutor(
-        ExecutorSpec.parse(cluster.address), RayConfig(), workspace.root, ["/nowhere/at/all"]
+        ExecutorSpec.parse(cluster.address), RayConfig(), workspace, ["/nowhere/at/all"]
     )
     with executor, pytest.raises(RunError, match="a source must be on a filesystem that all nodes"):
         list(executor.map(abs, [1], How()))
+
+
+def fused(workspace, artifact):
+    return fuse(
+        workspace,
+        images=artifact,
+        spaces={},
+        transports={},
+        transport=TransportConfig(),
+        config=FusionConfig(),
+    )
+
+
+def test_nodes_that_do_not_see_the_workspace_work_by_its_bucket(cluster, place, alone, tmp_path):
+    (folder, encoder), (here, local) = place, alone
+    with only_here(tmp_path / "driver") as root:
+        workspace = Workspace(root, "s3://pictures/ray")
+        settings = {"spread_rows": 1, "folder": str(tmp_path / "node"), "workers": 2}
+        with on(cluster, workspace, **settings) as executor, using(executor):
+            there = embed(workspace, folder, encoder)
+            made = fused(workspace, there)
+            assert not list(made.folder(workspace).glob("vectors-*"))  # they went past the driver
+            rows = open_file_vectors(workspace, made)
+            labels = kmeans(rows, 6, PartitionConfig(), random_state=0).labels
+        rows_here = open_file_vectors(here, fused(here, local))
+        assert there.identity == local.identity
+        assert (read_all(rows) == read_all(rows_here)).all()
+        assert (labels == kmeans(rows_here, 6, PartitionConfig(), random_state=0).labels).all()
+        assert len(list((tmp_path / "node").rglob("vectors/**/*.parquet"))) > 6  # by both workers
+
+
+def test_a_bucket_that_a_node_does_not_reach_is_said_in_a_line(cluster, tmp_path):
+    with only_here(tmp_path / "driver") as root:
+        workspace = Workspace(root, "s3://nowhere/ray")
+        executor = on(cluster, workspace, folder=str(tmp_path / "node"))
+        with executor, pytest.raises(RunError, match="a node must see the workspace or its bucket"):
+            list(executor.map(abs, [1], How()))
+
+
+class EndsANode(RayExecutor):
+    """Loses a node after the third sum over what its workers hold."""
+
+    node = None
+
+    @contextmanager
+    def hold(self, make, parts):
+        with super().hold(make, parts) as held:
+            done = itertools.count(1)
+
+            def reduce(function, *arguments, reduce=held.reduce):
+                if next(done) == 3:
+                    self.node()
+                return reduce(function, *arguments)
+
+            held.reduce = reduce
+            yield held
+
+
+def test_a_transport_whose_rows_are_lost_ends_as_that_of_one_machine(cluster, workspace):
+    images, texts = clustered(1500, 40)
+    write_shards(workspace.root, [str(row) for row in range(1500)], ArrayRows(images).blocks(256))
+    rows = FileVectors.in_folder(workspace.root)
+    config = TransportConfig(balance=1.0, tol=1e-6)
+    alone = solve(rows, texts, config)
+    [second] = [node for node in cluster.list_all_nodes() if node is not cluster.head_node]
+    spec = ExecutorSpec.parse(cluster.address)
+    with EndsANode(spec, RayConfig(spread_rows=1), workspace) as executor, using(executor):
+        executor.node = lambda: cluster.remove_node(second, allow_graceful=False)
+        spread = solve(rows, texts, config)
+    assert second not in cluster.list_all_nodes()
+    np.testing.assert_allclose(spread.g, alone.g, atol=1e-5)  # the last test: it has lost its node
 
 
 if __name__ == "__main__":
     address, into, images, name = sys.argv[1:]
     settings = EncoderConfig(spec=name, device="cpu", batch_size=5, num_workers=0)
     at = Workspace(Path(into))
-    with RayExecutor(ExecutorSpec.parse(address), RayConfig(), at.root) as chosen, using(chosen):
+    with RayExecutor(ExecutorSpec.parse(address), RayConfig(), at) as chosen, using(chosen):
         embed(at, Path(images), settings)
