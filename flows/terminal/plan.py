@@ -42,9 +42,9 @@ def _plan_lines(config: RunConfig, plan: dict[str, Any]) -> list[str]:
     n_unique, to_embed = images["n_unique"], plan["images_to_embed"]
     failed = f", {images['n_failed']:,} cannot be read" if images["n_failed"] else ""
     labels = f", labels of {images['n_classes']:,} classes" if images["n_labelled"] else ""
-    counts = [
-        f"{each['texts']:,} {name}s ({_to_embed(each['to_embed'])})" for name, each in texts.items()
-    ]
+    counts = [f"{each['texts']:,} {name}s ({_to_embed(each)})" for name, each in texts.items()]
+    bring, bucket = plan["images_to_bring"], place["objects"]
+    brought = f"{bring:,} from {bucket}, " if bucket else ""
     state = "" if place["exists"] else " (not there yet)"
     minutes = plan["seconds"] / 60
     by = f" by {plan['by']}" if plan["by"] else ""
@@ -52,7 +52,7 @@ def _plan_lines(config: RunConfig, plan: dict[str, Any]) -> list[str]:
         f"read: {images['n_images']:,} inputs of {config.source}, {n_unique:,} different images"
         f"{failed}{labels}",
         f"images: {to_embed:,} to embed with {plan['encoder']['spec']}, "
-        f"{n_unique - to_embed:,} reused",
+        f"{brought}{n_unique - to_embed - bring:,} reused",
         f"texts: {', '.join(counts) or 'none'}",
         f"run: method {plan['method']}{by}, {_count_words(plan['n_clusters'])}, collection "
         f"{plan['collection']}, workspace {place['path']}{state}",
@@ -79,8 +79,9 @@ def _count_words(count: int | str) -> str:
     return f"{count:,} clusters" if isinstance(count, int) else f"clusters: {count}"
 
 
-def _to_embed(n: int) -> str:
-    return f"{n:,} to embed" if n else "all reused"
+def _to_embed(of_texts: dict[str, int]) -> str:
+    counts = {"to embed": of_texts["to_embed"], "from the bucket": of_texts["to_bring"]}
+    return ", ".join(f"{n:,} {what}" for what, n in counts.items() if n) or "all reused"
 
 
 def show_config(config: RunConfig, *, as_json: bool = False) -> None:

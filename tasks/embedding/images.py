@@ -45,12 +45,18 @@ def embed_missing(
     return known.among(missing)
 
 
-def count_missing(
-    workspace: Workspace, aside: Workspace, scan: Artifact, encoder_fingerprint: str
-) -> int:
-    """How many images of a scan, which is kept `aside`, have no vector yet under an encoder."""
-    table = readable_images(scan.file(aside, "images.parquet"))
-    return len(image_store(workspace, encoder_fingerprint).missing(table["key"]))
+def missing_in(
+    places: Sequence[Workspace], aside: Workspace, scan: Artifact, encoder_fingerprint: str
+) -> list[int]:
+    """How many images of a scan have no vector under an encoder in the first of `places`.
+
+    Then how many have none in the first two, and so on. The scan is kept `aside`.
+    """
+    keys, found = readable_images(scan.file(aside, "images.parquet"))["key"], []
+    for place in places:
+        keys = image_store(place, encoder_fingerprint).missing(keys) if len(keys) else []
+        found.append(len(keys))
+    return found
 
 
 def copy_vectors(store: VectorStore, folder: Path, missing: Sequence[str]) -> None:

@@ -91,13 +91,15 @@ def packaged_of(_workspace: Workspace, inputs: Prompted) -> str | None:
     return packaged(inputs.encoder_fingerprint, inputs.templates)
 
 
-def count_unknown(
-    workspace: Workspace, keys: Sequence[str], encoder: str, templates: Sequence[str]
-) -> int:
-    """How many texts have a vector neither in the store nor in the package."""
-    missing = text_store(workspace, encoder, templates).missing(keys)
+def unknown_texts(
+    workspace: Workspace, keys: list[str], encoder: str, templates: Sequence[str]
+) -> list[str]:
+    """The texts, by key, that have a vector neither in the store nor in the package."""
+    missing = text_store(workspace, encoder, templates).missing(keys) if keys else []
     known = known_texts(encoder, templates)
-    return int((known.find(missing) < 0).sum()) if known else len(missing)
+    if not known:
+        return missing
+    return [missing[place] for place in np.flatnonzero(known.find(missing) < 0)]
 
 
 def text_vectors(

@@ -12,6 +12,7 @@ from sortal.flows.operations.delete import delete
 from sortal.flows.operations.maintenance import maintain
 from sortal.flows.operations.verify import Verification, verify
 from sortal.flows.recluster import recluster
+from sortal.flows.run.plan import plan_of
 from sortal.storage.artifacts import Written, find, publish, read_manifest
 from sortal.storage.lake.lake import Lake
 from sortal.storage.maintenance import objects
@@ -98,6 +99,11 @@ def all_hits(one: Workspace, other: Workspace) -> bool:
 def test_an_empty_machine_with_the_same_bucket_makes_nothing_again(
     ran, first, second, bucket, caplog
 ):
+    before = bucket.names()
+    plan = plan_of(ran.model_copy(update={"workspace": second.root}))
+    assert (plan["images_to_embed"], plan["images_to_bring"]) == (0, 60)
+    assert [list(each.values()) for each in plan["texts"].values()] == [[15, 0, 15]] * 2
+    assert list(second.root.iterdir()) == [] and bucket.names() == before
     caplog.set_level("INFO", "sortal")
     recluster.fn(ran.model_copy(update={"workspace": second.root}))
     made = {text.partition(":")[0] for text in caplog.messages if " rows in " in text}

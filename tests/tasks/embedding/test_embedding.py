@@ -14,7 +14,7 @@ from sortal.storage.vector_sets import open_vectors
 from sortal.storage.vectors import VectorStore
 from sortal.tasks.embedding import encode as encoding
 from sortal.tasks.embedding.encode import Halving
-from sortal.tasks.embedding.images import count_missing
+from sortal.tasks.embedding.images import missing_in
 from sortal.tasks.embedding.step import embed_images
 from sortal.tasks.encoders.registry import describe, open_encoder
 from tiny_clip import embed
@@ -75,7 +75,7 @@ def test_new_images_add_shards_and_old_shards_stay_as_they_are(workspace, source
     shutil.copy(source / "00.png", source / "copy.png")
     (source / "01.png").rename(source / "renamed.png")
     fingerprint = describe(config.spec).fingerprint
-    assert count_missing(workspace, workspace, run(workspace, source), fingerprint) == 1
+    assert missing_in([workspace], workspace, run(workspace, source), fingerprint) == [1]
     artifact = embed(workspace, source, config)
     after = {path: path.stat().st_mtime_ns for path in shards(workspace, config)}
     assert artifact.rows == 15
@@ -101,7 +101,7 @@ def test_a_killed_run_goes_on_from_its_last_shard(
         embed(workspace, source, config)
     assert len(shards(workspace, config)) == dies_at
     fingerprint = describe(config.spec).fingerprint
-    missing = count_missing(workspace, workspace, run(workspace, source), fingerprint)
+    [missing] = missing_in([workspace], workspace, run(workspace, source), fingerprint)
     assert missing == 14 - 6 * dies_at
     resumed = embed(workspace, source, config)
     undisturbed = embed(type(workspace)(tmp_path / "other").create(), source, config)

@@ -14,7 +14,7 @@ from sortal.storage.hashing import hash_text
 from sortal.storage.rows import read_all
 from sortal.storage.vector_sets import open_vectors
 from sortal.tasks.embedding.step import embed_texts
-from sortal.tasks.embedding.texts import count_unknown, text_vectors
+from sortal.tasks.embedding.texts import text_vectors, unknown_texts
 from sortal.tasks.encoders import tables
 from sortal.tasks.encoders.base import PLAIN
 from sortal.tasks.encoders.registry import describe, open_encoder
@@ -80,10 +80,10 @@ def test_known_texts_have_the_table_s_vectors_and_others_are_embedded(workspace)
 
 def test_what_is_still_to_embed_is_counted(workspace):
     keys = [hash_text(text) for text in ("cat", "dog", OURS)]
-    assert count_unknown(workspace, keys, ENCODER, PLAIN) == 1
-    assert count_unknown(workspace, keys, ENCODER, ("a {}",)) == 3
+    assert len(unknown_texts(workspace, keys, ENCODER, PLAIN)) == 1
+    assert len(unknown_texts(workspace, keys, ENCODER, ("a {}",))) == 3
     embed(workspace, ["cat", OURS])
-    assert count_unknown(workspace, keys, ENCODER, PLAIN) == 0
+    assert len(unknown_texts(workspace, keys, ENCODER, PLAIN)) == 0
 
 
 def test_vectors_of_another_table_or_of_none_never_mix_with_the_package_s(
