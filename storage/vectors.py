@@ -259,12 +259,11 @@ class VectorStore:
             table = table.take(np.sort(first.to_numpy()))
         return Located(shards, table)
 
-    def missing(self, keys: Sequence[str] | pa.ChunkedArray) -> list[str]:
+    def missing(self, keys: Sequence[str] | pa.Array | pa.ChunkedArray) -> pa.Array:
         """The keys that no sound shard holds, in the order given, each once."""
         wanted = pc.unique(key_column(keys))
         held = pc.is_in(wanted, value_set=key_column(self.located().places["key"]))
-        found: list[str] = wanted.filter(pc.invert(held)).to_pylist()
-        return found
+        return wanted.filter(pc.invert(held))
 
     def take(self, keys: Sequence[str]) -> dict[str, FloatArray]:
         """Vectors (dim,) of those of a few keys that the store holds, float32."""

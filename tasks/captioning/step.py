@@ -70,7 +70,7 @@ def caption_images(folder: Path, workspace: Workspace, inputs: CaptionImagesInpu
     captioner = captioner_of(inputs.config)
     store = VectorStore.of(workspace, _store_fingerprint(captioner, inputs), "captions")
     keys = open_vectors(workspace, inputs.images).keys
-    missing = store.missing(keys)
+    missing: list[str] = store.missing(keys).to_pylist()
     failed: dict[str, Caption] = {}
     if missing:
         todo = _rows(workspace, inputs.scan, missing)

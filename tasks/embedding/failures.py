@@ -6,6 +6,7 @@ from pathlib import Path
 
 import PIL
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sortal.configs.schema import ImagesConfig
@@ -45,12 +46,15 @@ class KnownFailures:
         )
         return cls(workspace.vectors / f"failures-{limits[:16]}.parquet")
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._found
+    @property
+    def keys(self) -> pa.Array:
+        """The keys of all of them."""
+        return pa.array(self._found, pa.string())
 
-    def among(self, keys: Sequence[str]) -> dict[str, Failure]:
+    def among(self, keys: pa.Array) -> dict[str, Failure]:
         """The failures among `keys`, in that order."""
-        return {key: self._found[key] for key in keys if key in self._found}
+        found = keys.filter(pc.is_in(keys, value_set=self.keys)).to_pylist()
+        return {key: self._found[key] for key in found}
 
     def add(self, failures: Sequence[Failure]) -> None:
         """Note failures, and write the lasting ones down; those that are noted already are not."""

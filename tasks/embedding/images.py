@@ -36,7 +36,7 @@ def embed_missing(
     if encoder.config.vectors:
         copy_vectors(store, encoder.config.vectors, missing)
     else:
-        wanted = pa.array([key for key in missing if key not in known], pa.string())
+        wanted = missing.filter(pc.invert(pc.is_in(missing, value_set=known.keys)))
         todo = images.table.filter(pc.is_in(images.table["key"], value_set=wanted))
         if todo.num_rows:
             from sortal.tasks.embedding.encode import embed_rows
@@ -54,23 +54,22 @@ def missing_in(
     """
     keys, found = readable_images(scan.file(aside, "images.parquet"))["key"], []
     for place in places:
-        keys = image_store(place, encoder_fingerprint).missing(keys) if len(keys) else []
+        keys = image_store(place, encoder_fingerprint).missing(keys) if len(keys) else keys
         found.append(len(keys))
     return found
 
 
-def copy_vectors(store: VectorStore, folder: Path, missing: Sequence[str]) -> None:
+def copy_vectors(store: VectorStore, folder: Path, missing: pa.Array) -> None:
     """Copy ready-made vectors of the `missing` keys into the store, a block of a file a shard.
 
     Raises UsageError when a key has none.
     """
-    if not missing:
+    if not len(missing):
         return
-    wanted = pa.array(missing, pa.string())
     held = vectors.image_table(folder)["key"].combine_chunks()
-    rows = pc.index_in(wanted, value_set=held)
+    rows = pc.index_in(missing, value_set=held)
     if rows.null_count:
-        lacking = wanted.filter(pc.is_null(rows))
+        lacking = missing.filter(pc.is_null(rows))
         raise UsageError(
             f"vectors:{folder} must hold a vector for every image; {len(lacking)} of "
             f"{len(missing)} have none, first {pc.min(lacking).as_py()!r}; use the same folder as"

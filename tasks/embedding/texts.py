@@ -30,7 +30,7 @@ def fill_texts(
 ) -> VectorStore:
     """The encoder's store of texts, with those of `texts` (by key) that it lacked embedded."""
     store = text_store(workspace, encoder.fingerprint, templates)
-    missing = store.missing(list(texts))
+    missing: list[str] = store.missing(list(texts)).to_pylist()
     known = known_texts(encoder.fingerprint, templates)
     if missing and known:
         missing = _copy_known(store, missing, known)
@@ -95,7 +95,8 @@ def unknown_texts(
     workspace: Workspace, keys: list[str], encoder: str, templates: Sequence[str]
 ) -> list[str]:
     """The texts, by key, that have a vector neither in the store nor in the package."""
-    missing = text_store(workspace, encoder, templates).missing(keys) if keys else []
+    store = text_store(workspace, encoder, templates)
+    missing: list[str] = store.missing(keys).to_pylist() if keys else []
     known = known_texts(encoder, templates)
     if not known:
         return missing

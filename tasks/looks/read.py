@@ -64,7 +64,7 @@ def look_at_missing(workspace: Workspace, images: ImageFiles, config: ThumbnailC
     if open_source(images.source, workspace.root, images.reading).vectors is not None:
         return 0
     store, shelf = look_store(workspace, images.reading), Thumbnails(workspace, config)
-    unseen = set(store.missing(images.keys))
+    unseen = set(store.missing(images.keys).to_pylist())
     small = set(images.keys) - unseen - shelf.all_keys() if not shelf.is_full() else set()
     lost = small and set(failed_keys(store))
     wanted = unseen | (small - lost)

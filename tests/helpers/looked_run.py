@@ -58,7 +58,7 @@ def publish(workspace: Workspace, folder: Path, run_id: str, vectors: dict[str, 
     rows = [row for row in table.to_pylist() if row["status"] == "ok"]
     store = image_store(workspace, info.fingerprint)
     seeds = {row["key"]: vectors[row["path"]] for row in rows}
-    missing = store.missing(list(seeds))
+    missing = store.missing(list(seeds)).to_pylist()
     if missing:
         made = [np.random.default_rng(seeds[key]).standard_normal(DIM) for key in missing]
         store.add(missing, np.stack(made) / np.linalg.norm(made, axis=1, keepdims=True))

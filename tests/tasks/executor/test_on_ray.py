@@ -106,23 +106,9 @@ def test_vectors_are_the_same_and_an_artifact_of_one_is_a_hit_for_the_other(
     assert embed(workspace, folder, encoder) == there
 
 
-def test_shards_of_a_lost_node_are_done_again_and_no_others(cluster, workspace):
-    work = Stalling(workspace.root, cluster.head_node.node_id)
-    ending = threading.Thread(target=end_node_of_stalled, args=(cluster, workspace.root))
-    with on(cluster, workspace) as executor:
-        ending.start()
-        results = list(executor.map(work, range(12), How()))
-        ending.join()
-        lost = (workspace.root / "stalled").read_text().split()[:1]
-        begun = [path.name.partition("-")[0] for path in workspace.root.glob("*-*")]
-        assert results == [shard * shard for shard in range(12)]
-        assert sorted(name for name in set(begun) if begun.count(name) > 1) == lost
-    add_node(cluster)
-    cluster.wait_for_nodes()
-
-
 def test_an_error_of_the_work_is_the_error_of_the_run(cluster, workspace):
-    with on(cluster, workspace) as executor, pytest.raises(UsageError, match="got 'nowhere'"):
+    alone = on(cluster, workspace, workers=1)
+    with alone as executor, pytest.raises(UsageError, match="got 'nowhere'"):
         list(executor.map(check_executor, ["local", "nowhere"], How()))
 
 
@@ -137,7 +123,7 @@ def test_a_killed_run_goes_on_from_the_shards_that_are_there(cluster, place, alo
         assert killed.poll() is None
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    with on(cluster, workspace) as executor, using(executor):
+    with on(cluster, workspace, workers=1) as executor, using(executor):
         artifact = embed(workspace, folder, encoder)
     assert before.items() <= shards(workspace, encoder).items()
     assert artifact.rows == N_IMAGES
@@ -190,6 +176,21 @@ def test_a_bucket_that_a_node_does_not_reach_is_said_in_a_line(cluster, tmp_path
         executor = on(cluster, workspace, folder=str(tmp_path / "node"))
         with executor, pytest.raises(RunError, match="a node must see the workspace or its bucket"):
             list(executor.map(abs, [1], How()))
+
+
+def test_shards_of_a_lost_node_are_done_again_and_no_others(cluster, workspace):
+    work = Stalling(workspace.root, cluster.head_node.node_id)
+    ending = threading.Thread(target=end_node_of_stalled, args=(cluster, workspace.root))
+    with on(cluster, workspace) as executor:
+        ending.start()
+        results = list(executor.map(work, range(12), How()))
+        ending.join()
+        lost = (workspace.root / "stalled").read_text().split()[:1]
+        begun = [path.name.partition("-")[0] for path in workspace.root.glob("*-*")]
+        assert results == [shard * shard for shard in range(12)]
+        assert sorted(name for name in set(begun) if begun.count(name) > 1) == lost
+    add_node(cluster)
+    cluster.wait_for_nodes()
 
 
 class EndsANode(RayExecutor):
