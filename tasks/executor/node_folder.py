@@ -4,6 +4,7 @@ A node that does not see the workspace reads what it needs of it from the worksp
 writes there; its folder is then no more than what it has near.
 """
 
+import errno
 import os
 import tempfile
 import time
@@ -42,9 +43,9 @@ def root_of(home: Home) -> Path:
         raise RunError(f"a worker must see the workspace {folder}, it does not")
     own = _base(home.folder) / hash_text(home.objects)[:16]
     try:
-        own.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if own.parent.stat().st_uid != os.getuid():
-            raise PermissionError(None, "it belongs to another user")
+        if home.folder is None:
+            _make_private(own.parent)  # others may write beside it
+        _make_private(own)
         _tidy(own)
     except OSError as error:
         raise RunError(
@@ -58,6 +59,12 @@ def _base(folder: str | None) -> Path:
     if folder is not None:
         return Path(os.path.expandvars(folder)).expanduser()  # as the node has it
     return Path(tempfile.gettempdir()) / f"sortal-{os.getuid()}"
+
+
+def _make_private(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(errno.EPERM, "it belongs to another user")
 
 
 def _tidy(folder: Path) -> None:
