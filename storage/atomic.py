@@ -1,6 +1,5 @@
 """Files and folders that appear complete or not at all: temporary sibling, fsync, rename."""
 
-import fcntl
 import json
 import os
 import shutil
@@ -134,6 +133,8 @@ def temporary_folder(sibling: Path) -> Iterator[Path]:
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Within the body no other process of this machine is in one of this folder, which is made."""
+    import fcntl  # not on Windows
+
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
     try:
