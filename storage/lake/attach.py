@@ -42,7 +42,7 @@ _shared: ContextVar[_Attached | None] = ContextVar("shared", default=None)
 def attached_once() -> Iterator[None]:
     """Within the body, a lake that is offered to `share` is attached once for all who open it.
 
-    A run opens its lake nine times, for 50 ms each, most of which DuckLake reads its schema.
+    A run opens its lake eight times, for 50 ms each, of which DuckLake reads its schema for 22.
     """
     if _shared.get() is not None:
         yield
