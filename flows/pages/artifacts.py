@@ -19,6 +19,11 @@ log = logging.getLogger("sortal")
 _SIMPLE = re.compile(r"[A-Za-z0-9 ._-]*")
 
 
+def shown() -> bool:
+    """Whether there are pages: a flow is running under Prefect."""
+    return FlowRunContext.get() is not None
+
+
 def post_text(kind: str, name: str, text: str, about: str) -> None:
     """Show Markdown, where a flow is running under Prefect."""
     _post(create_markdown_artifact, kind, name, about, markdown=text)
@@ -40,7 +45,7 @@ def link_to(report: Path) -> str:
 
 
 def _post(create: Callable[..., Any], kind: str, name: str, about: str, **content: Any) -> None:
-    if not FlowRunContext.get():
+    if not shown():
         return
     try:
         create(key=_key(kind, name), description=markdown(about), **content)

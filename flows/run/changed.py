@@ -1,5 +1,7 @@
 """What changed since the run before: the numbers, and the line that every run ends with."""
 
+from datetime import datetime
+
 from pydantic import BaseModel
 
 from sortal.storage.lake.compare import CHANGES, count_changes
@@ -45,9 +47,13 @@ class Changed(BaseModel):
         return f"{', '.join(said) or 'no file changed'}, since run {self.previous}{than}"
 
 
-def what_changed(lake: Lake, run_id: str, is_new: bool = True) -> Changed:
-    """What changed between a run and the one it was compared with; raises UsageError without it."""
+def what_changed(lake: Lake, run_id: str, since: datetime) -> Changed:
+    """What changed between a run and the one it was compared with; raises UsageError without it.
+
+    A run that was there before `since` (with a timezone) is not new.
+    """
     row = newest_run(lake, run_id)
+    is_new = row["started_at"] >= since.replace(tzinfo=None)
     found = lake.execute(sql("compare/before"), {"run": run_id}).fetchone()
     previous, by_kind = found or (None, False)
     counts = count_changes(lake, previous, run_id, by_kind) if previous else _first(row)

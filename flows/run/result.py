@@ -8,13 +8,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from sortal.configs.schema import RunConfig
-from sortal.flows.pages.artifacts import link_to, post_table, post_text
+from sortal.flows.pages.artifacts import link_to, post_table, post_text, shown
 from sortal.flows.pages.text import markdown
 from sortal.flows.run.changed import Changed, what_changed
 from sortal.flows.run.context import Run
 from sortal.storage.artifacts import Artifact
 from sortal.storage.lake.lake import Lake
-from sortal.storage.lake.runs import newest_run
 from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
 from sortal.tasks.report.page import percent, place_report
@@ -45,8 +44,7 @@ def announce(run: Run, published: Artifact, report: Artifact, started_at: dateti
     run_id = published.facts["run_id"]
     page = place_report(workspace, run_id, report)
     with Lake(workspace, read_only=True) as lake:
-        row = newest_run(lake, run_id)
-        changed = what_changed(lake, run_id, row["started_at"] >= started_at.replace(tzinfo=None))
+        changed = what_changed(lake, run_id, started_at)
     show(workspace, config, published, page, changed)
     log.info("run %s: report at %s", run_id, page)
     log.info("%s", changed.line)
@@ -67,6 +65,8 @@ def show(
     workspace: Workspace, config: RunConfig, published: Artifact, page: Path, changed: Changed
 ) -> None:
     """Show a published run in Prefect's pages: what it is, its clusters, and what changed."""
+    if not shown():
+        return
     run_id, name = published.facts["run_id"], config.collection_name
     with Lake(workspace, read_only=True) as lake:
         clusters = lake.query(sql("api/clusters"), {"run": run_id}).to_pylist()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -34,8 +35,16 @@ _LOST = {  # after which a silent network counts as a lost one; PostgreSQL's own
     "tcp_user_timeout": 25_000,  # ms
 }
 _LOCKS = "-c lock_timeout=1000"  # ms; a lease that is locked for longer is asked for again
-_Attached = dict[tuple[Path, bool], duckdb.DuckDBPyConnection]
-_shared: ContextVar[_Attached | None] = ContextVar("shared", default=None)
+
+
+class Attached(NamedTuple):
+    """A connection to a lake whose tables are this version's, and where its data files are."""
+
+    connection: duckdb.DuckDBPyConnection
+    folder: str
+
+
+_shared: ContextVar[dict[tuple[Path, bool], Attached] | None] = ContextVar("shared", default=None)
 
 
 @contextmanager
@@ -55,25 +64,25 @@ def attached_once() -> Iterator[None]:
         _shared.reset(token)
 
 
-def shared_connection(catalogue: Catalogue, read_only: bool) -> duckdb.DuckDBPyConnection | None:
-    """Another connection to a lake that is attached already, or None."""
+def shared(catalogue: Catalogue, read_only: bool) -> Attached | None:
+    """A lake that is attached already, by a connection of one's own to it; else None."""
     held = (_shared.get() or {}).get((catalogue.file, read_only))
-    return _another(held) if held is not None and catalogue.file.exists() else None
+    if held is None or not catalogue.file.exists():
+        return None
+    return held._replace(connection=_another(held.connection))
 
 
-def share(
-    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, read_only: bool
-) -> duckdb.DuckDBPyConnection:
-    """Offer a connection's lake to those who open it next, within `attached_once`.
+def share(attached: Attached, catalogue: Catalogue, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Offer a lake that is ready for use to those who open it next, within `attached_once`.
 
     Returns the connection to go on with: the one that is offered must stay open. Only a lake in a
     workspace's own file is offered: a server ends connections that are idle for long.
     """
     held = _shared.get()
     if held is None or catalogue.url is not None:
-        return connection
-    held[catalogue.file, read_only] = connection
-    return _another(connection)
+        return attached.connection
+    held[catalogue.file, read_only] = attached
+    return _another(attached.connection)
 
 
 def _another(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:

@@ -12,7 +12,7 @@ import duckdb
 
 from sortal.configs.errors import RunError
 from sortal.storage.faults import point
-from sortal.storage.lake.attach import attach, data_folder, share, shared_connection, unshare
+from sortal.storage.lake.attach import Attached, attach, data_folder, share, shared, unshare
 from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.lake.extensions import SMALL, connect, stored, widen
 from sortal.storage.lake.owner import lake_id
@@ -81,17 +81,19 @@ class Lake:
 
     def _connect(self, read_only: bool) -> tuple[duckdb.DuckDBPyConnection, bool]:
         """A connection, and whether the lake's tables and views are this version's."""
-        held = shared_connection(self._catalogue, read_only)
-        connection = held or connect()
+        if held := shared(self._catalogue, read_only):
+            self._folder = held.folder
+            return held.connection, True
+        connection = connect()
         try:
-            if held is None:
-                self._attach(connection, read_only)
+            self._attach(connection, read_only)
             self._folder = data_folder(connection)
             current = prepare(connection, read_only)
             size = stored(connection)
             widen(connection, size)
-            if held is None and current and size <= SMALL:
-                connection = share(connection, self._catalogue, read_only)
+            if current and size <= SMALL:
+                attached = Attached(connection, self._folder)
+                connection = share(attached, self._catalogue, read_only)
         except BaseException:
             connection.close()
             raise

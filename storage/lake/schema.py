@@ -4,6 +4,7 @@ import csv
 import hashlib
 import logging
 from contextlib import suppress
+from functools import cache
 
 import duckdb
 
@@ -88,8 +89,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, read_only: bool) -> bool:
             f"the lake's schema is version {version}, this Sortal knows {SCHEMA_VERSION}; "
             "upgrade sortal"
         )
-    definitions = _definitions()
-    digest = hashlib.sha256("\n".join(definitions).encode()).hexdigest()
+    definitions, digest = _definitions()
     if read_only and not version:
         raise EmptyLakeError("the lake holds no runs yet; make one with `sortal cluster`")
     if version == SCHEMA_VERSION and found.get("schema") == digest:
@@ -131,13 +131,15 @@ def rollback(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("ROLLBACK")
 
 
-def _definitions() -> list[str]:
-    """The statements that make the tables, the views and what is said of them."""
+@cache
+def _definitions() -> tuple[list[str], str]:
+    """The statements that make the tables, the views and what is said of them, and their digest."""
     tables = [sql(f"schema/{path.stem}") for path in sorted((SQL / "schema").glob("*.sql"))]
     views = {name: sql(f"views/{name}") for name in VIEWS}
     views |= {name: compared(part, "latest") for name, part in COMPARISONS.items()}
     made = [f"CREATE OR REPLACE VIEW {name} AS {text}" for name, text in views.items()]
-    return [*tables, _published(), *made, sql("comments")]
+    statements = [*tables, _published(), *made, sql("comments")]
+    return statements, hashlib.sha256("\n".join(statements).encode()).hexdigest()
 
 
 def _published() -> str:

@@ -7,7 +7,7 @@ from sortal.configs.errors import UsageError
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.sql import sql
 from sortal.tasks.report.data import Captioned, Cluster, Kind, Picture, ReportData, Suspect
-from sortal.tasks.report.labels import confusion_of
+from sortal.tasks.report.labels import Majority, confusion_of, majorities
 from sortal.tasks.report.thumbnails import Place
 
 _MAX_CARDS = 150
@@ -36,14 +36,19 @@ def gather(lake: Lake, run_id: str) -> ReportData:
     count = pictures_per_card(n_cards)
     shown = {row["cluster"]: _fitting(row["representatives"][:count]) for row in rows[:n_cards]}
     more = _more(lake, run_id, shown)
-    extremes = _rows(lake, "extremes", run=run_id, count=_EXTREMES)
-    captioned = _rows(lake, "distrusted", run=run_id, count=_EXTREMES)
-    suspects = _rows(lake, "suspects", run=run_id, purity=PURE, count=_EXTREMES)
+    several = [row["cluster"] for row in rows if row["size"] > 2]
+    extremes = _rows(lake, "extremes", run=run_id, clusters=several, count=_EXTREMES)
+    metrics = {row["name"]: row["value"] for row in _rows(lake, "metrics", run=run_id)}
+    steps = {name.removeprefix("seconds.") for name in metrics if name.startswith("seconds.")}
+    has_captions = any(step == "image_captions" or step.startswith("view.") for step in steps)
+    captioned = _rows(lake, "distrusted", run=run_id, count=_EXTREMES) if has_captions else []
+    counts = _rows(lake, "confusion", run=run_id)
+    labels = majorities(counts)
+    suspects = _rows(lake, "suspects", run=run_id, purity=PURE, count=_EXTREMES) if labels else []
     keys = {key for keys in (*shown.values(), *more.values()) for key in keys}
     keys |= {row["key"] for row in [*extremes, *captioned, *suspects]}
     pictures = _pictures(lake, run_id, sorted(keys))
 
-    metrics = {row["name"]: row["value"] for row in _rows(lake, "metrics", run=run_id)}
     trained = _rows(lake, "training", run=run_id)
 
     def of_kind(kind: str) -> list[Picture]:
@@ -53,26 +58,30 @@ def gather(lake: Lake, run_id: str) -> ReportData:
     return ReportData(
         run=run,
         clusters=[
-            _cluster(row, *(_found(pictures, keys, row["cluster"]) for keys in (shown, more)))
+            _cluster(
+                row,
+                labels.get(row["cluster"]),
+                *(_found(pictures, keys, row["cluster"]) for keys in (shown, more)),
+            )
             for row in rows
         ],
         n_cards=n_cards,
         typical=of_kind("typical"),
         unusual=of_kind("unusual"),
         weights={k: w for k, w in _rows(lake, "weights", run=run_id)[0].items() if w},
-        failures=_rows(lake, "failures", run=run_id),
+        failures=_rows(lake, "failures", run=run_id) if run["n_failed"] else [],
         metrics=metrics,
         changes=_rows(lake, "changes", run=run_id),
         training={row["name"]: row["figures"] for row in trained},
-        candidates=_rows(lake, "candidates", run=run_id),
-        counts=_rows(lake, "counts", run=run_id),
+        candidates=_rows(lake, "candidates", run=run_id) if "choice" in steps else [],
+        counts=_rows(lake, "counts", run=run_id) if "count" in steps else [],
         tree=tree_of(_rows(lake, "tree", run=run_id)),
         distrusted=[
             Captioned(pictures[row["key"]], row["caption"], row["weight"])
             for row in captioned
             if row["key"] in pictures
         ],
-        confusion=confusion_of(_rows(lake, "confusion", run=run_id)),
+        confusion=confusion_of(counts),
         suspects=[Suspect(pictures[row["key"]], row["label"], row["expected"]) for row in suspects],
     )
 
@@ -131,7 +140,9 @@ def _pictures(lake: Lake, run_id: str, keys: list[str]) -> dict[str, Picture]:
     }
 
 
-def _cluster(row: dict[str, Any], pictures: list[Picture], more: list[Picture]) -> Cluster:
+def _cluster(
+    row: dict[str, Any], label: Majority | None, pictures: list[Picture], more: list[Picture]
+) -> Cluster:
     return Cluster(
         cluster=row["cluster"],
         id=row["cluster_id"],
@@ -142,8 +153,8 @@ def _cluster(row: dict[str, Any], pictures: list[Picture], more: list[Picture]) 
         caption=row["caption"],
         mean_distance=row["mean_distance"],
         nouns=[(noun["term"], noun["mass"]) for noun in row["nouns"] or []],
-        label=row["label"],
-        label_share=row["label_share"],
+        label=label.label if label else None,
+        label_share=label.share if label else None,
         pictures=pictures,
         more=more,
         suggested=row["suggested_name"],

@@ -20,6 +20,25 @@ class Confusion(NamedTuple):
     n_hidden: int  # labels and kinds that are not shown
 
 
+class Majority(NamedTuple):
+    """The label that most of a kind's labelled images have, and their share of these."""
+
+    label: str
+    share: float
+
+
+def majorities(counts: list[dict[str, Any]]) -> dict[int, Majority]:
+    """Each cluster's majority, of the counts (cluster, label, n_images); of equals the last."""
+    kinds: dict[int, dict[str, int]] = {}
+    for row in counts:
+        kinds.setdefault(row["cluster"], {})[row["label"]] = row["n_images"]
+    return {
+        cluster: Majority(max(found, key=lambda each: (found[each], each)), share)
+        for cluster, found in kinds.items()
+        for share in [max(found.values()) / sum(found.values())]
+    }
+
+
 def confusion_of(counts: list[dict[str, Any]]) -> Confusion | None:
     """The table of counts (cluster_id, name, label, n_images); None without any.
 

@@ -1,14 +1,4 @@
-WITH label AS (
-    SELECT
-        cluster,
-        max_by(label, (n_images, label)) AS label,
-        max(n_images) / sum(n_images) AS label_share
-    FROM confusion
-    WHERE run_id = $run
-    GROUP BY cluster
-),
-
-noun AS (
+WITH noun AS (
     SELECT
         cluster,
         list({'term': term, 'mass': mass} ORDER BY rank) AS nouns
@@ -29,15 +19,12 @@ SELECT
     cluster.caption,
     cluster.mean_distance,
     cluster.representatives,
-    noun.nouns,
-    label.label,
-    label.label_share
+    noun.nouns
 FROM clusters AS cluster
 JOIN cluster_names AS named
     ON named.run_id = cluster.run_id AND named.cluster = cluster.cluster
 LEFT JOIN suggested_names AS suggested
     ON suggested.run_id = cluster.run_id AND suggested.cluster = cluster.cluster
 LEFT JOIN noun ON noun.cluster = cluster.cluster
-LEFT JOIN label ON label.cluster = cluster.cluster
 WHERE cluster.run_id = $run
 ORDER BY cluster.cluster < 0, cluster.size DESC, named.cluster_id

@@ -1,8 +1,7 @@
 (
     SELECT 'typical' AS kind, key
     FROM assignments
-    WHERE run_id = $run
-        AND cluster IN (SELECT cluster FROM clusters WHERE run_id = $run AND size > 2)
+    WHERE run_id = $run AND list_contains($clusters, cluster)
     ORDER BY distance, key
     LIMIT $count
 )
