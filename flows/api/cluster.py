@@ -1,6 +1,6 @@
 """`sortal.cluster`: a run from Python, with progress shown."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,8 @@ from sortal.configs.schema import RunConfig
 from sortal.flows.api.arguments import path_of, workspace_of
 from sortal.flows.api.errors import short_errors
 from sortal.flows.api.run import Run, open_run
-from sortal.flows.process.ahead import import_ahead, quick_imports
-from sortal.flows.process.home import settle_home
-from sortal.storage.lake.lease import check_reachable
-from sortal.storage.workspace import Workspace
-from sortal.tasks.encoders.hub import check_within_reach
+from sortal.flows.process.ahead import quick_imports
+from sortal.flows.process.start_run import start_run
 
 
 @short_errors
@@ -81,29 +78,11 @@ def cluster(
 
 def _run(config: RunConfig) -> Run:
     with quick_imports():
-        wait_for_server = _begin(config)
+        from sortal.flows.terminal.logs import log_for_python
+
+        wait_for_server = start_run(config, log_for_python)
         from sortal.flows.recluster import recluster
 
     wait_for_server()
     result = recluster(config)
     return open_run(Path(result.workspace), result.run_id)
-
-
-def _begin(config: RunConfig) -> Callable[[], None]:
-    from sortal.flows.terminal.logs import log_for_python, quiet_prefect
-
-    settle_home(config.workspace)
-    check_reachable(Workspace(config.workspace))
-    check_within_reach(config.encoder.spec)
-    from sortal.flows.process.server import begin_server, begin_server_if_plain, reach_server
-
-    begin_server_if_plain()
-    quiet_prefect()
-    reach_server()
-    from sortal.flows.run.check import check
-
-    log_for_python()  # after Prefect's import, which sets levels, and before other handlers come
-    check(config)
-    wait_for_server = begin_server()
-    import_ahead(Workspace(config.workspace))
-    return wait_for_server

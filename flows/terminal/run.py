@@ -3,7 +3,6 @@
 import json
 import logging
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from sortal.configs.schema import RunConfig
-from sortal.flows.process.ahead import import_ahead, quick_imports
-from sortal.flows.process.home import settle_home
-from sortal.flows.terminal.logs import log_to_terminal, quiet_prefect
+from sortal.flows.process.ahead import quick_imports
+from sortal.flows.process.start_run import start_run
+from sortal.flows.terminal.logs import log_to_terminal
 from sortal.storage.workspace import Workspace
-from sortal.tasks.encoders.hub import check_within_reach
 from sortal.tasks.shown import shown
 
 if TYPE_CHECKING:  # importing it for real would start Prefect before its log is silenced
@@ -33,11 +31,11 @@ BETTER_ENCODERS = (
 def run_cluster(config: RunConfig, *, as_json: bool = False) -> "RunResult":
     """Run the flow for a person at a terminal; the last line on stdout is the run id."""
     with quick_imports(forever=True):
-        wait_for_server = _begin(config)
+        level = logging.WARNING if as_json else logging.INFO
+        wait_for_server = start_run(config, lambda: log_to_terminal(level))
         from sortal.flows.recluster import recluster
         from sortal.storage.lake.attach import attached_once
 
-    log_to_terminal(logging.WARNING if as_json else logging.INFO)
     if config.encoder.spec == "conse" and not as_json:
         print(BETTER_ENCODERS, file=sys.stderr)
     wait_for_server()
@@ -49,27 +47,6 @@ def run_cluster(config: RunConfig, *, as_json: bool = False) -> "RunResult":
             show_result(result)
             print(result.run_id)
     return result
-
-
-def _begin(config: RunConfig) -> Callable[[], None]:
-    """Check what can be, start a server and import the flow; returns what waits for the server."""
-    from sortal.flows.process.server import begin_server, begin_server_if_plain, reach_server
-
-    with Workspace(config.workspace).made():
-        settle_home(config.workspace)
-        begin_server_if_plain()
-        from sortal.storage.lake.lease import check_reachable
-
-        check_reachable(Workspace(config.workspace))
-        check_within_reach(config.encoder.spec)
-        quiet_prefect()
-        reach_server()
-        from sortal.flows.run.check import check
-
-        check(config)
-    wait_for_server = begin_server()
-    import_ahead(Workspace(config.workspace))
-    return wait_for_server
 
 
 def show_result(result: "RunResult", limit: int = 40) -> None:

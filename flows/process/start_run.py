@@ -1,0 +1,37 @@
+"""What happens before a run, on the command line and in Python: checks, a server, imports."""
+
+from collections.abc import Callable
+
+from sortal.configs.schema import RunConfig
+from sortal.flows.process.ahead import import_ahead
+from sortal.flows.process.home import settle_home
+from sortal.storage.workspace import Workspace
+from sortal.tasks.encoders.hub import check_within_reach
+
+
+def start_run(config: RunConfig, set_log: Callable[[], None]) -> Callable[[], None]:
+    """Check what can be, start a server and import the flow; returns what waits for the server.
+
+    `set_log()` is called after Prefect's import, which sets levels, and before anything is logged.
+    A new workspace goes again where a check fails. Call it before Prefect is imported.
+    """
+    from sortal.flows.process.server import begin_server, begin_server_if_plain, reach_server
+    from sortal.flows.terminal.logs import quiet_prefect
+
+    workspace = Workspace(config.workspace)
+    with workspace.made():
+        settle_home(config.workspace)
+        begin_server_if_plain()
+        from sortal.storage.lake.lease import check_reachable
+
+        check_reachable(workspace)
+        check_within_reach(config.encoder.spec)
+        quiet_prefect()
+        reach_server()
+        from sortal.flows.run.check import check
+
+        set_log()
+        check(config)
+    wait_for_server = begin_server()
+    import_ahead(workspace)
+    return wait_for_server
