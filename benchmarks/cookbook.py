@@ -45,7 +45,7 @@ PHOTOS = "## Three questions about photos"
 KINDS = "## Two questions about kinds of kinds"
 LINES = 12  # of an answer, its two header lines included
 
-SEEDS = 5
+SEEDS = 3
 METHODS = ("kmeans", "tac-free", "cae-no-nouns", "cae-no-captions", "cae", METHOD)
 BEST = """
 SELECT card.name

@@ -11,7 +11,8 @@ from sortal.flows.api.arguments import path_of, workspace_of
 from sortal.flows.api.errors import short_errors
 from sortal.flows.api.run import Run, open_run
 from sortal.flows.process.ahead import quick_imports
-from sortal.flows.process.start_run import start_run
+from sortal.flows.terminal.logs import log_for_python
+from sortal.flows.terminal.start_run import start_run
 
 
 @short_errors
@@ -78,8 +79,6 @@ def cluster(
 
 def _run(config: RunConfig) -> Run:
     with quick_imports():
-        from sortal.flows.terminal.logs import log_for_python
-
         wait_for_server = start_run(config, log_for_python)
         from sortal.flows.recluster import recluster
 

@@ -8,7 +8,7 @@ from sortal.flows.cli.options import WorkspaceOption
 
 def doctor(workspace: WorkspaceOption = WORKSPACE) -> None:
     """Check the environment and print how to fix what is wrong."""
-    from sortal.flows.terminal.doctor import examine
+    from sortal.flows.terminal.checks import examine
 
     if not examine(workspace):
         raise typer.Exit(1)

@@ -56,7 +56,7 @@ def verify(
     ] = False,
 ) -> None:
     """Check every artifact, vector and table; exit status 1 if something is damaged."""
-    from sortal.flows.terminal.verify import verify as check
+    from sortal.flows.terminal.checks import verify as check
 
     if not check(workspace, repair):
         raise typer.Exit(1)

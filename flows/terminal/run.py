@@ -12,8 +12,8 @@ from rich.text import Text
 
 from sortal.configs.schema import RunConfig
 from sortal.flows.process.ahead import quick_imports
-from sortal.flows.process.start_run import start_run
 from sortal.flows.terminal.logs import log_to_terminal
+from sortal.flows.terminal.start_run import start_run
 from sortal.storage.workspace import Workspace
 from sortal.tasks.shown import shown
 

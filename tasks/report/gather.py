@@ -75,7 +75,7 @@ def gather(lake: Lake, run_id: str) -> ReportData:
         training={row["name"]: row["figures"] for row in trained},
         candidates=_rows(lake, "candidates", run=run_id) if "choice" in steps else [],
         counts=_rows(lake, "counts", run=run_id) if "count" in steps else [],
-        tree=tree_of(_rows(lake, "tree", run=run_id)),
+        tree=tree_of(_rows(lake, "tree", run=run_id)) if "tree" in steps else [],
         distrusted=[
             Captioned(pictures[row["key"]], row["caption"], row["weight"])
             for row in captioned

@@ -1,17 +1,8 @@
-"""Runs in processes of their own that kill themselves where a test says; imported by them first.
-
-Nothing here may start threads: the processes are forks of one that has only imported it.
-"""
+"""Runs in processes of their own that kill themselves where a test says."""
 
 import os
 from pathlib import Path
 
-import nltk  # noqa: F401 - what runs import late is imported once, for all of them
-import open_clip  # noqa: F401
-import sklearn.cluster  # noqa: F401
-import sklearn.metrics  # noqa: F401
-
-import sortal.tasks.encoders.clip  # noqa: F401
 from sortal.configs.schema import RunConfig
 from sortal.flows.recluster import recluster
 from sortal.storage.lake.lake import Lake

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import torch
 
 from image_files import CONFIG, run
@@ -34,6 +33,8 @@ COCA = {
 
 def tiny(folder: Path, seed: int = 0, preprocess: dict[str, Any] | None = None) -> str:
     """Write a model folder as `local-dir:` wants it; returns its spec."""
+    import open_clip  # takes seconds, and every process of a test run reads this file
+
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     torch.save(open_clip.CLIP(**TINY).state_dict(), folder / "model.pth")
@@ -44,6 +45,8 @@ def tiny(folder: Path, seed: int = 0, preprocess: dict[str, Any] | None = None) 
 
 def tiny_coca(folder: Path) -> str:
     """Write a model folder of a CoCa of random weights, which writes nonsense; its checkpoint."""
+    import open_clip
+
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     model = open_clip.CoCa(**{name: COCA[name] for name in COCA if name != "custom_text"})

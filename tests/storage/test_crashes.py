@@ -55,7 +55,7 @@ def run():
     """Run in a fork of a process that has imported everything: quick, and free of threads."""
     forkserver._forkserver._stop()  # another test's server has imported nothing of this
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["crash"])
+    context.set_forkserver_preload(["imported"])
     before = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*sys.path, before]))
 

@@ -9,7 +9,7 @@ from crash import final_tables
 from sortal.configs.errors import RunError
 from sortal.configs.schema import RunConfig
 from sortal.flows.recluster import recluster
-from sortal.flows.terminal.verify import verify
+from sortal.flows.terminal.checks import verify
 from sortal.storage.atomic import temporary
 from sortal.storage.lake.catalogue import CATALOGUE_VARIABLE
 from sortal.storage.lake.lake import Lake

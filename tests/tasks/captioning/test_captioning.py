@@ -12,7 +12,6 @@ from sortal.configs.modalities import CocaConfig, GivenConfig, NearestConfig
 from sortal.configs.schema import CaptionsConfig
 from sortal.storage.rows import read_all
 from sortal.storage.vector_sets import open_vectors
-from sortal.tasks.captioning.coca import END, PAD, START, Decoder, search
 from sortal.tasks.corpora.step import load_captions
 from sortal.tasks.embedding.step import embed_texts
 from sortal.tasks.encoders.base import PLAIN
@@ -94,6 +93,7 @@ def endings(table, length=3):
 
 def test_the_search_finds_the_likeliest_text(coca):
     """With as many beams as there are texts, the best by mean log-probability of all of them."""
+    from sortal.tasks.captioning.coca import search  # open_clip takes seconds to import
 
     class Toy:
         """Five tokens: 0 pads, 1 begins, 2 ends, 3 and 4 are words; a table says what follows."""
@@ -118,6 +118,7 @@ def test_the_search_finds_the_likeliest_text(coca):
 
 
 def test_texts_end_once_and_not_too_soon(coca, config):
+    from sortal.tasks.captioning.coca import END, PAD, START, Decoder, search
     from sortal.tasks.encoders.clip import OpenClipEncoder
 
     model = OpenClipEncoder(config.model_copy(update={"spec": f"open_clip:{coca}"})).model

@@ -8,7 +8,6 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
-from torchvision import datasets
 
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.schema import ImagesConfig
@@ -46,7 +45,14 @@ def cifar(workspace, monkeypatch, kind, folder, classes, key, label, batches):
 
 
 @pytest.fixture
-def cifar10(workspace, monkeypatch):
+def datasets():
+    from torchvision import datasets  # takes seconds, and every process reads this file
+
+    return datasets
+
+
+@pytest.fixture
+def cifar10(workspace, monkeypatch, datasets):
     batches = {"data_batch_1": 6, "data_batch_2": 4, "test_batch": 3}
     folder, classes = "cifar-10-batches-py", ["cat", "dog"]
     return cifar(
@@ -85,7 +91,7 @@ def test_a_collection_is_made_once_and_what_is_lost_of_it_alone_again(workspace,
     assert not list(folder.rglob(".tmp-*"))
 
 
-def test_cifar_20_has_the_superclasses_of_cifar_100(workspace, monkeypatch):
+def test_cifar_20_has_the_superclasses_of_cifar_100(workspace, monkeypatch, datasets):
     classes = sorted(" ".join(SUPERCLASSES.values()).split())
     assert len(classes) == 100 and len(SUPERCLASSES) == 20
     names = ("fine_label_names", "fine_labels")
@@ -97,7 +103,7 @@ def test_cifar_20_has_the_superclasses_of_cifar_100(workspace, monkeypatch):
     assert len(list(trees.iterdir())) == 5
 
 
-def test_stl_10_is_turned_the_right_way_up(workspace, monkeypatch):
+def test_stl_10_is_turned_the_right_way_up(workspace, monkeypatch, datasets):
     root = workspace.root / "downloads/stl10_binary"
     root.mkdir(parents=True)
     picture = RNG.integers(0, 256, (96, 96, 3), dtype=np.uint8)

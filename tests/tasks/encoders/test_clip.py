@@ -5,7 +5,6 @@ import os
 import pickle
 
 import numpy as np
-import open_clip
 import pytest
 import torch
 from PIL import Image
@@ -13,7 +12,6 @@ from PIL import Image
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import UsageError
 from sortal.configs.schema import CaptionsConfig, NounsConfig
-from sortal.tasks.encoders import clip
 from sortal.tasks.encoders.base import (
     CHOOSING,
     PLAIN,
@@ -40,7 +38,9 @@ def tiny_spec(tmp_path_factory):
 def tiny_model(tmp_path):
     """The name of a tiny model that open_clip knows, and a bare weights file for it."""
     (tmp_path / "sortal-tiny.json").write_text(json.dumps(TINY))
-    open_clip.add_model_config(tmp_path / "sortal-tiny.json")
+    from open_clip import add_model_config  # takes seconds, and every process reads this file
+
+    add_model_config(tmp_path / "sortal-tiny.json")
     tiny(tmp_path / "weights")
     return "sortal-tiny", tmp_path / "weights" / "model.pth"
 
@@ -61,8 +61,10 @@ def test_open_clip_runs_end_to_end_from_a_folder(tiny_spec):
 
 
 def test_open_clip_gives_what_open_clip_itself_gives(tiny_spec):
+    from open_clip import create_model_and_transforms
+
     encoder = open_encoder(EncoderConfig(spec=tiny_spec, device="cpu"))
-    model, _, preprocess = open_clip.create_model_and_transforms(tiny_spec.split(":", 1)[1])
+    model, _, preprocess = create_model_and_transforms(tiny_spec.split(":", 1)[1])
     pixels = preprocess(picture())[None]
     with torch.inference_mode():
         expected = model.eval().encode_image(pixels, normalize=True).numpy()
@@ -162,6 +164,8 @@ def test_templates_follow_the_section_and_the_encoder(tiny_spec):
 
 def test_downloaded_checkpoints_are_those_in_the_cache(tmp_path, monkeypatch):
     import huggingface_hub
+
+    from sortal.tasks.encoders import clip
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     assert clip.downloaded() == []

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sortal.configs.schema import RunConfig
 from sortal.flows.process.ahead import import_ahead
 from sortal.flows.process.home import settle_home
+from sortal.flows.terminal.logs import quiet_prefect
 from sortal.storage.workspace import Workspace
 from sortal.tasks.encoders.hub import check_within_reach
 
@@ -16,7 +17,6 @@ def start_run(config: RunConfig, set_log: Callable[[], None]) -> Callable[[], No
     A new workspace goes again where a check fails. Call it before Prefect is imported.
     """
     from sortal.flows.process.server import begin_server, begin_server_if_plain, reach_server
-    from sortal.flows.terminal.logs import quiet_prefect
 
     workspace = Workspace(config.workspace)
     with workspace.made():

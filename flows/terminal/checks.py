@@ -1,13 +1,29 @@
-"""What `sortal verify` prints: a line a problem, then what to do next."""
+"""What `sortal doctor` and `sortal verify` print: a line a check or problem, and what to do."""
 
 import sys
 from pathlib import Path
 
+from rich.console import Console
+from rich.markup import escape
+
+from sortal.flows.operations import doctor
 from sortal.flows.operations import verify as operations
 from sortal.flows.operations.verify import Problem, Verification
 from sortal.tasks.shown import shown
 
 _NEXT = "run the same `sortal cluster` again: only what was removed is made again"
+
+
+def examine(workspace: Path) -> bool:
+    """Print one line a check; True when nothing needs fixing."""
+    console = Console()
+    healthy = True
+    for check in doctor.examine(workspace):
+        healthy &= check.good
+        mark = "[green]ok  [/]" if check.good else "[red]FIX [/]"
+        text = escape(shown(f"{check.name}: {check.text}"))
+        console.print(f"{mark} {text}", soft_wrap=True, highlight=False)
+    return healthy
 
 
 def verify(root: Path, repair: bool) -> bool:
