@@ -10,7 +10,7 @@ from sortal.configs.schema import RunConfig
 from sortal.flows.api.arguments import path_of, workspace_of
 from sortal.flows.api.errors import short_errors
 from sortal.flows.api.run import Run, open_run
-from sortal.flows.process.ahead import quick_imports
+from sortal.flows.process.imports import quick_imports
 from sortal.flows.terminal.logs import log_for_python
 from sortal.flows.terminal.start_run import start_run
 

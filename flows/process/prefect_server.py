@@ -2,7 +2,7 @@
 
 import sys
 
-from sortal.flows.process.ahead import quick_imports
+from sortal.flows.process.imports import quick_imports
 
 if __name__ == "__main__":
     with quick_imports(forever=True):

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sortal.configs.schema import RunConfig
-from sortal.flows.process.ahead import quick_imports
+from sortal.flows.process.imports import quick_imports
 from sortal.flows.terminal.logs import log_to_terminal
 from sortal.flows.terminal.start_run import start_run
 from sortal.storage.workspace import Workspace

@@ -1,9 +1,9 @@
 """What happens before a run, on the command line and in Python: checks, a server, imports."""
 
+import importlib
 from collections.abc import Callable
 
 from sortal.configs.schema import RunConfig
-from sortal.flows.process.ahead import import_ahead
 from sortal.flows.process.home import settle_home
 from sortal.flows.terminal.logs import quiet_prefect
 from sortal.storage.workspace import Workspace
@@ -33,5 +33,23 @@ def start_run(config: RunConfig, set_log: Callable[[], None]) -> Callable[[], No
         set_log()
         check(config)
     wait_for_server = begin_server()
-    import_ahead(workspace)
+    _import_ahead(workspace)
     return wait_for_server
+
+
+_NEEDED = ("torch", "scipy.sparse", "pyarrow.dataset")  # by steps that are run
+
+
+def _import_ahead(workspace: Workspace) -> None:
+    """Import the flow, and where no run has been finished yet what its steps need.
+
+    The server takes longer to start; a run in which nothing has changed goes without all that.
+    """
+    importlib.import_module("sortal.flows.recluster")
+    importlib.import_module("fastapi.encoders")  # by Prefect, for what a flow is given
+    if not any(workspace.artifacts.glob("run/*")):
+        for name in _NEEDED:
+            importlib.import_module(name)
+        from sortal.tasks.report.page import template
+
+        template()

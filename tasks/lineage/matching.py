@@ -91,7 +91,9 @@ def match(
 def _pair(
     partner: NDArray[np.int64], value: NDArray[np.float64], allowed: NDArray[np.bool_]
 ) -> None:
-    from scipy.optimize import linear_sum_assignment  # half a second that an unchanged run spares
+    if not allowed.any():
+        return
+    from scipy.optimize import linear_sum_assignment  # takes long to import
 
     rows, columns = linear_sum_assignment(np.where(allowed, value, 0.0), maximize=True)
     good = allowed[rows, columns]

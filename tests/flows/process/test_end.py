@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sortal.flows.process.ahead import quick_imports
+from sortal.flows.process.imports import quick_imports
 
 SCRIPT = """
 import atexit, sys, threading, time
