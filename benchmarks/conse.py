@@ -4,7 +4,7 @@
         [--seeds 6] [--auto 0] [--space demo] [--cache FOLDER]
 
 SHARED is the folder of test data: images 1 to 200 and 201 to 400 of each class of CIFAR-10's test
-set, 1,000 photos of Flickr8k (no labels), the 344 pictures of the benchmark's `demo` and the 131
+set, 1,000 photos of Flickr8k (no labels), the 344 pictures of the benchmark's `demo` and the 84
 of `sortal demo`. For each: the accuracy of the class names themselves, NMI of `kmeans`, `cae` and
 `auto`, the label-free score of the first two (agreement of seeds x predictability), and how many of
 `cae`'s clusters have a name, and a right one. Texts are embedded exactly, not as the package's

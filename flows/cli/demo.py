@@ -5,7 +5,7 @@ from sortal.flows.cli.options import WorkspaceOption
 
 
 def demo(workspace: WorkspaceOption = WORKSPACE) -> None:
-    """Sort 131 drawings from the package index: kinds, a report, a SQL answer."""
+    """Sort 84 drawings from the package index: kinds, a report, a SQL answer."""
     from sortal.flows.terminal.demo import run_demo
 
     run_demo(workspace)

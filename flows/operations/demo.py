@@ -13,7 +13,7 @@ def demo_config(folder: Path, workspace: Path) -> dict[str, object]:
     """The demo's settings: the default encoder, and CAE, whose kinds are few to look over."""
     return {
         "source": str(folder),
-        "collection": "things",
+        "collection": "drawings",
         "method": "cae",
         "workspace": workspace,
     }

@@ -30,7 +30,7 @@ LINES = [line for block in blocks("README.md") for line in block]
 def home(tmp_path_factory, photos: Path) -> Path:
     """A home with photos, packages like ours, and few of the demo's pictures drawn already."""
     home = own_packages(tmp_path_factory.mktemp("newcomer"))
-    for place in (home / "photos", home / "sortal-workspace" / "collections" / "things"):
+    for place in (home / "photos", home / "sortal-workspace" / "collections" / "drawings"):
         for picture in sorted(photos.rglob("*.png"))[::4]:
             target = place / picture.relative_to(photos)
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -104,7 +104,7 @@ def test_the_module_is_the_program(tmp_path: Path):
 def test_the_demo_finds_how_many_kinds_there_are(tmp_path):
     config = make_config(demo_config(tmp_path / "things", tmp_path / "workspace"))
     assert config.count.chosen
-    assert (config.collection, config.encoder.spec) == ("things", "conse")
+    assert (config.collection, config.encoder.spec) == ("drawings", "conse")
 
 
 def test_doctor_finds_what_would_keep_schedules_from_running(tmp_path: Path):

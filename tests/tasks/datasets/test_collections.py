@@ -14,7 +14,7 @@ from sortal.configs.schema import ImagesConfig
 from sortal.tasks.datasets import collections as named
 from sortal.tasks.datasets import imagenet
 from sortal.tasks.datasets.collections import find_collection
-from sortal.tasks.datasets.openmoji import build_in
+from sortal.tasks.datasets.openmoji import THINGS, build_in, build_things
 from sortal.tasks.datasets.torchvision_sets import SUPERCLASSES
 from sortal.tasks.scan.step import scan
 
@@ -208,3 +208,14 @@ def test_the_demo_and_its_benchmark_are_one_collection(workspace):
     for place in (inside, beside):  # beside is where the demo of earlier versions drew them
         place.mkdir(exist_ok=True)
         assert find_collection("demo", workspace).source == str(build_in(workspace)) == str(place)
+
+
+def test_the_demo_draws_every_picture_that_it_names_large_and_with_thin_lines(workspace):
+    folder = build_things(workspace)
+    found = {(path.parent.name, path.stem) for path in folder.rglob("*.png")}
+    assert found == {(kind, name) for kind, names in THINGS.items() for name in names.split()}
+    with Image.open(folder / "clocks" / "clock1.png") as picture:
+        dark = np.asarray(picture.convert("L")) < 128
+    assert dark.shape == (224, 224)
+    assert dark.any(axis=0).sum() > 0.9 * 224  # it fills the picture
+    assert dark.mean() < 0.08  # 0.13 with OpenMoji's own lines
