@@ -71,6 +71,7 @@ class Terminal:
             if not self.read(0.02):
                 code = self.process.wait(seconds)
                 break
+        self.read(0.02)  # what it said last, where this process was not looking
         return code, time.monotonic() - start
 
     def left(self) -> list[str]:
