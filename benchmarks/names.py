@@ -35,6 +35,7 @@ WORDS = {  # a catalogue's classes in words of the language
     "Bottomwear": "trousers",
     "Kurtis": "kurta",
     "Flip Flops": "sandal",
+    "Heels": "shoe",
     "Sports Shoes": "gym shoe",
     "Track Pants": "trousers",
 }
