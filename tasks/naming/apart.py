@@ -38,7 +38,7 @@ def tellers_of(
     """
     found = []
     kinds = margins.kinds_of(noun)
-    others = concepts.qualities - kinds - set(concepts.above[noun].indices.tolist())
+    others = concepts.qualities - kinds - concepts.over(noun)
     for among in (kinds, others):
         shares = margins.shares(cluster, noun, among)
         likely = [each for each, share in shares.items() if share >= _PART]

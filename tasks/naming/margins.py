@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sortal.configs.modalities import NamingConfig
 from sortal.storage.rows import FloatArray
 from sortal.tasks.naming.evidence import Evidence
+from sortal.tasks.naming.synonyms import entries
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -61,26 +62,24 @@ class Margins:
         alike: "csr_matrix",
     ) -> None:
         concepts = evidence.concepts
-        self._n_own = concepts.n_own
-        self._above, self._below = concepts.above, concepts.above.T.tocsr()
+        self._concepts = concepts
         each = evidence.borne(vectors, labels, alike.shape[0])
         self._alone = [(found @ concepts.above[: concepts.n_own]).tocsr() for found in each]
         self._mixed = [(alike @ found).tocsr() for found in self._alone]
 
     def of(self, cluster: int, nouns: NDArray[np.int64]) -> NDArray[np.float64]:
         """How sure concepts `nouns` (n,) are of a cluster, in [0, 1]; 1 where nothing rivals."""
-        rows = [borne[cluster] for borne in self._mixed]
-        return self._ahead(rows, nouns, range(self._n_own))
+        return self._ahead(self._mixed, cluster, nouns, range(self._concepts.n_own))
 
     def of_its_own(
         self, cluster: int, nouns: NDArray[np.int64], rivals: Container[int]
     ) -> NDArray[np.float64]:
         """The same by the cluster's own images alone, with no rivals but these."""
-        return self._ahead([borne[cluster] for borne in self._alone], nouns, rivals)
+        return self._ahead(self._alone, cluster, nouns, rivals)
 
     def kinds_of(self, noun: int) -> set[int]:
         """All concepts below a noun, without those that are the same."""
-        return set(self._below[noun].indices.tolist()) - set(self._above[noun].indices.tolist())
+        return self._concepts.kinds_of(noun) - self._concepts.over(noun)
 
     def shares(self, cluster: int, noun: int, others: AbstractSet[int]) -> dict[int, float]:
         """What `others` have of the evidence of a cluster that is for a noun, or for them.
@@ -88,11 +87,10 @@ class Margins:
         By its own images; the lowest counts, of all contrasts.
         """
         found: dict[int, float] = {}
-        below = set(self._below[noun].indices.tolist())
+        below = self._concepts.kinds_of(noun)
         for place, borne in enumerate(self._alone):
-            row = dict(
-                zip(borne[cluster].indices.tolist(), borne[cluster].data.tolist(), strict=True)
-            )
+            columns, values = entries(borne, cluster)
+            row = dict(zip(columns.tolist(), values.tolist(), strict=True))
             own = row.get(noun, 0.0)
             parts = {
                 other: row[other] / (own if other in below else own + row[other])
@@ -110,19 +108,25 @@ class Margins:
         return found
 
     def _ahead(
-        self, rows: "Sequence[csr_matrix]", nouns: NDArray[np.int64], rivals: Container[int]
+        self,
+        each: "Sequence[csr_matrix]",
+        cluster: int,
+        nouns: NDArray[np.int64],
+        rivals: Container[int],
     ) -> NDArray[np.float64]:
-        kin = [
-            {*self._above[noun].indices.tolist(), *self._below[noun].indices.tolist()}
-            for noun in nouns
-        ]
+        kin = [self._concepts.over(noun) | self._concepts.kinds_of(noun) for noun in nouns.tolist()]
         sure = np.ones(len(nouns))
-        for row in rows:
-            order = np.argsort(-row.data, kind="stable")
-            shares = dict(zip(row.indices[order].tolist(), row.data[order].tolist(), strict=True))
-            best = [(other, share) for other, share in shares.items() if other in rivals]
+        for borne in each:
+            columns, values = entries(borne, cluster)
+            order = np.argsort(-values, kind="stable")
+            shares = dict(zip(columns[order].tolist(), values[order].tolist(), strict=True))
             for place, noun in enumerate(nouns.tolist()):
                 own = shares.get(noun, 0.0)
-                rival = next((share for other, share in best if other not in kin[place]), 0.0)
+                others = (
+                    share
+                    for other, share in shares.items()
+                    if other in rivals and other not in kin[place]
+                )
+                rival = next(others, 0.0)
                 sure[place] = min(sure[place], own / (own + rival) if own else 0.0)
         return sure

@@ -135,7 +135,7 @@ def _broader(noun: Term, sure: Sequence[Term], concepts: Concepts) -> Term | Non
     """
     if concepts.shares[noun.concept] > _GENERAL:
         return None
-    over = set(concepts.above[noun.concept].indices.tolist())
+    over = concepts.over(noun.concept)
     least = concepts.depth[noun.concept] - _LEVELS
     found = [
         term
@@ -177,7 +177,7 @@ def listed(terms: Sequence[Term], noun: Term | None, concepts: Concepts, count: 
         if term.concept not in said and singular(term.word) not in words:
             found.append(term)
             words.add(singular(term.word))
-            said |= set(concepts.above[term.concept].indices.tolist())
+            said |= concepts.over(term.concept)
     return found[:count]
 
 

@@ -72,9 +72,23 @@ class Concepts:
         pooled: NDArray[np.floating] = (self.above[: self.n_own].T @ leaves.T).T
         return pooled
 
+    def over(self, concept: int) -> set[int]:
+        """A concept, and all above it."""
+        return set(entries(self.above, concept)[0].tolist())
+
     def kinds_of(self, concept: int) -> set[int]:
         """A concept, and all below it."""
-        return set(self.above.T.tocsr()[concept].indices.tolist())
+        return set(entries(self._below, concept)[0].tolist())
+
+    @cached_property
+    def _below(self) -> "csr_matrix":
+        return self.above.T.tocsr()
+
+
+def entries(matrix: "csr_matrix", row: int) -> tuple[NDArray[np.int32], NDArray[np.floating]]:
+    """Columns (n,) and values (n,) of a row as they are stored; `matrix[row]` makes copies of them."""
+    part = slice(matrix.indptr[row], matrix.indptr[row + 1])
+    return matrix.indices[part], matrix.data[part]
 
 
 def singular(noun: str) -> str:
