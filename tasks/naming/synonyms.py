@@ -86,7 +86,7 @@ class Concepts:
 
 
 def entries(matrix: "csr_matrix", row: int) -> tuple[NDArray[np.int32], NDArray[np.floating]]:
-    """Columns (n,) and values (n,) of a row as they are stored; `matrix[row]` makes copies of them."""
+    """Columns (n,) and values (n,) of a row, as stored; `matrix[row]` would make copies."""
     part = slice(matrix.indptr[row], matrix.indptr[row + 1])
     return matrix.indices[part], matrix.data[part]
 
