@@ -128,7 +128,7 @@ class Known:
         self.own = {  # what a user calls terms, by synset
             synset: lemma.replace("_", " ") for lemma, synset, _ in reversed(_rows(own))
         }
-        self.spelling = Spelling(flat["lemma"].to_pylist())
+        self.spelling = Spelling(flat["lemma"])
 
     def sense(self, noun: str) -> str | None:
         """The first sense of a noun, or of its singular."""

@@ -1,7 +1,9 @@
 """How a name is written: one form for every vocabulary, whatever case and glosses its list has."""
 
-from collections.abc import Iterable
 from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from sortal.tasks.corpora.corpus import GLOSS, bare
 
@@ -9,12 +11,13 @@ from sortal.tasks.corpora.corpus import GLOSS, bare
 class Spelling:
     """How WordNet's lemmas, underscores between words, and the words in them are spelt."""
 
-    def __init__(self, lemmas: Iterable[str]) -> None:
-        self._lemmas = _Spelt(set(lemmas))
+    def __init__(self, lemmas: pa.ChunkedArray) -> None:
+        self._table = pc.unique(lemmas)
+        self._lemmas = _Spelt(self._table)
 
     @cached_property
     def _words(self) -> "_Spelt":
-        return _Spelt({word for lemma in self._lemmas.texts for word in lemma.split("_")})
+        return _Spelt(pc.unique(pc.list_flatten(pc.split_pattern(self._table, "_"))))
 
     def __call__(self, noun: str) -> str:
         """A noun as in running text: "Fire Truck" becomes "fire truck", "SUV" stays."""
@@ -33,13 +36,14 @@ class Spelling:
 class _Spelt:
     """Texts by their casefold; of those that differ in case the one with fewest capitals."""
 
-    def __init__(self, texts: set[str]) -> None:
-        self.texts = texts
-        self._other = {text.casefold(): text for text in sorted(texts) if not text.islower()}
+    def __init__(self, texts: pa.Array) -> None:
+        self._texts = set(texts.to_pylist())
+        others = texts.filter(pc.invert(pc.utf8_is_lower(texts))).to_pylist()
+        self._other = {text.casefold(): text for text in sorted(others)}
 
     def get(self, folded: str) -> str | None:
         """The text whose casefold this is, or None."""
-        return folded if folded in self.texts else self._other.get(folded)
+        return folded if folded in self._texts else self._other.get(folded)
 
 
 def told_apart(noun: str, by: str) -> str:
