@@ -14,7 +14,7 @@ from sortal.tasks.captioning.step import caption_images, check_captioner, needed
 from sortal.tasks.corpora.lists import files_of as lists_of
 from sortal.tasks.corpora.step import check_captions
 from sortal.tasks.encoders.registry import describe_text
-from sortal.tasks.encoders.vectors import TEXT_ROLES, files_of
+from sortal.tasks.encoders.vector_files import TEXT_ROLES, files_of
 from sortal.tasks.modalities.step import (
     column_content,
     column_texts,

@@ -19,7 +19,7 @@ from sortal.tasks.containers.image_column import ImageColumn, column_at, find_co
 from sortal.tasks.errors import Code, ImageError
 from sortal.tasks.file_names import printable
 from sortal.tasks.labels.formats.meaning import NAMED_LABELS, column_called, column_for
-from sortal.tasks.labels.formats.values import class_names, text_array
+from sortal.tasks.labels.formats.values import class_names, text_array, trimmed
 
 NAMES = ("file_name", "filename", "path", "key")  # columns that may name the images
 # What pyarrow raises for a damaged file, a MemoryError where a length lies.
@@ -192,7 +192,7 @@ class _About:
         """The members of a batch whose first row is `start` (columns: MEMBERS)."""
         label = pa.nulls(batch.num_rows, pa.string())
         if self._label:
-            label = text_array(batch.column(self._label), self._classes)
+            label = trimmed(text_array(batch.column(self._label), self._classes))
         if self._column.is_list:
             return next(in_batches(self._items(batch, start, label)), _NONE)
         numbers = pa.array(range(start, start + batch.num_rows), pa.int64())

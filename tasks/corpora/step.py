@@ -21,6 +21,7 @@ from sortal.tasks.corpora.captions import STARTER, caption_corpus, caption_table
 from sortal.tasks.corpora.corpus import CORPUS
 from sortal.tasks.corpora.nouns import check
 from sortal.tasks.encoders import vectors
+from sortal.tasks.encoders.vector_files import files_of
 from sortal.tasks.step import step
 
 
@@ -50,7 +51,7 @@ def _ready(encoder: str) -> Path | None:
 def _given_nouns(inputs: "LoadNounsInputs") -> list[str]:
     """The nouns beside ready-made vectors; a vocabulary or a list of ours needs none."""
     folder = _folder(inputs.encoder)
-    can_lack = bool(lists.files_of(inputs.config)) and not vectors.files_of(folder, "nouns")
+    can_lack = bool(lists.files_of(inputs.config)) and not files_of(folder, "nouns")
     return [] if can_lack else vectors.texts(folder, "nouns")
 
 

@@ -4,7 +4,7 @@ DIR holds `*images*.parquet` (key, vector, optional label and path) and text fil
 `*nouns*.parquet`, `*captions*.parquet`, `*texts*.parquet` (text, vector); see docs/vectors.md.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,19 @@ from sortal.storage.hashing import fingerprint
 from sortal.storage.rows import FloatArray
 from sortal.tasks.encoders.base import PLAIN, EncoderInfo
 from sortal.tasks.encoders.files import content_hash
+from sortal.tasks.encoders.vector_files import (
+    ROLES,
+    TEXT_ROLES,
+    columns_of,
+    files_of,
+    named_rows,
+    need,
+    opened,
+)
+from sortal.tasks.labels.formats.values import text_array, trimmed
 
-ROLES = ("images", "nouns", "captions", "texts")
-TEXT_ROLES = ("nouns", "captions", "texts")
-DESCRIBED = "docs/vectors.md says what is in it"
 _BATCH = 8192
+_TEXT = pa.string()
 _CHUNK = 128  # rows whose float64 values stay in a core's cache
 
 
@@ -34,41 +42,12 @@ def describe(spec: str) -> EncoderInfo:
     return EncoderInfo(spec, fingerprint_of(folder), dim_of(folder), PLAIN, "ready-made vectors")
 
 
-def files_of(folder: Path, *roles: str) -> list[Path]:
-    """The Parquet files of the given roles, in order of role, then of name."""
-    if not folder.is_dir():
-        raise UsageError(f"vectors:DIR must name a folder, got {folder}; nothing is there")
-    files = sorted(folder.glob("*.parquet"))
-    return [path for role in roles for path in files if _role(path) == role]
-
-
-def _role(path: Path) -> str | None:
-    return next((role for role in ROLES if role in path.stem.lower()), None)
-
-
-def _need(folder: Path, *roles: str) -> list[Path]:
-    files = files_of(folder, *roles)
-    if not files:
-        names = " or ".join(f"*{role}*.parquet" for role in roles)
-        raise UsageError(f"{folder} must hold a file {names}, got none; {DESCRIBED}")
-    return files
-
-
-def opened(path: Path) -> pq.ParquetFile:
-    """A Parquet file, of which only what is read is held; raises UsageError for anything else."""
-    try:
-        return pq.ParquetFile(path, pre_buffer=False)
-    except (pa.ArrowInvalid, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"{path} must be a Parquet file that can be read: {reason}") from error
-
-
 def image_table(folder: Path) -> pa.Table:
     """All image rows as strings key, label and path, the last two null where not given.
 
-    Raises UsageError for a key that is null, empty or there twice.
+    Raises UsageError for a key that is there twice, or is none (`named_rows`).
     """
-    table = pa.concat_tables([_image_columns(path) for path in _need(folder, "images")])
+    table = pa.concat_tables([_image_columns(path) for path in need(folder, "images")])
     if pc.count_distinct(table["key"]).as_py() < table.num_rows:
         row_of: dict[str, int] = {}
         for row, key in enumerate(table["key"].to_pylist()):
@@ -81,48 +60,30 @@ def image_table(folder: Path) -> pa.Table:
 
 
 def _image_columns(path: Path) -> pa.Table:
-    names = opened(path).schema_arrow.names
-    _require(path, names, "key", "vector")
+    names = columns_of(path, "key", "vector")
     table = pq.read_table(path, columns=[n for n in ("key", "label", "path") if n in names])
-    empty = pc.index(_strings_of(table.column("key"), path), "").as_py()
-    if table.column("key").null_count or empty >= 0:
-        row = empty if empty >= 0 else pc.index(table.column("key").is_null(), True).as_py()
-        raise UsageError(
-            f"{path}: key must not be null or empty, as in row {row}; give every image its own key"
-        )
-    columns = {
-        name: table.column(name).cast(pa.string())
-        if name in names
-        else pa.nulls(len(table), pa.string())
-        for name in ("key", "label", "path")
+    told = {
+        name: trimmed(text_array(table[name])) if name in names else pa.nulls(len(table), _TEXT)
+        for name in ("label", "path")
     }
-    return pa.table(columns)
-
-
-def _strings_of(column: pa.ChunkedArray, path: Path) -> pa.ChunkedArray:
-    try:
-        return column.cast(pa.string())
-    except pa.ArrowInvalid as error:  # bytes that are no UTF-8
-        raise UsageError(f"{path}: key must be text or a number: {error}") from error
-    except pa.ArrowNotImplementedError as error:
-        raise UsageError(f"{path}: key must be text or a number, got {column.type}") from error
+    return pa.table({"key": named_rows(table["key"], "key", path), **told})
 
 
 def column_of(folder: Path, column: str) -> dict[str, str | None]:
     """Key -> text of a further column of the image files."""
     found: dict[str, str | None] = {}
-    for path in _need(folder, "images"):
-        _require(path, opened(path).schema_arrow.names, "key", column)
+    for path in need(folder, "images"):
+        columns_of(path, "key", column)
         table = pq.read_table(path, columns=["key", column])
-        keys, values = (table[name].cast(pa.string()).to_pylist() for name in ("key", column))
-        found = dict(zip(keys, values, strict=True)) | found
+        keys = named_rows(table["key"], "key", path).to_pylist()
+        found = dict(zip(keys, text_array(table[column]).to_pylist(), strict=True)) | found
     return found
 
 
 def texts(folder: Path, corpus: str) -> list[str]:
     """The texts of a corpus ("nouns" or "captions"), each once, in file order."""
     found: dict[str, None] = {}
-    for path in _need(folder, corpus):
+    for path in need(folder, corpus):
         found.update(dict.fromkeys(_texts_of(path)))
     return list(found)
 
@@ -133,30 +94,18 @@ def held(folder: Path) -> set[str]:
 
 
 def _texts_of(path: Path) -> list[str]:
-    _require(path, opened(path).schema_arrow.names, "text", "vector")
-    column = pq.read_table(path, columns=["text"]).column("text").cast(pa.string())
-    if column.null_count:
-        raise UsageError(f"{path}: text must not be null; leave such rows out")
-    return column.to_pylist()
-
-
-def _require(path: Path, names: Iterable[str], *needed: str) -> None:
-    lacking = [name for name in needed if name not in names]
-    if lacking:
-        raise UsageError(
-            f"{path} must have the columns {', '.join(needed)}; {', '.join(lacking)} is missing,"
-            f" it has {', '.join(names)}"
-        )
+    columns_of(path, "text", "vector")
+    return named_rows(pq.read_table(path, columns=["text"])["text"], "text", path).to_pylist()
 
 
 def image_blocks(folder: Path) -> Iterator[tuple[list[str], FloatArray]]:
     """(keys, unit vectors of shape (b, dim)) over the image files, a block at a time."""
-    yield from _blocks(_need(folder, "images"), "key", dim_of(folder))
+    yield from _blocks(need(folder, "images"), "key", dim_of(folder))
 
 
 def text_blocks(folder: Path) -> Iterator[tuple[list[str], FloatArray]]:
     """(texts, unit vectors of shape (b, dim)) over all text files, a block at a time."""
-    yield from _blocks(_need(folder, *TEXT_ROLES), "text", dim_of(folder))
+    yield from _blocks(need(folder, *TEXT_ROLES), "text", dim_of(folder))
 
 
 def _blocks(files: Sequence[Path], name: str, dim: int) -> Iterator[tuple[list[str], FloatArray]]:
@@ -166,18 +115,17 @@ def _blocks(files: Sequence[Path], name: str, dim: int) -> Iterator[tuple[list[s
 
 def file_blocks(path: Path, name: str, dim: int) -> Iterator[tuple[list[str], FloatArray]]:
     """(values of the column `name`, unit vectors (b, dim)) of a file, a block at a time."""
-    file = opened(path)
-    _require(path, file.schema_arrow.names, name, "vector")
+    columns_of(path, name, "vector")
     start = 0
-    for batch in file.iter_batches(_BATCH, columns=[name, "vector"], use_threads=False):
-        names = batch.column(name).cast(pa.string()).to_pylist()
+    for batch in opened(path).iter_batches(_BATCH, columns=[name, "vector"], use_threads=False):
+        names = named_rows(batch.column(name), name, path, start).to_pylist()
         yield names, unit_vectors(batch.column("vector"), dim, path, start, names)
         start += batch.num_rows
 
 
 def key_column(path: Path) -> str:
     """The column of a file by which vectors are known: key or file_name; raises UsageError."""
-    names = opened(path).schema_arrow.names
+    names = columns_of(path)
     found = next((name for name in ("key", "file_name") if name in names), None)
     if found is None:
         raise UsageError(f"{path} must have a column key or file_name, it has {', '.join(names)}")
@@ -231,14 +179,14 @@ def _check_lengths(column: pa.Array, dim: int, path: Path, start: int) -> None:
 
 def dim_of(folder: Path) -> int:
     """Length of the vectors, from the folder's first non-empty file. Reads one row at most."""
-    return length_of(_need(folder, *ROLES))
+    return length_of(need(folder, *ROLES))
 
 
 def length_of(files: Sequence[Path]) -> int:
     """Length of the vectors of the first file that is not empty. Reads one row at most."""
     for path in files:
         file = opened(path)
-        _require(path, file.schema_arrow.names, "vector")
+        columns_of(path, "vector")
         kind = file.schema_arrow.field("vector").type
         if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or _is_fixed(kind)):
             raise UsageError(f"{path}: vector must be a list of numbers, got {kind}")
@@ -257,7 +205,7 @@ def _is_fixed(kind: pa.DataType) -> bool:
 
 def fingerprint_of(folder: Path) -> str:
     """Hash of the files' names and bytes."""
-    files = _need(folder, *ROLES)
+    files = need(folder, *ROLES)
     return fingerprint("vectors", [(path.name, content_hash(path)) for path in files])
 
 

@@ -127,8 +127,7 @@ def scan_table(
     columns["label"] = settle(labels, is_image.combine_chunks())
     columns["split"] = labels.split
     columns["status"] = pc.if_else(is_image, "ok", "failed")
-    for name in ("path", "label", "split"):  # the lake cannot keep a text with a zero byte
-        columns[name] = pc.replace_substring(columns[name], "\0", "\\x00")
+    _write_zero_bytes(columns)
     table = pa.table([columns[name] for name in IMAGES.names], schema=IMAGES)
     warnings = [shown(text) for text in labels.warnings]
     others = dict(sorted(listing.others.items()))
@@ -154,7 +153,14 @@ def _vector_rows(folder: Path) -> pa.Table:
     columns["path"] = pc.coalesce(rows["path"], rows["key"])
     columns["bytes"] = pa.repeat(pa.scalar(0, pa.int64()), count)
     columns["status"] = pa.repeat("ok", count)
+    _write_zero_bytes(columns)
     return pa.table([columns[name] for name in IMAGES.names], schema=IMAGES)
+
+
+def _write_zero_bytes(columns: dict[str, pa.Array]) -> None:
+    r"""Write them as \x00: the lake cannot keep a text with a zero byte."""
+    for name in ("path", "label", "split"):
+        columns[name] = pc.replace_substring(columns[name], "\0", "\\x00")
 
 
 def identity(table: pa.Table) -> str:

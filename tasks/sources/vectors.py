@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from sortal.storage.hashing import fingerprint
 from sortal.tasks.containers.base import Columns
+from sortal.tasks.encoders.vector_files import files_of
 from sortal.tasks.encoders.vectors import column_of
 from sortal.tasks.errors import Code
 from sortal.tasks.places.local import LocalFolder
@@ -18,8 +19,7 @@ from sortal.tasks.sources.base import Address, Entry, Listing, failed_entry, rea
 
 def vector_files(folder: Path) -> list[Path]:
     """The Parquet files of ready-made image vectors in `folder` (see the encoder `vectors:`)."""
-    found = sorted(folder.glob("*images*.parquet"))
-    return [path for path in found if _has_vectors(path)]
+    return [path for path in files_of(folder, "images") if _has_vectors(path)]
 
 
 def _has_vectors(path: Path) -> bool:

@@ -136,6 +136,7 @@ def test_names_and_labels_come_with_the_rows(tmp_path):
         (pa.array(["a", None] * 3).dictionary_encode(), ["a", None] * 3),
         (pa.nulls(6), [None] * 6),
         ([{"name": "a"}, None] * 3, ["a", None] * 3),
+        (["a ", "", " "] * 2, ["a", None, None] * 2),
     ],
 )
 def test_labels_have_any_type_and_many_names(tmp_path, values, expected):

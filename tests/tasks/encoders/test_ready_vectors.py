@@ -7,6 +7,7 @@ import pytest
 
 from sortal.configs.errors import UsageError
 from sortal.tasks.encoders import vectors
+from sortal.tasks.sources.registry import open_source
 
 FLOAT = pa.float32()
 
@@ -165,3 +166,47 @@ def test_the_real_clip_vectors_classify_zero_shot(clip):
     guess = np.array(names)[(images @ vectors.look_up(shared, names).T).argmax(axis=1)]
     assert len(names) >= 7
     assert (guess[use] == labels[use]).mean() > 0.85
+
+
+@pytest.mark.parametrize("name", ["IMAGES.PARQUET", "my.Images-0.Parquet"])
+def test_files_are_known_by_their_names_in_any_case(tmp_path, name):
+    write(tmp_path, name, key=["a", "b"], vector=column(rows(2)))
+    found = open_source(f"{tmp_path}")
+    assert found.vectors == tmp_path.resolve()
+    assert vectors.image_table(found.vectors)["key"].to_pylist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ([[1, 2], [3], []], ["1", "3", None]),
+        ([{"name": "cat"}, {"name": " dog "}, None], ["cat", "dog", None]),
+        ([float("nan"), 1.0, 2.5], [None, "1.0", "2.5"]),
+        (["", " ", "cat "], [None, None, "cat"]),
+        ([b"cat", b"dog", b"caf\xe9"], ["cat", "dog", "caf\ufffd"]),
+        ([True, False, None], ["true", "false", None]),
+    ],
+)
+def test_labels_of_any_type_are_what_they_are_in_every_other_table(tmp_path, labels, expected):
+    write(tmp_path, "images.parquet", key=list("abc"), label=labels, vector=column(rows(3)))
+    assert vectors.image_table(tmp_path)["label"].to_pylist() == expected
+    assert list(vectors.column_of(tmp_path, "label")) == list("abc")
+
+
+@pytest.mark.parametrize("bad", [None, "", "a\0b"])
+@pytest.mark.parametrize(("file", "name"), [("images", "key"), ("nouns", "text")])
+def test_a_row_without_a_name_that_a_table_can_hold_is_refused(tmp_path, file, name, bad):
+    write(tmp_path, f"{file}.parquet", **{name: ["x", bad], "vector": column(rows(2))})
+    with pytest.raises(UsageError, match=f"{name} must not be null or empty.*as in row 1"):
+        vectors.image_table(tmp_path) if name == "key" else vectors.held(tmp_path)
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path):
+    values = column(rows(2))
+    names = ["key", "vector", "vector"]
+    pq.write_table(
+        pa.Table.from_arrays([pa.array(["a", "b"]), values, values], names),
+        tmp_path / "images.parquet",
+    )
+    with pytest.raises(UsageError, match="must have one column vector, got 2"):
+        vectors.dim_of(tmp_path)
