@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from sortal.configs import ENCODER
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.section import Runtime, Section
 
 
@@ -26,7 +26,7 @@ class EncoderSpec(NamedTuple):
         if not rest:
             return cls(text)  # `conse:` is no kind
         if kind == "vectors":
-            return cls(kind, where=Path(rest).expanduser())
+            return cls(kind, where=expanded(rest))
         return cls(kind, rest)
 
     @classmethod

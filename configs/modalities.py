@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.heads import HeadConfig
 from sortal.configs.section import Runtime, Section
 
@@ -207,7 +207,7 @@ class ClassesConfig(Section):
     @property
     def file(self) -> Path | None:
         """The file of names, where they come from one."""
-        return Path(self.names).expanduser() if self.names not in ("none", LABELS) else None
+        return expanded(self.names) if self.names not in ("none", LABELS) else None
 
 
 def supervision_of(classes: ClassesConfig, head: HeadConfig) -> str | None:

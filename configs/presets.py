@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from sortal.configs.errors import UsageError, nearest
+from sortal.configs.errors import UsageError, expanded, nearest
 
 _FRONT = ("description", "paper", "needs", "switches", "rank")  # what a preset says of itself
 _FOLDER = Path(__file__).parent / "presets"
@@ -36,12 +36,20 @@ def main_presets() -> tuple[str, ...]:
     return tuple(sorted(ranked, key=lambda name: ranked[name]))
 
 
-def load_preset(method: str) -> dict[str, Any]:
-    """The nested settings of a preset name or of a YAML file, with what it extends merged in."""
-    values = _read(_locate(method))
+def load_preset(method: str, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The nested settings of a preset name or of a YAML file, with what it extends merged in.
+
+    `extending`: the files that extend it. Raises UsageError for one that cannot be read.
+    """
+    path = _locate(method).resolve()
+    if path in extending:
+        raise UsageError(f"method file {path} must not extend itself, through others neither")
+    values = _read(path)
     base = values.pop("extends", None)
+    if not isinstance(base, str | None):
+        raise UsageError(f"method file {path}: extends must be one method, got {base!r}")
     values = {key: value for key, value in values.items() if key not in _FRONT}
-    return merge(load_preset(base), values) if base else values
+    return merge(load_preset(base, (*extending, path)), values) if base else values
 
 
 def describe_preset(name: str) -> str:
@@ -122,7 +130,7 @@ def _with_file(given: dict[str, Any]) -> dict[str, Any]:
     known = any(nouns.get(key) for key in ("vocabulary", "vocabulary_content"))
     if known and by.isprintable() and not set(by) & {"/", "."}:
         return given
-    path = Path(by).expanduser()
+    path = expanded(by)
     if known or not path.is_file() or not path.stem.isprintable():
         close = nearest(by, CRITERIA, CRITERIA)[0]
         way = "give its name alone beside a vocabulary" if known else f"the nearest is {close}"
@@ -146,13 +154,14 @@ def _check_possible(settings: Mapping[str, Any]) -> None:
 
 
 def _locate(method: str) -> Path:
-    if method.endswith((".yaml", ".yml")):
-        if not Path(method).is_file():
+    if method.lower().endswith((".yaml", ".yml")):
+        path = expanded(method)
+        if not path.is_file():
             raise UsageError(
                 f"method must be a YAML file that is there, or a name of `sortal methods`, got "
                 f"{method!r}, where no file is"
             )
-        return Path(method)
+        return path
     if method not in preset_names():
         raise UsageError(
             f"method must be a name that `sortal methods` lists, or a .yaml file, got {method!r}; "
@@ -161,9 +170,21 @@ def _locate(method: str) -> Path:
     return _FOLDER / f"{method}.yaml"
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice, of which YAML would take the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping of a node."""
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        double = next((key for key in keys if keys.count(key) > 1), None)
+        if double is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"{double} is there twice")
+        return super().construct_mapping(node, deep)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"method file {path} cannot be read as YAML: {reason}") from error

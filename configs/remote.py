@@ -5,9 +5,9 @@ keeps it in this process, where `with_secrets` finds it for whoever opens the UR
 """
 
 import re
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from sortal.configs.errors import expanded
 from sortal.configs.section import Runtime, Section
 
 URLS = "urls:"  # `urls:FILE`: a source that is a table of URLs
@@ -107,7 +107,7 @@ def name_of(source: str) -> str:
     source = source.removeprefix(URLS)
     remote = "://" in source
     url = urlsplit(source if remote else "")
-    place = Path(f"{url.hostname}{url.path}" if remote else source).expanduser()
+    place = expanded(f"{url.hostname}{url.path}" if remote else source)
     name = place.resolve().name if place.name in ("", "..") and not remote else place.name
     shown = "".join(letter if letter.isprintable() else "?" for letter in name)
     folder = not remote and place.is_dir()

@@ -4,13 +4,12 @@ A form submits every default: only what differs from its default lies over the m
 """
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from sortal.configs import WORKSPACE
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.load import make_config, nested
 from sortal.configs.presets import merge
 from sortal.configs.schema import RunConfig
@@ -52,7 +51,7 @@ def run_config(
 
 def _at_home(value: Any) -> Any:
     """`value`, a path below `~` resolved: no shell has done that for a form."""
-    return str(Path(value).expanduser()) if str(value).startswith("~/") else value
+    return str(expanded(value)) if str(value).startswith("~/") else value
 
 
 def _checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:

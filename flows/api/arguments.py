@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from sortal.configs import WORKSPACE, WORKSPACE_VARIABLE
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 
 
 def path_of(value: Any, name: str) -> Path:
     """A path that a caller gave as `name`, with `~` resolved."""
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
         raise UsageError(f"{name} must be a path, got {value!r}")
-    return Path(value).expanduser()
+    return expanded(value)
 
 
 def workspace_of(value: Any) -> Path:

@@ -7,10 +7,23 @@ import typer
 
 from sortal.configs import WORKSPACE_VARIABLE
 
+
+def _named(path: str | Path) -> Path:
+    """A path that was typed; an empty one, as of a variable that is not set, would be `.`."""
+    if not str(path).strip():
+        raise typer.BadParameter("a path must be named, got ''")
+    return Path(path)
+
+
 WorkspaceOption = Annotated[
     Path,
     typer.Option(
-        "--workspace", "-w", envvar=WORKSPACE_VARIABLE, help="Folder of vectors, runs and reports."
+        "--workspace",
+        "-w",
+        envvar=WORKSPACE_VARIABLE,
+        parser=_named,
+        metavar="WORKSPACE",
+        help="Folder of vectors, runs and reports.",
     ),
 ]
 RunOption = Annotated[str | None, typer.Option("--run", help="Run id. Default: the newest run.")]

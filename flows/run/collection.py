@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sortal.configs import FORMER_METHOD, METHOD
 from sortal.configs.encoder import EncoderSpec
-from sortal.configs.errors import EmptyLakeError
+from sortal.configs.errors import EmptyLakeError, expanded
 from sortal.configs.schema import RunConfig
 from sortal.storage.collections.known import Known, collection_at
 from sortal.storage.collections.place import place_of
@@ -56,7 +56,7 @@ def _is_the_same(known: str, source: str, workspace: Workspace) -> bool:
 
 def _spelled(config: RunConfig, source: str) -> dict[str, object]:
     where = EncoderSpec.parse(config.encoder.spec).where
-    if where is None or where.resolve() != Path(source).expanduser().resolve():
+    if where is None or where.resolve() != expanded(source).resolve():
         return {"source": source}
     spec = EncoderSpec.of_vectors(Path(source))
     return {"source": source, "encoder": config.encoder.model_copy(update={"spec": spec})}

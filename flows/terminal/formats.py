@@ -6,8 +6,10 @@ the documentation read.
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +17,7 @@ import duckdb
 
 from sortal.configs.errors import UsageError
 from sortal.flows.process.streams import reader_is_gone
+from sortal.storage.atomic import atomic_file
 from sortal.tasks.shown import shown
 
 FORMATS = ("table", "csv", "json", "parquet")
@@ -33,20 +36,34 @@ def check_format(output: str, file: Path | None) -> None:
 def write(answer: duckdb.DuckDBPyConnection, output: str, file: Path | None) -> None:
     """Write an answer in one of FORMATS to `file`, or to stdout; streams all but a table."""
     check_format(output, file)
-    if output == "parquet" and file is not None:
-        _write_parquet(answer, file)
-    elif file is None:
+    if file is None:
         _write_text(answer, output, sys.stdout)
-    else:
-        with _opened(file) as stream:
-            _write_text(answer, output, stream)
+        return
+    with _whole(file) as fresh:
+        if output == "parquet":
+            _write_parquet(answer, fresh)
+        else:
+            with fresh.open("w", encoding="utf-8", newline="") as stream:
+                _write_text(answer, output, stream)
 
 
-def _opened(file: Path) -> IO[str]:
+@contextmanager
+def _whole(file: Path) -> Iterator[Path]:
+    """Where to write what takes the place of `file` once it is whole; a device or pipe itself."""
+    place = file.resolve()
     try:
-        return file.open("w", encoding="utf-8", newline="")
+        if not place.parent.is_dir() or place.is_dir():
+            what = "that is a folder" if place.is_dir() else f"there is no folder {place.parent}"
+            raise UsageError(f"--output must be a file that can be written, got {file}: {what}")
+        if place.exists() and not place.is_file():
+            yield place
+        else:
+            with atomic_file(place) as fresh:
+                yield fresh
     except OSError as error:
-        raise UsageError(f"--output must be a file that can be written: {error}") from error
+        raise UsageError(
+            f"--output must be a file that can be written, got {file}: {error.strerror or error}"
+        ) from error
 
 
 def _write_text(answer: duckdb.DuckDBPyConnection, output: str, stream: IO[str]) -> None:
@@ -75,7 +92,8 @@ def _json(answer: duckdb.DuckDBPyConnection, stream: IO[str]) -> None:
     separator = "["
     escaped = not (getattr(stream, "encoding", None) or "utf").lower().startswith("utf")
     for row in _rows(answer):
-        record = json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=escaped)
+        values = _as_json(dict(zip(names, row, strict=True)))
+        record = json.dumps(values, default=str, ensure_ascii=escaped)
         stream.write(f"{separator}\n{record}")
         separator = ","
     stream.write("[]\n" if separator == "[" else "\n]\n")
@@ -83,19 +101,25 @@ def _json(answer: duckdb.DuckDBPyConnection, stream: IO[str]) -> None:
 
 def _plain(value: Any) -> Any:
     nested = isinstance(value, list | dict)
-    return json.dumps(value, default=str, ensure_ascii=False) if nested else value
+    return json.dumps(_as_json(value), default=str, ensure_ascii=False) if nested else value
+
+
+def _as_json(value: Any) -> Any:
+    """A value as JSON can hold it: no number that is none, and texts as keys."""
+    if isinstance(value, dict):
+        return {str(key): _as_json(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _write_parquet(answer: duckdb.DuckDBPyConnection, file: Path) -> None:
     import pyarrow.parquet as pq
 
     batches = answer.to_arrow_reader(_BATCH)
-    try:
-        with pq.ParquetWriter(file, batches.schema) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
-    except OSError as error:
-        raise UsageError(f"--output must be a file that can be written: {error}") from error
+    with pq.ParquetWriter(file, batches.schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
 
 
 def write_table(answer: duckdb.DuckDBPyConnection, stream: IO[str]) -> None:

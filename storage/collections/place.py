@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
+from sortal.configs.errors import expanded
 from sortal.configs.remote import URLS
 from sortal.storage.hashing import hash_text
 from sortal.storage.workspace import Workspace
@@ -24,7 +25,7 @@ def place_of(source: str, workspace: Workspace) -> str:
     url = urlsplit(source)
     if "://" in source and url.scheme.lower() != "file":
         return _address(source)
-    path = Path(unquote(url.path) if "://" in source else source).expanduser().resolve()
+    path = expanded(unquote(url.path) if "://" in source else source).resolve()
     root = workspace.root.resolve()
     inside = path.is_relative_to(root) and path != root
     return f"{INSIDE}{path.relative_to(root).as_posix()}" if inside else str(path)
@@ -65,7 +66,7 @@ def was_at(source: str, place: str, workspace: Workspace) -> bool:
     if place.startswith(INSIDE) and source.endswith(f"/{place.removeprefix(INSIDE)}"):
         return True  # the workspace may have moved since
     same = is_same(place_of(source, workspace), place, workspace)
-    if "://" in source or Path(source).expanduser().is_absolute():
+    if "://" in source or expanded(source).is_absolute():
         return same
     here, parts = Path(source_at(place, workspace)), Path(source).parts
     if same and (not _scans(workspace).exists() or any(here.glob("*images*.parquet"))):

@@ -1,8 +1,9 @@
 """A row of the table `runs`: the one list of its columns in Python, and the series it is of."""
 
 from datetime import datetime
-from pathlib import Path
 from typing import TypedDict
+
+from sortal.configs.errors import expanded
 
 
 class RunRow(TypedDict):
@@ -55,7 +56,7 @@ def series_of(
 
     space, where = encoder_fingerprint, EncoderSpec.parse(encoder).where
     if where is not None:
-        own = where.resolve() == Path(source).expanduser().resolve()
+        own = where.resolve() == expanded(source).resolve()
         space = "vectors:" if own else encoder
     series = f"{collection} {method} {space} {random_state}"
     return f"{series} by {criterion}" if criterion else series

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.modalities import GivenConfig
 from sortal.storage.hashing import hash_file
 from sortal.storage.workspace import Workspace
@@ -25,7 +25,7 @@ _SHARD = 65536
 
 
 def _file(config: GivenConfig) -> Path:
-    path = Path(config.source).expanduser()
+    path = expanded(config.source)
     if not config.source or not path.is_file():
         raise UsageError(
             "captioner.given.source must be a file of lines `name#0<TAB>caption` or a CSV with the "

@@ -103,7 +103,9 @@ def _coco(path: Path) -> Captions:
 
 
 def _shape(content: Any) -> str:
-    return f"the keys {', '.join(content)}" if isinstance(content, dict) else type(content).__name__
+    if isinstance(content, dict):
+        return f"the keys {', '.join(content)}" if content else "an empty object"
+    return f"a {type(content).__name__}"
 
 
 def _table(path: Path) -> Captions:

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.schema import NounsConfig
 from sortal.storage.hashing import hash_file, hash_strings, hash_text
 from sortal.tasks.corpora.bank import Bank, bank_of, joined
@@ -54,7 +54,7 @@ def list_of(config: NounsConfig) -> Path | None:
 
 def files_of(config: NounsConfig) -> list[Path]:
     """The files of terms that are read, the user's first; none where all nouns are WordNet's."""
-    given = [Path(config.vocabulary).expanduser()] if config.vocabulary else []
+    given = [expanded(config.vocabulary)] if config.vocabulary else []
     ours = list_of(config)
     replaced = given and config.vocabulary_mode == "replace"
     return given if replaced or ours is None else [*given, ours]
@@ -70,7 +70,7 @@ def vocabulary_content(config: NounsConfig) -> str | None:
     """The hash of the user's file; raises UsageError where it is none or is not right."""
     if config.vocabulary is None:
         return None
-    path = Path(config.vocabulary).expanduser()
+    path = expanded(config.vocabulary)
     require_vocabulary(path)
     return hash_file(path)
 

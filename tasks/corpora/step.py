@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from sortal.configs import CAPTIONS
 from sortal.configs.encoder import EncoderSpec
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.schema import CaptionsConfig, NounsConfig
 from sortal.storage.artifacts import Written
 from sortal.storage.hashing import hash_file, hash_strings
@@ -127,7 +127,7 @@ def check_captions(config: CaptionsConfig, encoder: str) -> None:
 
 
 def _captions_file(source: str) -> Path:
-    return STARTER if source == CAPTIONS else Path(source).expanduser()
+    return STARTER if source == CAPTIONS else expanded(source)
 
 
 def _given_captions(encoder: str) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sortal.configs.encoder import EncoderSpec
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.remote import name_of
 from sortal.storage.atomic import atomic_file, temporary
 from sortal.storage.hashing import hash_bytes
@@ -81,7 +81,7 @@ def _of_folder(name: str, folder: Path, part: str) -> Collection:
 
 
 def _of_vectors(folder: Path) -> Collection:
-    place = str(folder.expanduser())
+    place = str(expanded(folder))
     return Collection(folder.resolve().name, place, encoder=EncoderSpec.of_vectors(Path(place)))
 
 

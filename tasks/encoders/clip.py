@@ -18,7 +18,7 @@ import torch
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
 from sortal.configs.encoder import EncoderConfig, EncoderSpec
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 from sortal.storage.hashing import fingerprint
 from sortal.storage.rows import FloatArray
 from sortal.tasks.encoders.base import TAC_TEMPLATES, EncoderInfo, device_of, unit
@@ -95,7 +95,7 @@ def _from_file_or_tag(model: str, pretrained: str, config: dict[str, Any]) -> Ch
     if known:
         weights = _download(model, pretrained, known)
         return Checkpoint(model, pretrained, weights, config, merge_preprocess_dict(base, known))
-    path = Path(pretrained).expanduser()
+    path = expanded(pretrained)
     if pretrained and path.is_file():
         return Checkpoint(model, str(path), path, config, base)
     tags = open_clip.list_pretrained_tags_by_model(model)
@@ -124,7 +124,7 @@ def _download(model: str, tag: str, known: dict[str, Any]) -> Path:
 
 
 def _from_folder(name: str) -> Checkpoint:
-    folder = Path(name.removeprefix(LOCAL)).expanduser()
+    folder = expanded(name.removeprefix(LOCAL))
     try:
         stated = json.loads((folder / _CONFIG_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -6,12 +6,11 @@ open_clip's table of checkpoints is read without open_clip, whose import takes m
 import importlib
 import importlib.util
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from sortal.configs.encoder import EncoderSpec
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 from sortal.storage.deadline import within
 
 HUB, LOCAL = "hf-hub:", "local-dir:"
@@ -107,7 +106,7 @@ def first_line(error: BaseException) -> str:
 
 def _known(model: str, tag: str) -> dict[str, Any]:
     """What open_clip knows of a checkpoint; nothing where its table cannot be read so."""
-    if not tag or Path(tag).expanduser().is_file():
+    if not tag or expanded(tag).is_file():
         return {}
     try:
         return dict(_table().get_pretrained_cfg(model, tag))

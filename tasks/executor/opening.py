@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+from sortal.configs.errors import expanded
 from sortal.configs.executor import ExecutorSpec
 from sortal.configs.remote import URLS
 from sortal.configs.schema import RunConfig
@@ -21,7 +21,7 @@ def executed(config: RunConfig, workspace: Workspace) -> Iterator[None]:
     from sortal.tasks.executor.ray_executor import RayExecutor
 
     given = (each for each in (config.source, config.train) if each and "://" not in each)
-    places = [str(Path(each.removeprefix(URLS)).expanduser().absolute()) for each in given]
+    places = [str(expanded(each.removeprefix(URLS)).absolute()) for each in given]
     with RayExecutor(spec, config.ray, workspace, places) as chosen, using(chosen):
         yield
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 from sortal.storage.artifacts import Written
 from sortal.storage.hashing import hash_strings
 from sortal.storage.rows import ArrayRows, FloatArray
@@ -53,7 +53,7 @@ def rows_of_store(store: VectorStore, wanted: list[str | None]) -> Iterator[Any]
 
 def modality_files(source: str) -> list[Path]:
     """The Parquet files of a modality's source; raises UsageError where there is none."""
-    path = Path(source).expanduser()
+    path = expanded(source)
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if not files or not all(file.is_file() for file in files):
         raise UsageError(

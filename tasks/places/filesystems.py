@@ -23,10 +23,11 @@ def filesystem(url: str, settings: RemoteConfig, options: Mapping[str, Any]) -> 
     scheme = scheme_of(url)
     if scheme not in _READ:
         rule = "a source is a local path, or s3://, gs://, az://, hf://, http:// or https://"
-        raise UsageError(f"{rule}, got {scheme}://; copy it to one of these")
+        way_out = "give the path alone" if scheme == "file" else "copy it to one of these"
+        raise UsageError(f"{rule}, got {scheme}://; {way_out}")
     given = {**_defaults(scheme, settings), **_account(scheme, url), **options}
     way_out = ", or --set images.remote.secret_block=NAME"
-    return opened(scheme, given, f"a {scheme}:// source", way_out)
+    return opened(scheme, given, f"a source {scheme}://", way_out)
 
 
 def _account(scheme: str, url: str) -> dict[str, Any]:

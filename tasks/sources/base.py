@@ -13,6 +13,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 import pyarrow as pa
 
+from sortal.configs.errors import expanded
 from sortal.configs.remote import is_remote
 from sortal.configs.schema import ImagesConfig
 from sortal.tasks.containers.base import Columns
@@ -134,7 +135,7 @@ class Address:
     @property
     def path(self) -> Path:
         """The local path as it was written, links not yet followed."""
-        return Path(self.text).expanduser()
+        return expanded(self.text)
 
     @property
     def folder(self) -> Path | None:

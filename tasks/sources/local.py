@@ -5,11 +5,12 @@ from pathlib import Path
 
 from sortal.configs.errors import UsageError
 from sortal.configs.remote import URLS
-from sortal.tasks.errors import ImageError
+from sortal.tasks.errors import Code, ImageError
 from sortal.tasks.labels.files import TABLES
 from sortal.tasks.places.local import LocalFile, LocalFolder
 from sortal.tasks.sources.base import Address, is_image
 from sortal.tasks.sources.collection import Collection
+from sortal.tasks.sources.kinds import Role, role_of
 from sortal.tasks.sources.openers import FileOpener, kind_of_container
 
 
@@ -35,11 +36,18 @@ def open_file(address: Address) -> Collection | None:
         kind_of_container(FileOpener.of(place, place.file(place.name)))
     except ImageError as error:
         rule = f"source must be a folder, an image or an archive, got {str(file)!r}"
-        way_out = error.message
-        if file.name.lower().removesuffix(".gz").endswith(TABLES):
-            way_out = f"give a table of URLs as {URLS}{address.text}"
-        raise UsageError(f"{rule}; {way_out}") from error
+        raise UsageError(f"{rule}; {_way_out(error, address, file.name)}") from error
     return Collection(place, alone=True)
+
+
+def _way_out(error: ImageError, address: Address, name: str) -> str:
+    if error.code == Code.NOT_A_FILE:
+        return "that is a pipe, socket or device"
+    if error.code != Code.UNSUPPORTED_FORMAT:
+        return error.message
+    if name.lower().removesuffix(".gz").endswith(TABLES):
+        return f"give a table of URLs as {URLS}{address.text}"
+    return "unpack it, and give the folder" if role_of(name) == Role.REFUSED else error.message
 
 
 def _name(path: Path) -> str:

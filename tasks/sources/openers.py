@@ -92,7 +92,7 @@ def kind_of_container(opener: Opener) -> Kind | None:
         return None
     kind = kind or kind_by_name(opener.name)
     if kind is None:
-        raise ImageError(Code.UNSUPPORTED_FORMAT, "no archive that is read")
+        raise ImageError(Code.UNSUPPORTED_FORMAT, "its bytes are of no kind that is read")
     return kind
 
 

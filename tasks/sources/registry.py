@@ -3,8 +3,9 @@
 import difflib
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.remote import URLS, with_secrets, without_secrets
 from sortal.configs.schema import ImagesConfig
 from sortal.tasks.sources.base import Address, Source
@@ -29,7 +30,9 @@ def open_source(
     """
     text = without_secrets(source)
     address = Address(text, workspace.resolve() if workspace else None, config)
-    if not address.is_remote and not address.path.exists():
+    if address.is_remote:
+        _require_host(text.removeprefix(URLS))
+    elif not _exists(address):
         raise UsageError(f"source must exist, got {source!r}; {_suggestion(address.path)}")
     for opener in OPENERS:
         found = opener(address)
@@ -43,7 +46,33 @@ def from_anywhere(source: str) -> str:
     if "://" in source:
         return with_secrets(source)
     kind = URLS if source.startswith(URLS) else ""
-    return kind + str(Path(source.removeprefix(kind)).expanduser().absolute())
+    return kind + str(expanded(source.removeprefix(kind)).absolute())
+
+
+def _exists(address: Address) -> bool:
+    try:
+        return address.path.exists()
+    except OSError as error:  # no permission, or a name that no disk takes
+        raise UsageError(
+            f"source must be a path that can be looked at, got {address.text!r}: {error.strerror}; "
+            "check it, and the permissions of the folders above it"
+        ) from error
+
+
+def _require_host(url: str) -> None:
+    """Refuse a URL that says nothing about where to look."""
+    if "://" not in url:
+        return
+    try:
+        parts = urlsplit(url)
+        port_is_right = parts.port is None or parts.port > 0
+    except ValueError:  # a port of 99999, half an IPv6 address
+        port_is_right = False
+    if not port_is_right or not (parts.netloc or parts.scheme == "file"):
+        raise UsageError(
+            "a URL must name a bucket or a server, such as s3://photos/2024 or https://host/a.tar, "
+            f"got {url!r}"
+        )
 
 
 def _suggestion(path: Path) -> str:

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.remote import URLS, RemoteConfig
 from sortal.storage.objects.filesystems import scheme_of
 from sortal.tasks.containers.registry import kind_by_name
@@ -48,7 +47,7 @@ def open_remote(address: Address) -> Source | None:
 def _open_urls(address: Address, where: str) -> UrlSource:
     if "://" in where:
         return _urls(address, _place(where, _kept_nowhere(_reading(address))))
-    path = Path(where).expanduser()
+    path = expanded(where)
     if not path.is_file():
         what = "which is a folder" if path.is_dir() else "where nothing is"
         raise UsageError(f"urls: must be followed by a table of URLs, got {where!r}, {what}")

@@ -151,6 +151,31 @@ def test_a_broken_method_file_is_one_line(tmp_path):
     assert "\n" not in str(error.value)
 
 
+def test_a_method_file_may_end_in_capitals(tmp_path):
+    path = tmp_path / "SHARP.YAML"
+    path.write_text("extends: kmeans\n")
+    assert make_config({**BASE, "method": str(path)}).method_name == "SHARP"
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("extends: one.yaml\n", "must not extend itself"),
+        ("extends: two.yaml\n", "must not extend itself"),
+        ("extends: [kmeans]\n", "extends must be one method"),
+        ("transport: {epsilon: 1}\ntransport: {tol: 1}\n", "transport is there twice"),
+        ("transport: {epsilon: 1, epsilon: 2}\n", "epsilon is there twice"),
+    ],
+)
+def test_a_method_file_that_contradicts_itself_is_one_line(tmp_path, monkeypatch, text, word):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "one.yaml").write_text(text)
+    (tmp_path / "two.yaml").write_text("extends: one.yaml\n")
+    with pytest.raises(UsageError, match=word) as error:
+        make_config({**BASE, "method": "one.yaml"})
+    assert "\n" not in str(error.value)
+
+
 def test_the_settings_of_methods_that_are_not_used_do_not_make_a_run_another():
     def identity(method, *settings):
         return identity_of(make_config({**BASE, "method": method}, settings))

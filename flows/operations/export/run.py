@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 from sortal.flows.operations.export.folders import Placed, export_folders
 from sortal.flows.operations.export.pictures import Pictures
 from sortal.flows.operations.export.selection import LATEST, Selection, select
@@ -52,7 +52,7 @@ def export(request: Request) -> Exported:
     """
     if request.form not in FORMS:
         raise UsageError(f"--as must be one of {', '.join(FORMS)}, got {request.form!r}")
-    to = request.to.expanduser().absolute()
+    to = expanded(request.to).absolute()
     selection = select(request.workspace, request.run, request.kinds, request.where)
     resumed = _check(to, request.form, _mark_of(selection, request.form))
     if request.dry_run:

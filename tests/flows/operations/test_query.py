@@ -155,3 +155,41 @@ def test_a_reader_that_stops_early_is_no_error(root):
         process.stdout.readline()
         process.stdout.close()
         assert (process.stderr.read(), process.wait()) == (b"", 0)
+
+
+BREAKS = "SELECT ('z' || range)::INT AS n FROM range(1, 50000)"
+
+
+@pytest.mark.parametrize("output", ["csv", "json", "parquet", "table"])
+def test_a_file_is_written_whole_or_stays_as_it_was(root, tmp_path, output):
+    kept, new = tmp_path / "kept", tmp_path / "new"
+    kept.write_text("precious")
+    for file in (kept, new):
+        with pytest.raises(UsageError, match="SQL: "):
+            run_sql(root, BREAKS, output, file)
+    assert kept.read_text() == "precious"
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    run_sql(root, "SELECT 1 AS one", output, kept)
+    assert b"one" in kept.read_bytes()
+
+
+def test_what_can_be_no_file_is_refused_and_nothing_is_made(root, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "target.csv")
+    run_sql(root, "SELECT 1", "csv", tmp_path / "link")
+    assert (tmp_path / "target.csv").is_file() and (tmp_path / "link").is_symlink()
+    run_sql(root, "SELECT 1", "csv", Path("/dev/null"))
+    for file, why in ((tmp_path, "that is a folder"), (tmp_path / "a" / "b.csv", "no folder")):
+        with pytest.raises(UsageError, match=why):
+            run_sql(root, "SELECT 1", "csv", file)
+    with pytest.raises(UsageError, match="No space left"):
+        run_sql(root, "FROM assignments", "csv", Path("/dev/full"))
+    assert not (tmp_path / "a").exists()
+
+
+def test_json_holds_what_sql_knows_and_json_does_not(root, capsys):
+    odd = "'nan'::DOUBLE AS n, [1, 'inf'::DOUBLE] AS l, MAP {DATE '2026-01-02': 'nan'::DOUBLE} AS m"
+    run_sql(root, f"SELECT {odd}", "json")
+    (row,) = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert row == {"n": None, "l": [1, None], "m": {"2026-01-02": None}}
+    run_sql(root, f"SELECT {odd}", "csv")
+    assert "NaN" not in capsys.readouterr().out

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from image_files import CONFIG, codes, rows, run
+from rights import bound_by_permissions
 from sortal.configs.errors import RunError, UsageError
 from sortal.storage.vectors import vector_table
 from sortal.storage.workspace import Workspace
@@ -175,3 +176,28 @@ def test_ready_made_vectors_are_a_source(workspace: Workspace, tmp_path: Path) -
     found = rows(workspace, artifact)
     assert found["a"]["label"] == "x" and found["b"]["status"] == "ok"
     assert artifact.facts["n_unique"] == 2 and artifact.facts["n_labelled"] == 1
+
+
+def test_an_address_that_can_be_none_is_one_line(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "empty.arrow").touch()
+    (tmp_path / "photos.rar").write_bytes(b"Rar!\x1a\x07\x01\0")
+    (tmp_path / "locked" / "photos").mkdir(parents=True)
+    (tmp_path / "locked").chmod(0)
+    with bound_by_permissions():
+        for source, message in {
+            "~nosuchuser/photos": "whole path",
+            "y" * 300: "File name too long",
+            "a\0b": "no zero byte",
+            tmp_path / "locked" / "photos": "Permission denied",
+            "/dev/null": "pipe, socket or device",
+            tmp_path / "empty.arrow": "the file holds no bytes",
+            tmp_path / "photos.rar": "unpack it",
+            "s3://": "must name a bucket",
+            "https:///a.tar": "must name a bucket or a server",
+            "http://[::1/a.tar": "must name a bucket or a server",
+            "http://host:99999/a.tar": "must name a bucket or a server",
+            "urls:https:///a.csv": "must name a bucket or a server",
+            "file:///tmp": "give the path alone",
+        }.items():
+            with pytest.raises(UsageError, match=message):
+                run(workspace, source)
