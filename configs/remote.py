@@ -5,9 +5,11 @@ keeps it in this process, where `with_secrets` finds it for whoever opens the UR
 """
 
 import re
+from importlib.util import find_spec
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import getproxies_environment
 
-from sortal.configs.errors import expanded
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.section import Runtime, Section
 
 URLS = "urls:"  # `urls:FILE`: a source that is a table of URLs
@@ -112,3 +114,14 @@ def name_of(source: str) -> str:
     shown = "".join(letter if letter.isprintable() else "?" for letter in name)
     folder = not remote and place.is_dir()
     return (shown if folder else _CONTAINER.sub("", shown)) or "collection"
+
+
+def require_proxy_is_known() -> None:
+    """Refuse a proxy of the environment that no client here can use: SOCKS without its package."""
+    given = {name: url for name, url in getproxies_environment().items() if name != "no"}
+    socks = next((name for name, url in given.items() if url.lower().startswith("socks")), None)
+    if socks and find_spec("socksio") is None:
+        raise UsageError(
+            f"a SOCKS proxy, such as {socks.upper()}_PROXY names, needs the package socksio; "
+            "pip install socksio, or take the variable away"
+        )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sortal.configs import WORKSPACE
-from sortal.flows.cli.options import WorkspaceOption
+from sortal.flows.cli.options import WorkspaceOption, named
 
 
 def browse(
@@ -47,7 +47,12 @@ def report(
 
 
 def export(
-    to: Annotated[Path, typer.Option("--to", help="A new folder, or a new file for a table.")],
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to", parser=named, metavar="TO", help="A new folder, or a new file for a table."
+        ),
+    ],
     run: Annotated[
         str,
         typer.Argument(metavar="RUN", help="Run id, its beginning, or `latest`."),

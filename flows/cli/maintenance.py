@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sortal.configs import GRACE_DAYS, SHARD_ROWS, SNAPSHOT_DAYS, WORKSPACE
-from sortal.flows.cli.options import JsonOption, WorkspaceOption
+from sortal.flows.cli.options import JsonOption, WorkspaceOption, named
 
 
 def maintain(
@@ -37,7 +37,10 @@ def maintain(
 
 
 def backup(
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="Folder outside the workspace.")],
+    target: Annotated[
+        Path,
+        typer.Argument(parser=named, metavar="TARGET", help="Folder outside the workspace."),
+    ],
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
     """Copy new files to TARGET, consistently even during a run; the copy is a workspace."""

@@ -8,7 +8,7 @@ import typer
 from sortal.configs import WORKSPACE_VARIABLE
 
 
-def _named(path: str | Path) -> Path:
+def named(path: str | Path) -> Path:
     """A path that was typed; an empty one, as of a variable that is not set, would be `.`."""
     if not str(path).strip():
         raise typer.BadParameter("a path must be named, got ''")
@@ -21,7 +21,7 @@ WorkspaceOption = Annotated[
         "--workspace",
         "-w",
         envvar=WORKSPACE_VARIABLE,
-        parser=_named,
+        parser=named,
         metavar="WORKSPACE",
         help="Folder of vectors, runs and reports.",
     ),
@@ -32,7 +32,14 @@ FormatOption = Annotated[
     typer.Option("--format", metavar="FORMAT", help="Output format: table, csv, json or parquet."),
 ]
 OutputOption = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        parser=named,
+        metavar="FILE",
+        help="Write to this file instead of stdout.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ShowConfigOption = Annotated[

@@ -38,6 +38,12 @@ def runs(
     ] = False,
 ) -> None:
     """List the runs, newest first; or delete one of them, or old ones by rule."""
+    rules = {"--keep-last": keep_last, "--older-than": older_than, "--collection": collection}
+    stray = next((name for name, value in rules.items() if value is not None), None)
+    if stray and not prune:
+        raise UsageError(f"{stray} goes with --prune, got it alone")
+    if yes and not prune and delete is None:
+        raise UsageError("--yes goes with --prune or --delete RUN, got it alone")
     if delete is not None:
         if prune:
             raise UsageError("runs takes --delete RUN or --prune, got both")

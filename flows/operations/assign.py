@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from sortal.configs import ENCODER
 from sortal.configs.commands.assign import AssignConfig
+from sortal.configs.encoder import EncoderSpec
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.evaluation import CountConfig
 from sortal.configs.load import make_config
@@ -38,6 +39,7 @@ from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.readable import ImageFiles, readable_images
 from sortal.tasks.encoders import vectors
 from sortal.tasks.encoders.registry import describe
+from sortal.tasks.encoders.vector_files import need
 from sortal.tasks.placing.placer import (
     PLACED,
     Placer,
@@ -89,7 +91,10 @@ def assign(
     Raises UsageError for a run, source or encoder that cannot work, RunError when what the run
     stored is gone.
     """
-    source = without_secrets(source)
+    folder = EncoderSpec.parse(source).where
+    if folder:
+        need(folder, "images")
+    source = str(folder) if folder else without_secrets(source)
     stored = load_run(workspace, run, collection)
     opened = open_source(source, workspace.root, stored.config.images)
     encoder_fits(stored, opened.vectors is not None, source)

@@ -241,7 +241,11 @@ class Shelf:
             data = image if isinstance(image, bytes) else image.read_bytes()
             picture = decode(data, self.stored.config.images)
         except OSError as error:
-            raise UsageError(f"--image must be a file that can be read: {error}") from error
+            reason = error.strerror or error
+            name = "it" if isinstance(image, bytes) else f"{image}"
+            raise UsageError(
+                f"--image must be a file that can be read, got {name}: {reason}"
+            ) from error
         except ImageError as error:
             name = "it" if isinstance(image, bytes) else f"{image}"
             raise UsageError(f"--image must be a picture, got {name}: {error.message}") from error

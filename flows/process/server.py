@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sortal.configs import PREFECT_DEFAULTS
 from sortal.configs.errors import RunError
 from sortal.flows.process.first_database import AS_IT_IS, is_up_to_date, make_first_database
+from sortal.flows.process.proxies import reach_this_machine_directly
 from sortal.flows.process.temporary_server import TemporaryServer, use
 from sortal.storage.deadline import within
 
@@ -29,6 +30,7 @@ _temporary: TemporaryServer | None = None
 
 def reach_server() -> None:
     """Make sure that a flow will have a server to talk to; raises RunError in one line."""
+    reach_this_machine_directly()
     given = os.environ.get("PREFECT_API_URL")
     if given:  # before Prefect's import, which takes seconds
         _judge(given, lambda: _answers(given))
@@ -51,6 +53,7 @@ def begin_server_if_plain() -> None:
     global _temporary  # noqa: PLW0603 - one a process
     if "prefect" in sys.modules or _temporary is not None or not _nothing_is_set():
         return
+    reach_this_machine_directly()
     _temporary = _started(dict(os.environ), _home())
 
 

@@ -16,6 +16,7 @@ from typing import IO, NamedTuple
 from sortal.configs import REPORTS_VARIABLE
 from sortal.configs.errors import RunError
 from sortal.flows.process.first_database import make_first_database
+from sortal.flows.process.proxies import reach_this_machine_directly
 from sortal.flows.service.deployments import POOL
 from sortal.flows.service.ports import HOST, choose
 from sortal.flows.service.reports import served
@@ -47,6 +48,7 @@ class Service:
 
     def start_server(self) -> None:
         """Start Prefect's server and return when it answers; raises RunError when it ends."""
+        reach_this_machine_directly()
         make_first_database(self._home)
         program = self._start("server", "start", "--host", HOST, "--port", self._port)
         end = time.monotonic() + _START_UP

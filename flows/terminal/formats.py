@@ -8,6 +8,7 @@ import csv
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,22 @@ def check_format(output: str, file: Path | None) -> None:
         raise UsageError(f"--format must be one of {', '.join(FORMATS)}, got {output}")
     if output == "parquet" and file is None:
         raise UsageError("--format parquet needs --output FILE")
+    if file is not None:
+        _check_place(file.resolve(), file)
+
+
+def _check_place(place: Path, file: Path) -> None:
+    try:
+        if place.is_dir() or not place.parent.is_dir():
+            what = "that is a folder" if place.is_dir() else f"there is no folder {place.parent}"
+            raise UsageError(f"--output must be a file that can be written, got {file}: {what}")
+    except OSError as error:  # a name that no disk takes
+        raise _unwritable(file, error) from error
+
+
+def _unwritable(file: Path, error: OSError) -> UsageError:
+    reason = error.strerror or error
+    return UsageError(f"--output must be a file that can be written, got {file}: {reason}")
 
 
 def write(answer: duckdb.DuckDBPyConnection, output: str, file: Path | None) -> None:
@@ -52,18 +69,13 @@ def _whole(file: Path) -> Iterator[Path]:
     """Where to write what takes the place of `file` once it is whole; a device or pipe itself."""
     place = file.resolve()
     try:
-        if not place.parent.is_dir() or place.is_dir():
-            what = "that is a folder" if place.is_dir() else f"there is no folder {place.parent}"
-            raise UsageError(f"--output must be a file that can be written, got {file}: {what}")
         if place.exists() and not place.is_file():
             yield place
         else:
             with atomic_file(place) as fresh:
                 yield fresh
     except OSError as error:
-        raise UsageError(
-            f"--output must be a file that can be written, got {file}: {error.strerror or error}"
-        ) from error
+        raise _unwritable(file, error) from error
 
 
 def _write_text(answer: duckdb.DuckDBPyConnection, output: str, stream: IO[str]) -> None:
@@ -76,7 +88,13 @@ def _rows(answer: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
 
 
 def _names(answer: duckdb.DuckDBPyConnection) -> list[str]:
-    return [column[0] for column in answer.description or []]
+    """The columns' names; one that comes again gets a number, or JSON would lose its values."""
+    seen: Counter[str] = Counter()
+    names = []
+    for name, *_ in answer.description or []:
+        names.append(f"{name}_{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return names
 
 
 def _csv(answer: duckdb.DuckDBPyConnection, stream: IO[str]) -> None:

@@ -26,9 +26,10 @@ def newest_run(lake: Lake, run: str | None = None, collection: str | None = None
     """
     rows = lake.query(sql("runs/newest"), {"run": run, "collection": collection}).to_pylist()
     if not rows:
-        wanted = f"run {run!r}" if run else "run"
-        of = f" of collection {collection!r}" if collection else ""
-        way_out = "`sortal runs` lists them" if run or collection else "make one: `sortal cluster`"
+        wanted = f"run {run!r}" if run is not None else "run"
+        of = f" of collection {collection!r}" if collection is not None else ""
+        rule = run is not None or collection is not None
+        way_out = "`sortal runs` lists them" if rule else "make one: `sortal cluster`"
         raise UsageError(f"no {wanted}{of} in the lake; {way_out}")
     row: RunRow = rows[0]
     return row

@@ -15,6 +15,7 @@ import httpx
 from PIL import Image
 
 from sortal.configs.modalities import EndpointConfig
+from sortal.configs.remote import require_proxy_is_known
 from sortal.tasks.chat.answer import NOT_ASKED, Answer, Fault, read_answer
 from sortal.tasks.chat.credentials import Credentials
 from sortal.tasks.pictures.decode import middle
@@ -29,6 +30,7 @@ class Endpoint(AbstractContextManager["Endpoint"]):
         self.config, self.access = config, access
         self.health = Health(config.give_up_after)
         self._model = model
+        require_proxy_is_known()
         self._client = httpx.Client(timeout=config.timeout, headers=_headers(access))
         self._url = f"{access.base_url.rstrip('/')}/chat/completions"
         self._not_before = 0.0  # a server that asks for a pause asks all requests

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from sortal.configs.remote import RemoteConfig, hide
+from sortal.configs.remote import RemoteConfig, hide, require_proxy_is_known
 from sortal.tasks.errors import Code, ImageError
 from sortal.tasks.places.retries import answered, is_down, retried
 
@@ -168,6 +168,7 @@ def _seconds(headers: Mapping[str, str]) -> float:
 @lru_cache(maxsize=2)
 def _client(_pid: int, settings: RemoteConfig) -> httpx.Client:
     """One client a process and settings: threads share it."""
+    require_proxy_is_known()
     for name in ("httpx", "httpcore"):  # a line for every request, with its secrets
         logging.getLogger(name).setLevel(logging.WARNING)
     most = settings.concurrency

@@ -1,12 +1,15 @@
 """An export: checked before any work, never over what is there, and gone on with after a kill."""
 
+import errno
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sortal.configs.errors import UsageError, expanded
+from sortal.configs.errors import RunError, UsageError, expanded
+from sortal.configs.remote import is_remote
 from sortal.flows.operations.export.folders import Placed, export_folders
 from sortal.flows.operations.export.pictures import Pictures
 from sortal.flows.operations.export.selection import LATEST, Selection, select
@@ -20,6 +23,7 @@ SHARDS = ("webdataset", "hf")
 FILES = ("csv", "parquet", "jsonl", "coco")
 FORMS = ("links", "copies", "csv", "parquet", "jsonl", "imagefolder", "webdataset", "hf", "coco",
          "fiftyone")  # fmt: skip
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _MARK = ".sortal-export.json"  # by which an export that was stopped is known
 
 
@@ -54,13 +58,39 @@ def export(request: Request) -> Exported:
         raise UsageError(f"--as must be one of {', '.join(FORMS)}, got {request.form!r}")
     to = expanded(request.to).absolute()
     selection = select(request.workspace, request.run, request.kinds, request.where)
-    resumed = _check(to, request.form, _mark_of(selection, request.form))
-    if request.dry_run:
-        return Exported(selection, _planned(selection, request.form), to, resumed)
-    try:
+    with _clear_errors_of(to):
+        _check_apart(to, selection)
+        resumed = _check(to, request.form, _mark_of(selection, request.form))
+        if request.dry_run:
+            return Exported(selection, _planned(selection, request.form), to, resumed)
         return Exported(selection, _write(selection, to, request.form), to, resumed)
-    except PermissionError as error:
-        raise UsageError(f"--to must be a place that can be written: {error}") from error
+
+
+@contextmanager
+def _clear_errors_of(to: Path) -> Iterator[None]:
+    """Raise UsageError for a place that cannot be, RunError where its disk is full."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in _FULL:
+            raise RunError(
+                f"--to must be a place with room, got {to}: {reason}; make room, and the same "
+                "command goes on"
+            ) from error
+        raise UsageError(f"--to must be a place that can be written, got {to}: {reason}") from error
+
+
+def _check_apart(to: Path, selection: Selection) -> None:
+    """Refuse a place where the next run, or maintenance, would take the export for its own."""
+    source = str(selection.run.row["source"])
+    places = {"workspace": selection.workspace.root}
+    if not is_remote(source):
+        places["source"] = expanded(source)
+    for name, place in places.items():
+        if place.is_dir() and to.resolve().is_relative_to(place.resolve()):
+            what = "the next run would sort it too" if name == "source" else "maintenance tidies it"
+            raise UsageError(f"--to must lie outside the {name} {place}, got {to}: {what}")
 
 
 def _write(selection: Selection, to: Path, form: str) -> Placed:

@@ -145,6 +145,16 @@ def test_the_newest_run_is_taken_unless_one_is_named(world, workspace):
         load_run(workspace, None, "cats")
 
 
+def test_ready_made_vectors_may_be_called_as_cluster_calls_them(world, workspace, tmp_path):
+    images = write_images(tmp_path / "new", np.arange(4), seed=3)
+    run = run_of(workspace, "kmeans")
+    _, plain = assign(workspace, str(images), run)
+    _, called = assign(workspace, f"vectors:{images}", run)
+    assert called == plain
+    with pytest.raises(UsageError, match=r"must hold a file \*images\*"):
+        assign(workspace, f"vectors:{tmp_path}", run)
+
+
 def test_a_source_that_cannot_fit_the_run_is_refused_in_one_line(workspace, tmp_path, photos):
     with pytest.raises(UsageError, match="must be a folder with .*images.*got"):
         assign(workspace, str(photos))

@@ -3,11 +3,13 @@
 import csv
 import json
 import tarfile
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from looked_run import publish, scene
+from rights import bound_by_permissions
 from sortal.configs.errors import UsageError
 from sortal.flows.operations.export.names import Names, folders_of, safe
 from sortal.flows.operations.export.run import FORMS, Request, export
@@ -187,3 +189,26 @@ def test_equal_names_become_different_whatever_their_case():
         3: "cluster 3",
         4: "manifest.csv (4)",
     }
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_place_that_cannot_be_is_one_line(workspace, tmp_path, form):
+    (tmp_path / "file").touch()
+    (tmp_path / "locked").mkdir(mode=0o500)
+    with bound_by_permissions():
+        for place, why in (
+            (tmp_path / "file" / "out", "Not a directory|File exists"),
+            (tmp_path / "locked" / "out", "Permission denied"),
+            (tmp_path / ("n" * 300), "File name too long"),
+            (Path("/proc/out"), "No such file or directory"),
+        ):
+            with pytest.raises(UsageError, match=f"--to must be .*(?:{why})"):
+                export(Request(workspace, place, form))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_place_that_the_next_run_would_sort_is_refused(workspace, form):
+    for place in (workspace.parent / "pets", workspace):
+        with pytest.raises(UsageError, match="--to must lie outside the"):
+            export(Request(workspace, place / "out", form))
+    assert not list(workspace.parent.rglob("out"))

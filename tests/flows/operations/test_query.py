@@ -193,3 +193,5 @@ def test_json_holds_what_sql_knows_and_json_does_not(root, capsys):
     assert row == {"n": None, "l": [1, None], "m": {"2026-01-02": None}}
     run_sql(root, f"SELECT {odd}", "csv")
     assert "NaN" not in capsys.readouterr().out
+    run_sql(root, "SELECT 1 AS a, 2 AS a, 3 AS a", "json")
+    assert json.loads(capsys.readouterr().out) == [{"a": 1, "a_1": 2, "a_2": 3}]
