@@ -25,6 +25,7 @@ from sortal.storage.workspace import Workspace
 log = logging.getLogger("sortal")
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
+_INSIDE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 _WORDS = ("no space left", "requested and", "read-only file system")  # numpy gives no number
 
 
@@ -93,8 +94,10 @@ def clear_disk_errors(workspace: Path) -> Iterator[None]:
 
 
 def _is_about_the_disk(error: OSError, workspace: Path, text: str) -> bool:
-    if isinstance(error.filename, str) and not Path(error.filename).resolve().is_relative_to(
-        workspace.resolve()
-    ):
-        return False
+    if isinstance(error.filename, str):
+        inside = Path(error.filename).absolute().is_relative_to(workspace.absolute())
+        if not inside and not Path(error.filename).resolve().is_relative_to(workspace.resolve()):
+            return False
+        if error.errno in _INSIDE:  # a file in a folder's place, or a folder that is gone
+            return True
     return error.errno in _DISK or any(word in text.lower() for word in _WORDS)

@@ -46,6 +46,11 @@ _AWAY = re.compile(
     r"could not (send|receive) data|eof detected|no route to host|unreachable|timeout expired|"
     r'could not translate host name|failed to execute query "rollback|' + _ANSWERING.pattern
 )
+_DISK = re.compile(  # SQLite's words and the system's
+    r"disk is full|no space left|disk i/o error|readonly database|read-only file system|"
+    r"unable to open database file"
+)
+_DAMAGED = re.compile(r"not a database|disk image is malformed")
 _LIBPQ = re.compile(  # hints of libpq, several lines long
     r" (This probably means the server|Is the server running|HINT:|DETAIL:) .*"
 )
@@ -97,9 +102,24 @@ def _refuse(error: duckdb.Error, place: str, attempt: int) -> None:
             f"{place} refused: {reason(error)}; check the URL, the user and the database"
         ) from error
     if not any(word in message for word in _BUSY):
-        raise RunError(f"the lake refused: {one_line(error)}") from error
+        raise RunError(_said(message, one_line(error))) from error
     if attempt == _ATTEMPTS - 1:
         raise TransientError(f"the lake stayed busy: {one_line(error)}; run again") from error
+
+
+def _said(message: str, line: str) -> str:
+    if _DISK.search(message):
+        return (
+            f"the lake must be on a disk that has room and can be written, got: {line}; mend that, "
+            "and run the same command again: what is finished is kept"
+        )
+    if _DAMAGED.search(message):
+        return (
+            f"the lake's catalogue is damaged: {line}; put a back-up of the workspace in its place "
+            "(`sortal backup`), or move its folder lake away: the next run begins a new history, "
+            "and embeds nothing again"
+        )
+    return f"the lake refused: {line}"
 
 
 class Outage:

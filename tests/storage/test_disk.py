@@ -88,3 +88,38 @@ def test_a_lake_of_an_earlier_version_on_a_disk_that_may_only_be_read_is_read_as
     with Lake(place, read_only=True) as lake:
         assert lake.execute("SELECT name FROM metrics").fetchall() == [("transport.n_iter",)]
         assert ("of an earlier version",) in lake.execute("SELECT value FROM meta").fetchall()
+
+
+def test_a_file_in_the_place_of_a_folder_of_the_workspace_is_one_line(config, tmp_path):  # noqa: F811
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "artifacts").touch()
+    with pytest.raises(RunError, match="must be writable.*Not a directory.*artifacts") as got:
+        recluster.fn(config.model_copy(update={"workspace": tmp_path / "workspace"}))
+    assert "\n" not in str(got.value)
+
+
+@pytest.mark.parametrize("place", ["begin", "middle"])
+def test_a_damaged_catalogue_is_one_line_with_a_way_out(tmp_path, place):
+    workspace = Workspace(tmp_path / "workspace").create()
+    with Lake(workspace) as lake:
+        lake.publish(run_row(), {"metrics": metrics(run_row(), **{"transport.n_iter": 9.0})})
+    catalogue = workspace.root / "lake" / "catalog.sqlite"
+    held = bytearray(catalogue.read_bytes())
+    start = 0 if place == "begin" else 4096
+    held[start : start + 8192] = os.urandom(8192)
+    catalogue.write_bytes(held)
+    with pytest.raises(RunError, match="catalogue is damaged.*back-up.*lake away") as got:  # noqa: SIM117
+        with Lake(workspace, read_only=True) as lake:
+            lake.execute("FROM runs").fetchall()
+    assert "\n" not in str(got.value)
+
+
+def test_a_catalogue_without_room_says_so(small):
+    place = Workspace(small / "workspace").create()
+    with Lake(place) as lake:
+        lake.publish(run_row(), {"metrics": metrics(run_row(), **{"transport.n_iter": 9.0})})
+    fill(small)
+    with pytest.raises(RunError, match="must be on a disk that has room"), Lake(place) as lake:
+        for number in range(200):
+            row = {**run_row(), "run_id": f"run-{number}", "fingerprint": f"f{number}"}
+            lake.publish(row, {"metrics": metrics(row, **{"transport.n_iter": 9.0})})
