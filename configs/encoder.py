@@ -83,6 +83,8 @@ def from_vectors(values: dict[str, Any]) -> dict[str, Any]:
 def with_sureness(values: dict[str, Any]) -> dict[str, Any]:
     """`values` with the packaged encoder's own least confidence of names, where none is given."""
     encoder, naming = values.get("encoder", {}), values.get("naming", {})
+    if not isinstance(encoder, dict | EncoderConfig):
+        return values  # refused where its type is checked
     spec = encoder.get("spec", ENCODER) if isinstance(encoder, dict) else encoder.spec
     if spec != ENCODER or not isinstance(naming, dict) or "min_confidence" in naming:
         return values

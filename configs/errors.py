@@ -59,6 +59,16 @@ _NUMBERS = {
 }  # fmt: skip
 
 
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
+_DISK_SAYS = ("no space left", "requested and", "read-only file system")  # numpy gives no number
+
+
+def is_about_a_disk(error: OSError) -> bool:
+    """Whether a disk is full, may not be written, or failed: a user can mend that."""
+    text = str(error).lower()
+    return error.errno in _DISK or any(words in text for words in _DISK_SAYS)
+
+
 _CLIENTS = {"httpx", "httpcore", "requests", "urllib3"}  # their errors share no base class
 
 

@@ -141,6 +141,8 @@ def with_count(values: Mapping[str, Any]) -> dict[str, Any]:
     if _NUMBER.fullmatch(text):
         return {**values, "n_clusters": int(text)}
     count = values.get("count") or {}
+    if not isinstance(count, Mapping | Section):
+        return {**values, "n_clusters": 2}  # refused where its type is checked
     count = count.model_dump(exclude_unset=True) if isinstance(count, Section) else dict(count)
     count |= {"chosen": True, **_bounds(text, given)}
     return {**values, "n_clusters": count.get("least", 2), "count": count}

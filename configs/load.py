@@ -79,10 +79,9 @@ def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     if error["type"] == "missing":
         return f"{called} must be given"
     if error["type"] in ("model_type", "model_attributes_type"):
-        inside = [name for name in setting_names(model) if name.startswith(f"{key}.")]
-        return (
-            f"{key} holds settings, such as {inside[0]}, and takes no value, got {error['input']!r}"
-        )
+        inside = next((name for name in setting_names(model) if name.startswith(f"{key}.")), None)
+        such = f", such as {inside}," if inside else ""
+        return f"{key} holds settings{such} and takes no value, got {error['input']!r}"
     rule = error["msg"].partition(", unable to parse")[0]
     rule = (
         rule.replace("Input should", " must", 1)

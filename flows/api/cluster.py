@@ -1,9 +1,11 @@
 """`sortal.cluster`: a run from Python, with progress shown."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sortal.configs.errors import RunError
 from sortal.configs.load import make_config
 from sortal.configs.presets import merge
 from sortal.configs.schema import RunConfig
@@ -77,7 +79,17 @@ def cluster(
     return _run(make_config(merge({**where, **chosen}, settings)))
 
 
+_process: list[int] = []  # the one whose threads and connections runs of this module stand on
+
+
 def _run(config: RunConfig) -> Run:
+    if _process and _process[0] != os.getpid():
+        raise RunError(
+            "a process that was forked after sortal.cluster had run in its parent has none of the "
+            "parent's threads, and a run in it would wait for them for ever; start processes by "
+            'multiprocessing.get_context("spawn"), or before the first run'
+        )
+    _process[:] = [os.getpid()]
     with quick_imports():
         wait_for_server = start_run(config, log_for_python)
         from sortal.flows.recluster import recluster

@@ -5,7 +5,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from sortal.configs.errors import RunError, UsageError
+from sortal.configs.errors import RunError, UsageError, is_about_a_disk
 from sortal.flows.cli.assign import assign
 from sortal.flows.cli.benchmark import benchmark
 from sortal.flows.cli.cluster import cluster
@@ -52,6 +52,15 @@ def main() -> NoReturn:
         _stop(str(error), 2)
     except RunError as error:
         _stop(str(error), 1)
+    except OSError as error:
+        if not is_about_a_disk(error):
+            raise
+        reason = " ".join(str(error).split())
+        _stop(
+            f"a file must be readable or writable, and its disk have room, got: {reason}; mend "
+            "that, and run the same command again",
+            1,
+        )
     finally:
         hold_still_if_stopped()
     sys.exit(0)

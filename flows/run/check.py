@@ -72,8 +72,9 @@ def check_size(config: RunConfig, found: Artifact, source: str) -> None:
     n_unique = int(found.facts["n_unique"])
     if not found.facts["n_ok"]:
         raise RunError(
-            f"none of the {found.rows:,} inputs of {source} is a readable image; "
-            "`--dry-run` counts them, and the images table of a run would say why"
+            f"none of the {found.rows:,} inputs of {source} is a readable image"
+            f"{': ' if found.facts.get('why') else ''}{found.facts.get('why', '')}; give a source "
+            "that holds some"
         )
     if n_unique < 2:
         raise UsageError(

@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.states import Crashed
 
-from sortal.configs.errors import RunError
+from sortal.configs.errors import RunError, is_about_a_disk
 from sortal.configs.schema import RunConfig
 from sortal.flows.run.check import with_vocabulary
 from sortal.flows.run.collection import of_its_collection
@@ -24,9 +24,7 @@ from sortal.storage.workspace import Workspace
 
 log = logging.getLogger("sortal")
 
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
 _INSIDE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
-_WORDS = ("no space left", "requested and", "read-only file system")  # numpy gives no number
 
 
 @contextmanager
@@ -85,7 +83,7 @@ def clear_disk_errors(workspace: Path) -> Iterator[None]:
         yield
     except OSError as error:
         text = " ".join(str(error).split())
-        if not _is_about_the_disk(error, workspace, text):
+        if not _is_about_the_disk(error, workspace):
             raise
         raise RunError(
             f"the workspace {workspace} must be writable and its disk have room, got: "
@@ -93,11 +91,11 @@ def clear_disk_errors(workspace: Path) -> Iterator[None]:
         ) from error
 
 
-def _is_about_the_disk(error: OSError, workspace: Path, text: str) -> bool:
+def _is_about_the_disk(error: OSError, workspace: Path) -> bool:
     if isinstance(error.filename, str):
         inside = Path(error.filename).absolute().is_relative_to(workspace.absolute())
         if not inside and not Path(error.filename).resolve().is_relative_to(workspace.resolve()):
             return False
         if error.errno in _INSIDE:  # a file in a folder's place, or a folder that is gone
             return True
-    return error.errno in _DISK or any(word in text.lower() for word in _WORDS)
+    return is_about_a_disk(error)

@@ -7,6 +7,7 @@ the documentation read.
 import csv
 import json
 import math
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from sortal.tasks.shown import shown
 FORMATS = ("table", "csv", "json", "parquet")
 ROWS_SHOWN = 100
 _BATCH = 10_000
+_READABLE = 22  # characters of a column: a run's id
 
 
 def check_format(output: str, file: Path | None) -> None:
@@ -146,10 +148,30 @@ def write_table(answer: duckdb.DuckDBPyConnection, stream: IO[str]) -> None:
     names = list(map(shown, _names(answer)))
     cells = [[_cell(value) for value in row] for row in rows[:ROWS_SHOWN]]
     right = [bool(rows) and all(_is_number(row[i]) for row in rows) for i in range(len(names))]
-    draw = _drawn if stream.isatty() else _in_columns
-    draw(names, cells, right, stream)
+    if stream.isatty() and not _fits(names, cells):
+        _by_record(names, cells, stream)
+    else:
+        draw = _drawn if stream.isatty() else _in_columns
+        draw(names, cells, right, stream)
     if len(rows) > ROWS_SHOWN:
         stream.write(f"... only {ROWS_SHOWN} rows are shown; take all with --format csv\n")
+
+
+def _fits(names: list[str], cells: list[list[str]]) -> bool:
+    """Whether every column keeps a width at which it can be read; longer texts are folded."""
+    columns = zip(names, *cells, strict=True)
+    least = [min(max(map(len, each)), max(len(each[0]), _READABLE)) for each in columns]
+    return sum(least) + 2 * len(least) <= shutil.get_terminal_size().columns
+
+
+def _by_record(names: list[str], cells: list[list[str]], stream: IO[str]) -> None:
+    """A line a value, a blank line between rows: for a terminal that is too narrow for columns."""
+    width = max(map(len, names), default=0)
+    for row in cells:
+        stream.writelines(
+            f"{name:{width}}  {cell}\n" for name, cell in zip(names, row, strict=True)
+        )
+        stream.write("\n")
 
 
 def _drawn(names: list[str], cells: list[list[str]], right: list[bool], stream: IO[str]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import RunError, UsageError
 from sortal.storage.atomic import TEMPORARY, atomic_file
 from sortal.storage.lake.owner import MARKER, read_marker
 from sortal.storage.workspace import Workspace
@@ -85,5 +85,11 @@ def _catalogue(source: Path, place: Path) -> int:
         closing(sqlite3.connect(source)) as old,
         closing(sqlite3.connect(fresh)) as new,
     ):
-        old.backup(new)
+        try:
+            old.backup(new)
+        except sqlite3.Error as error:  # a full disk, a damaged catalogue
+            raise RunError(
+                f"the catalogue {source} must be sound, and {place.parent} have room for it, got: "
+                f"{error}; mend that, and run the same command again"
+            ) from error
     return place.stat().st_size

@@ -17,7 +17,7 @@ def files_of(folder: Path, *roles: str) -> list[Path]:
     """The Parquet files of the given roles, in order of role, then of name."""
     if not folder.is_dir():
         raise UsageError(f"vectors:DIR must name a folder, got {folder}; nothing is there")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".parquet")
+    files = sorted(path for path in folder.glob("*") if path.suffix.lower() == ".parquet")
     return [path for role in roles for path in files if _role(path) == role]
 
 

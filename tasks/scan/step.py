@@ -46,6 +46,7 @@ IMAGES = pa.schema(
         pa.field("error", pa.string()),
     ]
 )
+_REASONS = 3  # that are told where nothing can be read
 _SOME = 1 << 16  # rows whose texts are in memory at once
 CONTENT = ("path", "key", "label", "status", "error_code")  # what makes two scans the same
 
@@ -183,7 +184,7 @@ def _lines(table: pa.Table) -> Iterator[str]:
 def facts(table: pa.Table) -> dict[str, Any]:
     """Counts of a scan: n_images (rows), n_ok, n_failed, n_unique, n_labelled, n_classes.
 
-    Where there are splits also n_splits.
+    Where there are splits also n_splits; where nothing can be read, `why` in words.
     """
     good = table.select(["key", "label"]).filter(pc.equal(table["status"], "ok"))
     n_splits = pc.count_distinct(table["split"], mode="only_valid").as_py()
@@ -195,4 +196,15 @@ def facts(table: pa.Table) -> dict[str, Any]:
         "n_labelled": good.num_rows - good["label"].null_count,
         "n_classes": pc.count_distinct(good["label"], mode="only_valid").as_py(),
         **({"n_splits": n_splits} if n_splits else {}),
+        **({"why": _why(table)} if table.num_rows and not good.num_rows else {}),
     }
+
+
+def _why(table: pa.Table) -> str:
+    """Why no input is an image, the commonest reasons first, each with an example."""
+    counts = pc.value_counts(table["error_code"]).to_pylist()
+    said = []
+    for each in sorted(counts, key=lambda each: -each["counts"])[:_REASONS]:
+        row = table.filter(pc.equal(table["error_code"], each["values"])).slice(0, 1).to_pylist()[0]
+        said.append(f"{each['counts']:,} {each['values']} ({shown(row['path'])}: {row['error']})")
+    return ", ".join(said)

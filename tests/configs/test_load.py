@@ -120,6 +120,10 @@ def test_the_collection_is_named_after_its_source():
         ({"method": "gone.yaml"}, [], ["method must be a YAML file that is there", "gone.yaml"]),
         ({}, ["fusion.mode=product"], ["fusion.mode", "'sum' or 'concat'", "'product'"]),
         ({}, ["random_state=-1"], ["random_state", "-1"]),
+        ({"encoder": ["conse"]}, [], ["encoder holds settings, such as encoder.spec"]),
+        ({}, ["encoder=conse"], ["encoder holds settings, such as encoder.spec", "got 'conse'"]),
+        ({"n_clusters": "auto", "count": 5}, [], ["count holds settings", "got 5"]),
+        ({"modalities": {"x": 1}}, [], ["modalities.x holds settings and takes no value, got 1"]),
     ],
 )
 def test_a_mistake_is_one_line_with_key_value_and_rule(values, settings, words):

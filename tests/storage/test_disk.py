@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,3 +124,30 @@ def test_a_catalogue_without_room_says_so(small):
         for number in range(200):
             row = {**run_row(), "run_id": f"run-{number}", "fingerprint": f"f{number}"}
             lake.publish(row, {"metrics": metrics(row, **{"transport.n_iter": 9.0})})
+
+
+@pytest.mark.parametrize("state", ["full", "read-only"])
+def test_every_command_that_writes_is_one_line_where_it_cannot(config, small, tmp_path, state):  # noqa: F811
+    shutil.copytree(config.workspace, small / "workspace")
+    if state == "full":
+        fill(small)
+    else:
+        subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+    there, here = ["-w", str(small / "workspace")], ["-w", str(config.workspace)]
+    for command in (
+        ["report", *there],
+        ["maintain", *there],
+        ["assign", config.source, *there],
+        ["backup", str(small / "copy"), *here],
+        ["export", "--to", str(small / "out.csv"), "--as", "csv", *here],
+        ["sql", "FROM assignments", "--format", "csv", "-o", str(small / "rows.csv"), *here],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "sortal", *command], capture_output=True, text=True, check=False
+        )
+        assert done.returncode in (1, 2), command
+        lines = [line for line in done.stderr.splitlines() if line.startswith("sortal: ")]
+        assert len(lines) == 1 and "Traceback" not in done.stderr, done.stderr
+        said = lines[0].lower()
+        words = ("no space left", "full", "read-only", "must be on a disk that has room")
+        assert any(word in said for word in words), said

@@ -1,6 +1,7 @@
 """The Python API, on real pictures and under Prefect, as a script or a notebook uses it."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -125,10 +126,28 @@ def test_a_mistake_is_one_line_without_the_flows_frames(growing, ask, words):
     assert error.value.__cause__ is None and error.value.__suppress_context__
 
 
+def test_a_forked_process_says_what_it_lacks_and_waits_for_nothing(growing):
+    runs, folder = growing
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            sortal.cluster(folder, n_clusters=3, workspace=runs[0].workspace)
+            text = "a run"
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the parent shall see it
+            text = f"{type(error).__name__}: {error}"
+        os.write(write, text.encode())
+        os._exit(0)
+    os.close(write)
+    assert os.waitpid(child, 0)[1] == 0
+    said = os.read(read, 4096).decode()
+    assert said.startswith("RunError: a process that was forked") and "spawn" in said
+
+
 def test_a_collection_without_an_image_is_a_run_error(tmp_path: Path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/0.png").write_bytes(b"no image")
-    with pytest.raises(sortal.RunError, match="none of the 1 inputs") as error:
+    with pytest.raises(sortal.RunError, match="none of the 1 .*not_an_image .0.png") as error:
         sortal.cluster(tmp_path / "photos", 2, workspace=tmp_path / "workspace", **SETTINGS)
     assert not any("prefect" in str(entry.path) for entry in error.traceback)
 

@@ -12,6 +12,7 @@ import pytest
 
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
+from terminal import Terminal
 
 SORTAL = [sys.executable, "-m", "sortal"]
 WORDS = "SELECT 'Käse und 猫' AS name"
@@ -72,3 +73,20 @@ def test_a_full_disk_under_stdout_is_one_line(lake):
     assert done.returncode == 1
     assert done.stderr.decode() == "sortal: stdout must take what is printed, got: " \
         "No space left on device\n"  # fmt: skip
+
+
+@pytest.mark.parametrize("columns", [1, 20, 80])
+def test_a_terminal_too_narrow_for_columns_gets_a_line_a_value(lake, tmp_path, columns):
+    query = "SELECT 1 AS size, " + ", ".join(f"'{20 * c}' AS {c}" for c in "abcd")
+    window = Terminal([*SORTAL, "sql", query, "-w", lake], tmp_path, COLUMNS=str(columns))
+    window.until(lambda: window.process.poll() is not None)
+    window.read(0.5)
+    found = window.text.replace("\r", "").splitlines()
+    assert found[0].split() == ["size", "1"] and found[-2].split() == ["d", 20 * "d"]
+
+
+def test_a_wide_terminal_gets_columns(lake, tmp_path):
+    window = Terminal([*SORTAL, "sql", "SELECT 1 AS a, 2 AS b", "-w", lake], tmp_path, COLUMNS="80")
+    window.until(lambda: window.process.poll() is not None)
+    window.read(0.5)
+    assert [line.split() for line in window.text.splitlines()][-2:] != [["a", "1"], ["b", "2"]]
