@@ -61,9 +61,18 @@ def log_to_prefect() -> None:
 
 
 def leave_failures_to_the_caller() -> None:
-    """Have Prefect not print the failure of a flow that its caller prints; after its import."""
+    """Have Prefect not print the failure of a flow that its caller prints.
+
+    A filter as well: Prefect sets levels anew when more of it is imported, in whatever thread.
+    """
     for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.CRITICAL)
+        logger.addFilter(_is_critical)
+
+
+def _is_critical(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.CRITICAL
 
 
 def _is_set_up() -> bool:

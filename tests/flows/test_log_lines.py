@@ -69,3 +69,17 @@ def test_what_others_have_put_on_prefects_logger_is_left_there(monkeypatch):
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:4299/api"}):
         log_to_prefect()
     assert ours.handlers == [servers]
+
+
+def test_a_flows_failure_is_left_to_the_caller_even_where_prefect_sets_levels_anew():
+    code = (
+        "import logging\n"
+        "from sortal.flows.terminal.logs import log_to_terminal\n"
+        "log_to_terminal(logging.INFO)\n"
+        "from prefect.logging.configuration import setup_logging\n"
+        "setup_logging()\n"
+        "for name in ('flow_runs', 'task_runs', 'flow_engine'):\n"
+        "    logging.getLogger(f'prefect.{name}').error('the failure')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "the failure" not in done.stderr
