@@ -69,6 +69,8 @@ def leave_failures_to_the_caller() -> None:
         logger = logging.getLogger(name)
         logger.setLevel(logging.CRITICAL)
         logger.addFilter(_is_critical)
+    for name in ("EventsWorker", "APILogWorker"):  # "Still processing items", after our last line
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _is_critical(record: logging.LogRecord) -> bool:
