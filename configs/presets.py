@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from sortal.configs.errors import UsageError, expanded, nearest
+from sortal.configs.errors import UsageError, nearest
+from sortal.configs.paths import expanded
 
 _FRONT = ("description", "paper", "needs", "switches", "rank")  # what a preset says of itself
 _FOLDER = Path(__file__).parent / "presets"

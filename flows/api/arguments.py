@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from sortal.configs import WORKSPACE, WORKSPACE_VARIABLE
-from sortal.configs.errors import UsageError, expanded
+from sortal.configs.errors import UsageError
+from sortal.configs.paths import expanded
 
 
 def path_of(value: Any, name: str) -> Path:

@@ -10,7 +10,8 @@ from types import ModuleType
 from typing import Any
 
 from sortal.configs.encoder import EncoderSpec
-from sortal.configs.errors import UsageError, expanded
+from sortal.configs.errors import UsageError
+from sortal.configs.paths import expanded
 from sortal.storage.deadline import within
 
 HUB, LOCAL = "hf-hub:", "local-dir:"

@@ -80,7 +80,7 @@ def test_a_key_twice_in_two_files_is_refused_too(folder: Path):
 @pytest.mark.parametrize("key", [None, ""])
 def test_a_key_must_be_something(folder: Path, key):
     images(folder, kinds(4), ["a", "b", key, "c"])
-    with pytest.raises(UsageError, match="must not be null or empty, as in row 2"):
+    with pytest.raises(UsageError, match="null or empty, nor hold a zero byte, as in row 2"):
         run(folder)
 
 
