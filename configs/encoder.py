@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from sortal.configs import ENCODER
-from sortal.configs.errors import UsageError
-from sortal.configs.paths import expanded
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.section import Runtime, Section
 
 

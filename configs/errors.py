@@ -1,9 +1,11 @@
-"""Errors that the user can correct: one clear line, never a traceback."""
+"""What the user can correct is one clear line, never a traceback; and paths as they are typed."""
 
 import errno
+import os
 import urllib.error
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class UsageError(ValueError):
@@ -23,6 +25,19 @@ def nearest(given: str, known: Iterable[str], usual: Iterable[str] = ()) -> list
 
 def _plain(name: str) -> str:
     return name.lower().replace("_", "-").strip()
+
+
+def expanded(typed: str | os.PathLike[str]) -> Path:
+    """A path with `~` as the home folder; raises UsageError for what can be no path."""
+    if "\0" in os.fspath(typed):
+        raise UsageError(f"a path must hold no zero byte, got {os.fspath(typed)!r}")
+    try:
+        return Path(typed).expanduser()
+    except RuntimeError:  # no such user, or one without a home
+        raise UsageError(
+            f"a path may begin with ~ where that user has a home folder, got {os.fspath(typed)!r}; "
+            "write the whole path, or ./ before a name that begins so"
+        ) from None
 
 
 class EmptyLakeError(UsageError):

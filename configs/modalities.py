@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.heads import HeadConfig
-from sortal.configs.paths import expanded
 from sortal.configs.section import Runtime, Section
 
 LABELS = "labels"  # whose names are those of the classes

@@ -11,8 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from sortal.configs.errors import UsageError, nearest
-from sortal.configs.paths import expanded
+from sortal.configs.errors import UsageError, expanded, nearest
 
 _FRONT = ("description", "paper", "needs", "switches", "rank")  # what a preset says of itself
 _FOLDER = Path(__file__).parent / "presets"

@@ -9,8 +9,7 @@ from importlib.util import find_spec
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import getproxies_environment
 
-from sortal.configs.errors import UsageError
-from sortal.configs.paths import expanded
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.section import Runtime, Section
 
 URLS = "urls:"  # `urls:FILE`: a source that is a table of URLs

@@ -214,6 +214,7 @@ class RunConfig(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     lineage: LineageConfig = LineageConfig()
     looks: LooksConfig = Runtime(LooksConfig())  # what people look at; never part of a result
+    report: bool = Runtime(True)  # write the run's page; `sortal report` makes it at any time
 
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)  # without what the preset adds
 

@@ -42,13 +42,12 @@ def recluster(config: RunConfig) -> RunResult:
             from sortal.flows.operations.looks import ensure
 
             ensure(workspace, settled.looks.make, published.facts["run_id"], None, settled.looks)
-        report = run.do(
-            write_report,
-            "report",
-            run=published,
-            source=config.source,
-            pinned=run.past.pinned.names,
-        )
+        report = None
+        if settled.report:
+            names = run.past.pinned.names
+            report = run.do(
+                write_report, "report", run=published, source=config.source, pinned=names
+            )
         tell_of_news(published.facts["run_id"], settled.collection_name, started_at)
         return announce(run, published, report, started_at)
 

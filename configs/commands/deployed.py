@@ -9,9 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from sortal.configs import WORKSPACE
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.load import make_config, nested
-from sortal.configs.paths import expanded
 from sortal.configs.presets import merge
 from sortal.configs.schema import RunConfig
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sortal.configs import WORKSPACE, WORKSPACE_VARIABLE
-from sortal.configs.errors import UsageError
-from sortal.configs.paths import expanded
+from sortal.configs.errors import UsageError, expanded
 
 
 def path_of(value: Any, name: str) -> Path:

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from sortal.configs import FORMER_METHOD, METHOD
 from sortal.configs.encoder import EncoderSpec
-from sortal.configs.errors import EmptyLakeError
-from sortal.configs.paths import expanded
+from sortal.configs.errors import EmptyLakeError, expanded
 from sortal.configs.schema import RunConfig
 from sortal.storage.collections.known import Known, collection_at
 from sortal.storage.collections.place import place_of

@@ -27,7 +27,7 @@ class RunResult(BaseModel):
     run_id: str
     collection: str
     workspace: str
-    report: str
+    report: str  # its path; empty where none was asked for
     n_images: int
     n_failed: int
     changed: str = ""  # the line that says what changed since the run before
@@ -35,24 +35,26 @@ class RunResult(BaseModel):
     metrics: dict[str, float] = {}
 
 
-def announce(run: Run, published: Artifact, report: Artifact, started_at: datetime) -> RunResult:
-    """Put the report where people look, say what changed, and return the result.
+def announce(
+    run: Run, published: Artifact, report: Artifact | None, started_at: datetime
+) -> RunResult:
+    """Put the report, if any, where people look, say what changed, and return the result.
 
     `started_at` tells a run that is new from one that was there already, unchanged.
     """
     workspace, config = run.workspace, run.config
     run_id = published.facts["run_id"]
-    page = place_report(workspace, run_id, report)
+    page = place_report(workspace, run_id, report) if report else None
     with Lake(workspace, read_only=True) as lake:
         changed = what_changed(lake, run_id, started_at)
     show(workspace, config, published, page, changed)
-    log.info("run %s: report at %s", run_id, page)
+    log.info("run %s%s", run_id, f": report at {page}" if page else "")
     log.info("%s", changed.line)
     return RunResult(
         run_id=run_id,
         collection=config.collection_name,
         workspace=str(workspace.root),
-        report=str(page),
+        report=str(page or ""),
         n_images=published.facts["n_images"],
         n_failed=published.facts["n_failed"],
         changed=changed.line,
@@ -62,7 +64,11 @@ def announce(run: Run, published: Artifact, report: Artifact, started_at: dateti
 
 
 def show(
-    workspace: Workspace, config: RunConfig, published: Artifact, page: Path, changed: Changed
+    workspace: Workspace,
+    config: RunConfig,
+    published: Artifact,
+    page: Path | None,
+    changed: Changed,
 ) -> None:
     """Show a published run in Prefect's pages: what it is, its clusters, and what changed."""
     if not shown():
@@ -72,13 +78,14 @@ def show(
         clusters = lake.query(sql("api/clusters"), {"run": run_id}).to_pylist()
         changes = lake.query(sql("api/changes"), {"run": run_id}).to_pylist()
     images = n_images_text(published.facts["n_images"], sum(row["size"] for row in clusters))
-    text = (
+    parts = [
         f"**{markdown(name)}**: {images} in {len(clusters)} clusters "
-        f"({markdown(config.method_name)}, {markdown(config.encoder.spec)}).\n\n"
-        f"{markdown(changed.line)}\n\n{link_to(page)}"
-    )
+        f"({markdown(config.method_name)}, {markdown(config.encoder.spec)}).",
+        markdown(changed.line),
+        *([link_to(page)] if page else []),
+    ]
     of_run = f"of {name}, run {run_id}"
-    post_text("report", name, text, f"Report {of_run}")
+    post_text("report", name, "\n\n".join(parts), f"Report {of_run}")
     post_table("clusters", name, [_cluster(row) for row in clusters], f"Clusters {of_run}")
     post_table("changes", name, [_change(row) for row in changes], f"What changed: {of_run}")
 

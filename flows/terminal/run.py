@@ -102,7 +102,8 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
             "against the labels: " + ", ".join(f"{n} {result.metrics[n]:.3f}" for n in scores)
         )
     console.print(f"changed: {result.changed}", soft_wrap=True, highlight=False)
-    console.print(shown(f"report: {result.report}"), soft_wrap=True, markup=False)
+    if result.report:
+        console.print(shown(f"report: {result.report}"), soft_wrap=True, markup=False)
 
 
 def name_lines(

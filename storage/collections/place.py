@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from sortal.configs.paths import expanded
+from sortal.configs.errors import expanded
 from sortal.configs.remote import URLS
 from sortal.storage.hashing import hash_text
 from sortal.storage.workspace import Workspace

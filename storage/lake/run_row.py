@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TypedDict
 
-from sortal.configs.paths import expanded
+from sortal.configs.errors import expanded
 
 
 class RunRow(TypedDict):

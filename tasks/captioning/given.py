@@ -9,9 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.modalities import GivenConfig
-from sortal.configs.paths import expanded
 from sortal.storage.hashing import hash_file
 from sortal.storage.workspace import Workspace
 from sortal.tasks.captioning.caption import Caption, Code, captioned

@@ -13,8 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sortal.configs.errors import UsageError
-from sortal.configs.paths import expanded
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.schema import NounsConfig
 from sortal.storage.hashing import hash_file, hash_strings, hash_text
 from sortal.tasks.corpora.bank import Bank, bank_of, joined

@@ -9,8 +9,7 @@ import pyarrow.parquet as pq
 
 from sortal.configs import CAPTIONS
 from sortal.configs.encoder import EncoderSpec
-from sortal.configs.errors import UsageError
-from sortal.configs.paths import expanded
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.schema import CaptionsConfig, NounsConfig
 from sortal.storage.artifacts import Written
 from sortal.storage.hashing import hash_file, hash_strings

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sortal.configs.encoder import EncoderSpec
-from sortal.configs.errors import UsageError
-from sortal.configs.paths import expanded
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.remote import name_of
 from sortal.storage.atomic import atomic_file, temporary
 from sortal.storage.hashing import hash_bytes

@@ -18,8 +18,7 @@ import torch
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
 from sortal.configs.encoder import EncoderConfig, EncoderSpec
-from sortal.configs.errors import UsageError
-from sortal.configs.paths import expanded
+from sortal.configs.errors import UsageError, expanded
 from sortal.storage.hashing import fingerprint
 from sortal.storage.rows import FloatArray
 from sortal.tasks.encoders.base import TAC_TEMPLATES, EncoderInfo, device_of, unit

@@ -10,8 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from sortal.configs.encoder import EncoderSpec
-from sortal.configs.errors import UsageError
-from sortal.configs.paths import expanded
+from sortal.configs.errors import UsageError, expanded
 from sortal.storage.deadline import within
 
 HUB, LOCAL = "hf-hub:", "local-dir:"

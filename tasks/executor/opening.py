@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sortal.configs.errors import expanded
 from sortal.configs.executor import ExecutorSpec
-from sortal.configs.paths import expanded
 from sortal.configs.remote import URLS
 from sortal.configs.schema import RunConfig
 from sortal.storage.workspace import Workspace

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sortal.configs.errors import UsageError
-from sortal.configs.paths import expanded
+from sortal.configs.errors import UsageError, expanded
 from sortal.storage.artifacts import Written
 from sortal.storage.hashing import hash_strings
 from sortal.storage.rows import ArrayRows, FloatArray

@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 import pyarrow as pa
 
-from sortal.configs.paths import expanded
+from sortal.configs.errors import expanded
 from sortal.configs.remote import is_remote
 from sortal.configs.schema import ImagesConfig
 from sortal.tasks.containers.base import Columns

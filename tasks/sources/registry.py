@@ -5,8 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sortal.configs.errors import UsageError
-from sortal.configs.paths import expanded
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.remote import URLS, with_secrets, without_secrets
 from sortal.configs.schema import ImagesConfig
 from sortal.tasks.sources.base import Address, Source

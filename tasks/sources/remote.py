@@ -6,8 +6,7 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sortal.configs.errors import UsageError
-from sortal.configs.paths import expanded
+from sortal.configs.errors import UsageError, expanded
 from sortal.configs.remote import URLS, RemoteConfig
 from sortal.storage.objects.filesystems import scheme_of
 from sortal.tasks.containers.registry import kind_by_name

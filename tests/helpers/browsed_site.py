@@ -29,7 +29,7 @@ def make_runs(root: Path) -> Workspace:
             path.rename(folder / label / path.name)
         if number == 12:
             _spoil(folder)
-        recluster.fn(make_config({"source": str(folder), "n_clusters": 3,
+        recluster.fn(make_config({"source": str(folder), "n_clusters": 3, "report": False,
                                   "workspace": root / "workspace"}))  # fmt: skip
     workspace = Workspace(root / "workspace")
     ensure(workspace, LOOKS)

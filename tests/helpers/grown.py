@@ -62,10 +62,11 @@ class Collection:
         self._write("images", {"key": list(self.images)}, np.array(list(self.images.values())))
 
     def run(self, n_clusters: int | str | None, **settings: object) -> RunResult:
-        """Cluster the collection as it is now."""
+        """Cluster the collection as it is now; without a report, unless `report` is true."""
         self.write_images()
         source = str(self.root / "pets")
         values = {"encoder": {"spec": f"vectors:{source}"}, "source": source, "method": "cae"}
+        values |= {"report": False}
         values |= settings
         values |= {"nouns": {"source": "vectors"}, "captions": {"source": "vectors"}}
         config = RunConfig(n_clusters=n_clusters, workspace=self.root / "workspace", **values)

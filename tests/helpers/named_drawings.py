@@ -41,7 +41,7 @@ class Drawings:
         draw(self.folder, 0, 14)
 
     def config(self, *settings, writer="openai:tiny"):
-        values = {"source": str(self.folder), "n_clusters": 3, "method": "kmeans"}
+        values = {"source": str(self.folder), "n_clusters": 3, "method": "kmeans", "report": False}
         values |= {"workspace": self.workspace.root, "captions": {"source": "none"}}
         quick = [f"naming.openai.{setting}" for setting in QUICK]
         return make_config(values, [f"naming.writer={writer}", *quick, *settings])

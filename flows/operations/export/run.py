@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sortal.configs.errors import RunError, UsageError
-from sortal.configs.paths import expanded
+from sortal.configs.errors import RunError, UsageError, expanded
 from sortal.configs.remote import is_remote
 from sortal.flows.operations.export.folders import Placed, export_folders
 from sortal.flows.operations.export.pictures import Pictures

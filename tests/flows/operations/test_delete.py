@@ -26,7 +26,7 @@ def three(tmp_path_factory):
     pets.add(cat=30, dog=25, boat=20)
     runs = [pets.run(3)]
     pets.add(dog=4, cat=15)
-    runs.append(pets.run(3))
+    runs.append(pets.run(3, report=True))
     pets.add(boat=12)
     runs.append(pets.run(3))
     return pets, [run.run_id for run in runs]

@@ -24,7 +24,7 @@ def pets(tmp_path_factory: pytest.TempPathFactory) -> Collection:
 
 @pytest.fixture(scope="module")
 def first(pets: Collection) -> RunResult:
-    return pets.run(None, **FEW)
+    return pets.run(None, **FEW, report=True)
 
 
 def asked(pets: Collection, name: str, run: RunResult) -> list[dict]:

@@ -19,6 +19,7 @@ from sortal.flows.run.result import RunResult
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
 from sortal.tasks.naming.about import about_names
+from sortal.tasks.report.page import publish_report
 
 SHAPES = ("circle", "square", "triangle")
 COLOURS = ("red", "green", "blue", "yellow")
@@ -56,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, *settings: str, **values: object) -> RunResult:
     where = {"source": f"vectors:{folder}", "workspace": folder.parent / "workspace"}
-    given = {**where, "n_clusters": 3, "method": "cae", **values}
+    given = {**where, "n_clusters": 3, "method": "cae", "report": False, **values}
     config = make_config(given, ["selection.top_k=50", *settings])
     check(config)
     return recluster.fn(config)
@@ -121,9 +122,12 @@ def test_a_run_says_its_criterion_and_follows_no_run_without_it(by_shape, by_col
     assert variant == "by=colour, selection.top_k=50" and series.endswith(" by colour")
     previous = "SELECT DISTINCT previous_run_id FROM lineage WHERE run_id = ?"
     assert ask(by_colour, previous, by_colour.run_id) == [(None,)]
-    page = Path(by_colour.report).read_text("utf-8")
-    assert "sorted by colour into 4 kinds" in page
-    assert "sorted by meaning into 3 kinds" in Path(by_shape.report).read_text("utf-8")
+    for run, words in (
+        (by_colour, "by colour into 4 kinds"),
+        (by_shape, "by meaning into 3 kinds"),
+    ):
+        page = publish_report(Workspace(Path(run.workspace)), run.run_id)
+        assert f"sorted {words}" in page.read_text("utf-8")
 
 
 def test_two_criteria_stand_side_by_side(by_colour):

@@ -19,7 +19,8 @@ FEW = ("choose.max_fits=4", "choose.steps=70")
 
 
 def config(folder: Path, workspace: Path, *settings: str, **values):
-    given = {"source": f"vectors:{folder}", "n_clusters": 10, "workspace": workspace, **values}
+    given = {"source": f"vectors:{folder}", "n_clusters": 10, "workspace": workspace}
+    given |= {"report": False, **values}
     return make_config(given, (*FEW, *settings))
 
 

@@ -44,6 +44,7 @@ def place(tmp_path_factory):
 def settings(place, workspace, *more, source="captions", **values):
     said = f"{{kind: vectors, source: {place / f'{source}.parquet'}}}"
     given = {"source": f"vectors:{place / 'in'}", "n_clusters": KINDS, "method": "vic"}
+    given |= {"report": False}
     fixed = [f"modalities.description={said}", "nouns.source=none", "captions.source=none"]
     return make_config(given | {"workspace": workspace} | values, [*fixed, *more])
 

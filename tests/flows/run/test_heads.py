@@ -51,6 +51,7 @@ class Run:
     def __init__(self, root, folder, method, *settings):
         values = {"source": str(folder), "n_clusters": KINDS, "method": method}
         values |= {"encoder": {"spec": f"vectors:{folder}"}, "workspace": root}
+        values |= {"report": False}
         trainer = TRAINER + LONGER * (method == "turtle")
         chosen = [*(f"head.trainer.{setting}" for setting in trainer), *settings]
         self.config = make_config(values, chosen)

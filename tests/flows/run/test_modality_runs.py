@@ -52,6 +52,7 @@ def settings(root, workspace):
             "source": str(root / "in"),
             "n_clusters": KINDS,
             "method": "glad",
+            "report": False,
             "workspace": workspace,
             "encoder": {"spec": f"vectors:{root / 'in'}"},
             "nouns": {"source": "none"},

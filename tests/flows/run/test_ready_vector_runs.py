@@ -53,7 +53,8 @@ def seen(caplog: pytest.LogCaptureFixture) -> None:
 
 def run(folder: Path, method: str = "kmeans", k: int = 3, *settings: str) -> RunResult:
     where = {"source": f"vectors:{folder}", "workspace": folder.parent / "workspace"}
-    config = make_config({**where, "n_clusters": k, "method": method}, settings)
+    values = {**where, "n_clusters": k, "method": method, "report": False}
+    config = make_config(values, settings)
     check(config)
     return recluster.fn(config)
 

@@ -50,6 +50,7 @@ def run(halves, root, method, *settings):
     values = {"source": str(halves / "test"), "train": str(halves / "train"), "n_clusters": KINDS}
     values |= {
         "method": method,
+        "report": False,
         "workspace": root,
         "encoder": {"spec": f"vectors:{halves / 'all'}"},
     }

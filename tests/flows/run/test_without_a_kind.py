@@ -23,6 +23,7 @@ from sortal.flows.run.result import RunResult
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
+from sortal.tasks.report.page import publish_report
 
 DIM, LOOSE = 128, 30
 SIZES = {"a": 60, "b": 50, "c": 50, "e": 45, "f": 45}
@@ -58,7 +59,7 @@ def loose(size: int, seed: int = 1) -> np.ndarray:
 
 def run(folder: Path, **given: object) -> RunResult:
     where = {"source": f"vectors:{folder}", "workspace": folder.parent / "workspace"}
-    values = {**where, "method": "density", "collection": "c", **given}
+    values = {**where, "method": "density", "collection": "c", "report": False, **given}
     return recluster.fn(make_config(values, [f"partition.density.{rule}" for rule in RULES]))
 
 
@@ -135,7 +136,7 @@ def test_the_run_is_whole_and_its_report_speaks_of_them(grown):
     found: list = []
     verify(folder.parent / "workspace", False, found.append)
     assert found == []
-    page = Path(second.report).read_text("utf-8")
+    page = publish_report(Workspace(folder.parent / "workspace"), second.run_id).read_text("utf-8")
     n_kindless = Counter(placed(second).values())[-1]
     assert f"no kind: {n_kindless} images that are in none" in page
     assert f"into {len(set(placed(second).values()) - {-1})} kinds" in page
@@ -194,4 +195,4 @@ def test_all_may_be_in_none(tmp_path):
     assert result.metrics["kind_share"] == 0.0
     _, found = assign(Workspace(tmp_path / "workspace"), str(tmp_path / "vectors"))
     assert set(found["cluster_id"].to_pylist()) == {-1}
-    assert Path(result.report).exists()
+    assert publish_report(Workspace(tmp_path / "workspace"), result.run_id).exists()

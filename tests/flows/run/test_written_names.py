@@ -16,6 +16,7 @@ from sortal.flows.operations.lineage import rename
 from sortal.flows.recluster import recluster
 from sortal.flows.run.check import check
 from sortal.flows.terminal.plan import show_plan
+from sortal.tasks.report.page import publish_report
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +51,7 @@ def test_names_are_asked_of_terms_and_typical_images_and_stand_everywhere(drawin
         assert kind_of(words) not in words and ".png" not in words  # no path, no label
     sure = drawings.rows("SELECT min(name_confidence), max(name_confidence) FROM cluster_cards")
     assert sure[0][0] > 0.9 and sure[0][1] < 0.94  # 14 / 15: there are 14 images
-    page = Path(result.report).read_text("utf-8")
+    page = publish_report(drawings.workspace, result.run_id).read_text("utf-8")
     assert "ping-pong ball" in page and "a name written by openai:tiny" in page
     assert "3 names were written by openai:tiny, and checked by the encoder." in page
     assert "A name written by openai:tiny" in drawings.browsed(f"/run/{result.run_id}/kind/0")
@@ -127,7 +128,7 @@ def test_an_answer_that_is_no_name_is_a_row_and_the_found_name_stays(drawings, s
         answer, _, _, refused, _ = rows[kind]
         assert refused == code and len(answer or "") <= 200 and (answer or "").isprintable()
         assert (named[kind] == plain[kind]) == (code is not None)
-    page = Path(result.report).read_text("utf-8")
+    page = publish_report(drawings.workspace, result.run_id).read_text("utf-8")
     assert "<script>alert(1)" not in page and "too <b>odd" not in page and "aaaaaaaa" not in page
 
 

@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
 
 def settings(folder, workspace, *more, **values):
     given = {"source": f"vectors:{folder}", "method": "zero-shot", "workspace": workspace}
-    given |= {"collection": "cifar10"}
+    given |= {"collection": "cifar10", "report": False}
     return make_config(given | values, more)
 
 

@@ -149,7 +149,7 @@ def test_captions_outside_the_word_limits_are_left_out_and_counted() -> None:
         ("a.csv", "", "auto", "it has none"),
         ("a.jsonl", '{"id": 1, "title": "x"}\n', "auto", "it has id, title"),
         ("a.json", '{"images": [], "info": {}}', "auto", "got the keys images, info"),
-        ("a.json", '["a", "b"]', "auto", "got list"),
+        ("a.json", '["a", "b"]', "auto", "got a list"),
         ("a.json", '{"annotations": [', "auto", "must be COCO's JSON"),
         ("a.parquet", "not parquet", "auto", "must be a Parquet file"),
         ("a.txt", "", "auto", "got none in"),
