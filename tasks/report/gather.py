@@ -14,6 +14,7 @@ _MAX_CARDS = 150
 _MAX_PICTURES = 400  # of all cards, their contact sheets included
 _LEAST_SHEET = 6  # pictures, or a card has none
 _EXTREMES = 12
+_SEVERAL = 3  # images: of fewer none is more typical than the others
 PURE = 0.5  # share of a kind's labels that are one: others in it may be wrong
 _PICTURES = ((20, 12), (50, 7), (100, 5), (_MAX_CARDS, 3))  # up to so many cards, so many each
 
@@ -36,7 +37,7 @@ def gather(lake: Lake, run_id: str) -> ReportData:
     count = pictures_per_card(n_cards)
     shown = {row["cluster"]: _fitting(row["representatives"][:count]) for row in rows[:n_cards]}
     more = _more(lake, run_id, shown)
-    several = [row["cluster"] for row in rows if row["size"] > 2]
+    several = [row["cluster"] for row in rows if row["size"] >= _SEVERAL]
     extremes = _rows(lake, "extremes", run=run_id, clusters=several, count=_EXTREMES)
     metrics = {row["name"]: row["value"] for row in _rows(lake, "metrics", run=run_id)}
     steps = {name.removeprefix("seconds.") for name in metrics if name.startswith("seconds.")}

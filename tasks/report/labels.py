@@ -32,11 +32,12 @@ def majorities(counts: list[dict[str, Any]]) -> dict[int, Majority]:
     kinds: dict[int, dict[str, int]] = {}
     for row in counts:
         kinds.setdefault(row["cluster"], {})[row["label"]] = row["n_images"]
-    return {
-        cluster: Majority(max(found, key=lambda each: (found[each], each)), share)
-        for cluster, found in kinds.items()
-        for share in [max(found.values()) / sum(found.values())]
-    }
+    return {cluster: _majority(found) for cluster, found in kinds.items()}
+
+
+def _majority(counts: dict[str, int]) -> Majority:
+    label = max(counts, key=lambda each: (counts[each], each))
+    return Majority(label, counts[label] / sum(counts.values()))
 
 
 def confusion_of(counts: list[dict[str, Any]]) -> Confusion | None:
