@@ -93,7 +93,9 @@ def _run(config: RunConfig) -> Run:
     with quick_imports():
         wait_for_server = start_run(config, log_for_python)
         from sortal.flows.recluster import recluster
+        from sortal.storage.lake.attach import attached_once
 
-    wait_for_server()
-    result = recluster(config)
+    with attached_once():
+        wait_for_server()
+        result = recluster(config)
     return open_run(Path(result.workspace), result.run_id)

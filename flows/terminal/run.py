@@ -38,8 +38,8 @@ def run_cluster(config: RunConfig, *, as_json: bool = False) -> "RunResult":
 
     if config.encoder.spec == "conse" and not as_json:
         print(BETTER_ENCODERS, file=sys.stderr)
-    wait_for_server()
     with attached_once():
+        wait_for_server()
         result = recluster(config)
         if as_json:
             print(json.dumps(result.model_dump()))

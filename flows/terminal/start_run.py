@@ -14,7 +14,8 @@ def start_run(config: RunConfig, set_log: Callable[[], None]) -> Callable[[], No
     """Check what can be, start a server and import the flow; returns what waits for the server.
 
     `set_log()` is called after Prefect's import, which sets levels, and before anything is logged.
-    A new workspace goes again where a check fails. Call it before Prefect is imported.
+    A new workspace goes again where a check fails. Call it before Prefect is imported. Who waits
+    within `attached_once` finds the lake attached: the server's first answers take as long.
     """
     from sortal.flows.process.server import begin_server, begin_server_if_plain, reach_server
 
@@ -22,6 +23,8 @@ def start_run(config: RunConfig, set_log: Callable[[], None]) -> Callable[[], No
     with workspace.made():
         settle_home(config.workspace)
         begin_server_if_plain()
+        from sortal.storage.lake.attach import open_ahead
+        from sortal.storage.lake.lake import Lake
         from sortal.storage.lake.lease import check_reachable
 
         check_reachable(workspace)
@@ -34,7 +37,12 @@ def start_run(config: RunConfig, set_log: Callable[[], None]) -> Callable[[], No
         check(config)
     wait_for_server = begin_server()
     _import_ahead(workspace)
-    return wait_for_server
+
+    def wait() -> None:
+        wait_for_server()
+        open_ahead(lambda: Lake(workspace).close())
+
+    return wait
 
 
 _NEEDED = ("torch", "scipy.sparse", "pyarrow.dataset")  # by steps that are run

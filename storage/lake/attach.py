@@ -4,9 +4,10 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +46,7 @@ class Attached(NamedTuple):
 
 
 _shared: ContextVar[dict[tuple[Path, bool], Attached] | None] = ContextVar("shared", default=None)
+_opening: ContextVar["Future[None] | None"] = ContextVar("opening", default=None)
 
 
 @contextmanager
@@ -64,8 +66,24 @@ def attached_once() -> Iterator[None]:
         _shared.reset(token)
 
 
+def open_ahead(open_lake: Callable[[], None]) -> None:
+    """Have a thread open a lake, which is then offered to `share`; within `attached_once` alone.
+
+    For what waits for something else meanwhile: making a lake takes DuckDB a quarter of a second.
+    Who opens a lake next waits for the thread, and is told of its error.
+    """
+    if _shared.get() is None:
+        return
+    pool = ThreadPoolExecutor(1, "lake")
+    _opening.set(pool.submit(copy_context().run, open_lake))
+    pool.shutdown(wait=False)
+
+
 def shared(catalogue: Catalogue, read_only: bool) -> Attached | None:
     """A lake that is attached already, by a connection of one's own to it; else None."""
+    if opening := _opening.get():
+        _opening.set(None)
+        opening.result()
     held = (_shared.get() or {}).get((catalogue.file, read_only))
     if held is None or not catalogue.file.exists():
         return None

@@ -8,7 +8,7 @@ import pytest
 from lakes import counts, run_row, tables
 from sortal.configs.errors import UsageError
 from sortal.storage.lake import attach
-from sortal.storage.lake.attach import attached_once
+from sortal.storage.lake.attach import attached_once, open_ahead
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
 
@@ -64,3 +64,28 @@ def test_a_lake_that_is_gone_is_not_there_any_more(filled: Workspace):
             file.unlink()
         with pytest.raises(UsageError, match="no runs"):
             Lake(filled, read_only=True)
+
+
+def test_a_lake_that_is_opened_ahead_is_there_for_who_opens_it_next(quoted: Workspace):
+    with attached_once():
+        open_ahead(lambda: Lake(quoted).close())
+        with Lake(quoted) as lake:
+            held = attach._shared.get()
+            assert held is not None and len(held) == 1  # the thread's, and no second one
+            assert lake.execute("SELECT count(*) FROM runs").fetchone() == (0,)
+
+
+def test_an_error_of_a_lake_that_is_opened_ahead_is_told_once(quoted: Workspace):
+    def fail() -> None:
+        raise UsageError("the lake is away")
+
+    with attached_once():
+        open_ahead(fail)
+        with pytest.raises(UsageError, match="is away"):
+            Lake(quoted)
+        Lake(quoted).close()
+
+
+def test_nothing_is_opened_ahead_where_nobody_shares(quoted: Workspace):
+    open_ahead(lambda: pytest.fail("opened"))
+    Lake(quoted).close()
