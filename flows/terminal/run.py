@@ -112,7 +112,8 @@ def name_lines(
     """What names mean, how many kinds have none, and how many images have no kind."""
     from sortal.tasks.naming.about import unnamed_words, written_words
 
-    unnamed = unnamed_words(cards[0]["unnamed"] if cards else 0, n_clusters)
+    has_nouns = any(card["nouns"] for card in cards)
+    unnamed = unnamed_words(cards[0]["unnamed"] if cards else 0, n_clusters, has_nouns)
     written = written_words(cards[0]["written"], cards[0]["writer"]) if cards else None
     few = (cards[0]["kindless"] if cards else 0) or 0
     none = f"{n_clusters:,} kinds; {few:,} of {n_images:,} images are of no kind" if few else None

@@ -22,10 +22,12 @@ def about_names(encoder: str, criterion: str | None = None) -> str:
     return f"Encoder {encoder}: names are the nouns whose text vectors fit the images best."
 
 
-def unnamed_words(n_unnamed: int, n_clusters: int) -> str | None:
+def unnamed_words(n_unnamed: int, n_clusters: int, has_nouns: bool) -> str | None:
     """That some clusters have no name, and why; None where all have one."""
     if not n_unnamed:
         return None
+    if not has_nouns:
+        return "No noun took part, so kinds have numbers and no names"
     are = "are" if n_unnamed > 1 else "is"
     return (
         f"{n_unnamed:,} of {n_clusters:,} kinds {are} unnamed: no noun is sure enough "

@@ -139,7 +139,7 @@ class ReportData:
         unnamed = sum(not kind.named for kind in self.kinds if kind.size)
         writers = [kind.written_by for kind in self.kinds if kind.written_by]
         more = (
-            unnamed_words(unnamed, len(self.kinds)),
+            unnamed_words(unnamed, len(self.kinds), any(kind.nouns for kind in self.kinds)),
             written_words(len(writers), writers[0] if writers else None),
         )
         about = about_names(self.run["encoder"], self.run.get("criterion"))
