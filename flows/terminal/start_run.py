@@ -38,14 +38,20 @@ def start_run(config: RunConfig, set_log: Callable[[], None]) -> Callable[[], No
     wait_for_server = begin_server()
     _import_ahead(workspace)
 
+    def ahead() -> None:
+        Lake(workspace).close()
+        if _is_first(workspace):
+            importlib.import_module(_NEEDED_LAST)
+
     def wait() -> None:
         wait_for_server()
-        open_ahead(lambda: Lake(workspace).close())
+        open_ahead(ahead)
 
     return wait
 
 
 _NEEDED = ("torch", "scipy.sparse", "pyarrow.dataset")  # by steps that are run
+_NEEDED_LAST = "scipy.optimize"  # where there are labels
 
 
 def _import_ahead(workspace: Workspace) -> None:
@@ -55,9 +61,13 @@ def _import_ahead(workspace: Workspace) -> None:
     """
     importlib.import_module("sortal.flows.recluster")
     importlib.import_module("fastapi.encoders")  # by Prefect, for what a flow is given
-    if not any(workspace.artifacts.glob("run/*")):
+    if _is_first(workspace):
         for name in _NEEDED:
             importlib.import_module(name)
         from sortal.tasks.report.page import template
 
         template()
+
+
+def _is_first(workspace: Workspace) -> bool:
+    return not any(workspace.artifacts.glob("run/*"))
