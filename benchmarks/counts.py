@@ -2,7 +2,8 @@
 
     python benchmarks/counts.py SHARED [--seeds 4] [--space CLIP] [--set key=value]
 
-SHARED is the folder of test data; the spaces are those of benchmarks/defaults.py that have labels.
+SHARED is the folder of test data; the spaces are those of benchmarks/defaults.py that have labels,
+and the drawings that `sortal demo` sorts.
 Without `-k` each run finds its number; the sweep gives every number of a grid to two seeds. NMI is
 against the labels, which no run sees. The last line of a space says by how much what was found is
 below the best of the sweep.
@@ -10,6 +11,7 @@ below the best of the sweep.
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from sortal.configs.load import make_config
 from sortal.flows.recluster import recluster
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
+from sortal.tasks.datasets.openmoji import build_things
 
 SWEEP = (2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 21, 24, 28, 32, 40, 50)
 NATURAL = """
@@ -26,6 +29,12 @@ SELECT n_clusters
 FROM count_scores
 WHERE run_id = ? AND is_natural AND NOT chosen
 ORDER BY n_clusters DESC"""
+
+
+def collections(shared: Path, folder: Path) -> Iterator[Space]:
+    """Those with labels, of which `folder` gets copies."""
+    yield from (space for space in spaces(shared, folder) if not space.name.startswith("flickr"))
+    yield Space("drawings, conse", {"source": str(build_things(Workspace(folder)))}, 6)
 
 
 def run(
@@ -52,8 +61,8 @@ def main() -> None:
     parser.add_argument("--set", dest="changes", action="append", default=[])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        for number, space in enumerate(spaces(options.shared, Path(name))):
-            if options.space not in space.name or space.name.startswith("flickr"):
+        for number, space in enumerate(collections(options.shared, Path(name))):
+            if options.space not in space.name:
                 continue
             workspace = Workspace(Path(name) / f"workspace-{number}").create()
             own = []

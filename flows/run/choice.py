@@ -74,6 +74,7 @@ def choose_count(run: Run, images: Images, learnt: Images) -> Run:
         config=count,
         random_state=run.config.random_state,
         earlier=run.past.roles.get(COUNT),
+        directions=run.config.choose.directions if compared.fusion.evened else None,
     )
     return _with_count(run, int(found.facts["n_clusters"]))
 

@@ -26,11 +26,15 @@ log = logging.getLogger("sortal")
 
 @dataclass(frozen=True, kw_only=True)
 class CountInputs(Comparable):
-    """Inputs of `count_clusters`; `spaces` and `transports` are those that are fused."""
+    """Inputs of `count_clusters`; `spaces` and `transports` are those that are fused.
+
+    `directions` for each cluster are evened, where the method evens them.
+    """
 
     fusion: FusionConfig
     config: CountConfig
     earlier: Artifact | None = optional()
+    directions: int | None = optional()
 
 
 @step("count", CountInputs)
@@ -57,7 +61,8 @@ def count_clusters(folder: Path, workspace: Workspace, inputs: CountInputs) -> W
     modalities = fuser.modalities(sample, further)
     known = CrossFit(modalities["image"], config.folds, config.ridge, rng)
     vectors, _ = fuser.fuse(modalities)
-    points = measured(vectors, known, tried, config, inputs.random_state)
+    directions = inputs.directions or 0
+    points = measured(vectors, known, tried, config, inputs.random_state, directions)
     before = inputs.earlier.facts.get("n_images", 0) if inputs.earlier else 0
     margin = config.margin_of(len(sample), new=max(0.0, 1.0 - before / rows.shape[0]))
     picked = pick(points, config, earlier, margin)

@@ -41,3 +41,15 @@ def test_a_seed_gives_the_same_curve_again():
 def test_numbers_that_a_half_of_the_images_cannot_have_are_not_tried():
     few = np.repeat(kinds(6, 6, 0.1), 10, axis=0)
     assert curve(few, range(2, 12))[-1].n_clusters <= 6
+
+
+def test_where_directions_are_evened_kinds_within_loud_ones_count():
+    rng, kind = np.random.default_rng(1), np.arange(240) % 6
+    rows = np.eye(40)[kind // 2] + 0.3 * np.eye(40)[3 + kind]  # three groups of two kinds
+    vectors = normalise((rows + 0.12 * rng.standard_normal((240, 40))).astype(np.float32))
+    known = CrossFit(vectors, 3, 1.0, np.random.default_rng(0))
+    plain, evened = (
+        measured(vectors, known, range(2, 10), CONFIG, 0, directions) for directions in (0, 1)
+    )
+    assert pick(plain, CONFIG).n_clusters == 3
+    assert pick(evened, CONFIG).n_clusters == 6
