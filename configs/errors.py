@@ -105,3 +105,8 @@ def _is_transient(error: BaseException) -> bool:
         return True
     client = type(error).__module__.split(".")[0] in _CLIENTS
     return client and any(word in type(error).__name__.lower() for word in _WORDS)
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of a thing, as people say it: "1 image", "2,000 images", "0 boxes"."""
+    return f"{count:,} {noun}{'' if count == 1 else 'es' if noun.endswith(('x', 's')) else 's'}"

@@ -12,6 +12,7 @@ _LOOSE = (".txt", ".json")  # tables only where there are few of them: they are 
 _FEW = 10
 _LARGEST = 1 << 31  # bytes of a table
 _FIRST = ("metadata", "labels", "label", "annotations", "classes", "train")
+_CALLED = ("metadata", "label", "annotations", "train")  # what labels are in, if in no CSV
 _LAST = ("submission", "example")
 _WARNINGS = 5  # tables that a warning names one by one
 
@@ -38,12 +39,20 @@ def chosen_tables(images: pa.Array, texts: pa.Table) -> list[Place]:
 def told_of(unused: dict[str, str]) -> list[str]:
     """Warnings of the tables that could not be used, by name and reason.
 
-    Texts that need not be tables, such as a README.txt, are passed over.
+    Texts that need not be tables, such as a README.txt, are passed over, unless they are called
+    as tables are or are broken.
     """
-    named = {name: why for name, why in unused.items() if not _is_loose(name)}
+    named = {name: why for name, why in unused.items() if _counts(name, why)}
     lines = [f"{name} gives no labels: {why}" for name, why in list(named.items())[:_WARNINGS]]
     more = len(named) - len(lines)
-    return [*lines, f"{more:,} more tables give no labels"] if more else lines
+    plural = "table gives" if more == 1 else "tables give"
+    return [*lines, f"{more:,} more {plural} no labels"] if more else lines
+
+
+def _counts(name: str, why: str) -> bool:
+    """Whether a person would miss the labels of what was not used."""
+    is_broken = name.lower().endswith(".json") and why.startswith("it cannot be read")
+    return not _is_loose(name) or is_broken or _stem(name).startswith(_CALLED)
 
 
 def _is_loose(path: str) -> bool:

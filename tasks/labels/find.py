@@ -27,14 +27,14 @@ def find_labels(inputs: Inputs) -> Labels:
     paths = _whole(inputs.images["path"])
     own = _whole(inputs.images["label"])
     said = _of_tables(inputs, Paths(paths))
-    beside = sidecar_labels(paths, inputs.texts, inputs.read, inputs.column)
+    beside, broken = sidecar_labels(paths, inputs.texts, inputs.read, inputs.column)
     folders = read_folders(paths, pc.is_valid(_whole(inputs.images["offset"])))
     label = pc.coalesce(own, said.label)
     if beside is not None:
         label = pc.coalesce(label, _outside(folders.unit, said.label, beside))
     by_folder = label.null_count == len(label)
     split = pc.coalesce(said.split, folders.split)
-    warnings = said.warnings
+    warnings = [*said.warnings, *broken]
     if inputs.column and by_folder:
         warnings = [*warnings, _no_column(inputs.column)]
     more = said.missing

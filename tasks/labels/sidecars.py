@@ -6,6 +6,7 @@ one of the last two. A key ends at the first dot of a name, so `12.left.jpg` sha
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import starmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,8 @@ _FACTS = ".json"
 _MOST = 1 << 20  # bytes of a text; larger ones are ignored
 _SAMPLE = 100  # texts that show whether those of an ending hold labels
 _CHUNK = 65_536
-Parse = Callable[[bytes], str | None]
+Parse = Callable[[bytes], str | None]  # raises ValueError for a text that is broken
+Lost = dict[str, list[tuple[str, str]]]  # by ending: (path, why) of texts that give no label
 
 
 class Kind(NamedTuple):
@@ -56,15 +58,21 @@ def sidecars(images: pa.Array, texts: pa.Table, endings: tuple[str, ...]) -> lis
 
 def sidecar_labels(
     images: pa.Array, texts: pa.Table, read: Read, column: str | None = None
-) -> pa.Array | None:
-    """A label for each image, by the first ending that gives one; None where none does."""
+) -> tuple[pa.Array | None, list[str]]:
+    """A label for each image, by the first ending that gives one; None where none does.
+
+    And a warning for each ending of which some texts are broken, empty or too large.
+    """
     label: pa.Array | None = None
+    lost: Lost = {}
     for kind in sidecars(images, texts, (*_own(column), *_ENDINGS)):
         parse = _parser(kind, texts, read, column)
         if parse is not None:
-            values = _values(kind, texts, read, parse)
+            values = _values(kind, texts, read, parse, lost)
             label = values if label is None else pc.coalesce(label, values)
-    return None if label is None or label.null_count == len(label) else label
+    _add_large(images, texts, lost)
+    found = None if label is None or label.null_count == len(label) else label
+    return found, [told(ending, of_it) for ending, of_it in sorted(lost.items())]
 
 
 def sidecar_texts(images: pa.Array, texts: pa.Table, read: Read, column: str) -> pa.Array | None:
@@ -111,17 +119,61 @@ def _of_ending(texts: pa.Table, ending: str) -> tuple[NDArray[np.int64], pa.Arra
     return rows, names.combine_chunks()
 
 
+def _add_large(images: pa.Array, texts: pa.Table, lost: Lost) -> None:
+    """Add what lies beside an image and is too large to be looked at."""
+    large = texts.filter(pc.greater(texts["bytes"], _MOST))
+    for ending in _ENDINGS if large.num_rows else ():
+        paths = [path for path in large["path"].to_pylist() if path.lower().endswith(ending)]
+        names = pa.array([path[: -len(ending)] for path in paths], pa.string())
+        for key in _keys(images) if paths else ():
+            found = pc.is_in(names, value_set=key).to_pylist()
+            why = f"it has more than {_MOST:,} bytes"
+            lost.setdefault(ending, []).extend(
+                (path, why) for path, beside in zip(paths, found, strict=True) if beside
+            )
+            paths = [path for path, beside in zip(paths, found, strict=True) if not beside]
+            names = pa.array([path[: -len(ending)] for path in paths], pa.string())
+
+
+def told(ending: str, lost: list[tuple[str, str]]) -> str:
+    """The warning of texts of an ending that give no label: how many, and why the first does not."""
+    path, why = lost[0]
+    if len(lost) == 1:
+        return f"{path} beside an image gives no label: {why}; mend or delete it"
+    return f"{len(lost):,} {ending} beside images give no label, such as {path}: {why}"
+
+
 def _parser(kind: Kind, texts: pa.Table, read: Read, column: str | None) -> Parse | None:
-    """How to read a label from texts of this ending; None where a sample says they hold none."""
+    """How to read a label from texts of this ending; None where a sample says they hold none.
+
+    Where they hold none and some of the sample are broken, what tells those that are.
+    """
     wanted = np.unique(kind.of_image[kind.of_image >= 0])
     step = max(1, len(wanted) // _SAMPLE)
-    sample = list(_contents(kind.rows[wanted[::step][:_SAMPLE]], texts, read))
+    found = [data for _, data in _contents(kind.rows[wanted[::step][:_SAMPLE]], texts, read)]
+    sample = [data for data in found if isinstance(data, bytes)]
     if kind.ending == _FACTS:
         key = column or _label_key(sample)
-        return _by_key(key) if key else None
+        return _by_key(key) if key else _checker(_json, found)
     if kind.ending == ".txt" and not are_classes([text_of(data) for data in sample]):
-        return None
-    return _first_line if kind.ending in (".cls", ".index") else text_of
+        return _checker(decode, found)
+    return _first_line if kind.ending in (".cls", ".index") else _whole_text
+
+
+def _checker(check: Callable[[bytes], Any], sample: list[bytes | ImageError]) -> Parse | None:
+    """Reads no label, and raises ValueError for what is broken; None where none of a sample is."""
+
+    def parse(data: bytes) -> None:
+        check(data)
+
+    def is_broken(data: bytes | ImageError) -> bool:
+        try:
+            check(data) if isinstance(data, bytes) else None
+        except ValueError:
+            return True
+        return isinstance(data, ImageError)
+
+    return parse if any(map(is_broken, sample)) else None
 
 
 def are_classes(texts: list[str | None]) -> bool:
@@ -143,26 +195,46 @@ def _label_key(sample: list[bytes]) -> str | None:
     return next((plain[meaning] for meaning in NAMED_LABELS if meaning in plain), None)
 
 
-def _values(kind: Kind, texts: pa.Table, read: Read, parse: Parse) -> pa.Array:
-    """The parsed text of each image; each file is read once, in the order of the listing."""
+def _values(
+    kind: Kind, texts: pa.Table, read: Read, parse: Parse, lost: Lost | None = None
+) -> pa.Array:
+    """The parsed text of each image; each file is read once, in the order of the listing.
+
+    Those that cannot be read or parsed are added to `lost`.
+    """
+    broken: list[tuple[str, str]] = []
+
+    def parsed(path: str, data: bytes | ImageError) -> str | None:
+        try:
+            if isinstance(data, ImageError):
+                raise ValueError(f"it cannot be read ({data.message})")
+            return parse(data)
+        except ValueError as error:
+            broken.append((path, str(error)))
+            return None
+
     wanted, back = np.unique(kind.of_image, return_inverse=True)
     there = wanted[wanted >= 0]
     pieces = []
     for start in range(0, len(there), _CHUNK):
         rows = kind.rows[there[start : start + _CHUNK]]
-        pieces.append(pa.array(map(parse, _contents(rows, texts, read)), pa.string()))
+        pieces.append(pa.array(starmap(parsed, _contents(rows, texts, read)), pa.string()))
+    if broken and lost is not None:
+        lost.setdefault(kind.ending, []).extend(broken)
     head = pa.nulls(len(wanted) - len(there), pa.string())
     return pa.concat_arrays([head, *pieces]).take(pa.array(back))
 
 
-def _contents(rows: NDArray[np.int64], texts: pa.Table, read: Read) -> Iterator[bytes]:
-    """The bytes of texts; of those that cannot be read, none."""
+def _contents(
+    rows: NDArray[np.int64], texts: pa.Table, read: Read
+) -> Iterator[tuple[str, bytes | ImageError]]:
+    """The paths of texts and their bytes, or why they cannot be read."""
     chosen = texts.select(["path", "offset", "bytes"]).take(pa.array(rows))
     for path, offset, size in zip(*(column.to_pylist() for column in chosen.columns), strict=True):
         try:
-            yield read(path, offset, size)
-        except ImageError:
-            yield b""
+            yield path, read(path, offset, size)
+        except ImageError as error:
+            yield path, error
 
 
 def text_of(data: bytes) -> str | None:
@@ -173,13 +245,23 @@ def text_of(data: bytes) -> str | None:
         return printable(data.decode("utf-8", "replace").strip())[0] or None
 
 
+def _whole_text(data: bytes) -> str:
+    """The text that is a label; raises ValueError where there is none."""
+    text = printable(decode(data).strip())[0]
+    if not text:
+        raise ValueError("it is empty")
+    return text
+
+
 def _first_line(data: bytes) -> str | None:
-    return (text_of(data) or "").split("\n")[0].strip() or None
+    return _whole_text(data).split("\n")[0].strip() or None
 
 
 def _by_key(key: str) -> Parse:
     def parse(data: bytes) -> str | None:
-        facts = _facts(data)
+        facts = _json(data)
+        if not isinstance(facts, dict):
+            raise ValueError("it is no JSON object")
         value = facts.get(key)
         if value is None:
             value = next((facts[name] for name in facts if folded(name) == folded(key)), None)
@@ -191,7 +273,17 @@ def _by_key(key: str) -> Parse:
 
 def _facts(data: bytes) -> dict[str, Any]:
     try:
-        facts = json.loads(data)
-    except (ValueError, RecursionError):
+        facts = _json(data)
+    except ValueError:
         return {}
     return facts if isinstance(facts, dict) else {}
+
+
+def _json(data: bytes) -> Any:
+    """The value that a text is; raises ValueError for what is no JSON."""
+    if not data.strip():
+        raise ValueError("it is empty")
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"it is no JSON ({' '.join(str(error).split())[:120]})") from error

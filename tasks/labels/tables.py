@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sortal.configs.errors import counted
 from sortal.tasks.labels.files import COLUMNAR, METADATA, SPREADSHEETS
 from sortal.tasks.labels.formats.columnar import open_columnar
 from sortal.tasks.labels.formats.delimited import open_delimited
@@ -104,14 +105,20 @@ def _read(name: str, data: bytes, paths: Paths, column: str | None, first: bool)
     names = trimmed(by_number[path])
     rows = paths.find(names, folder)
     if not (rows >= 0).any() and name.rpartition("/")[2] not in METADATA:
-        raise NoLabelsError(f"none of its {len(names):,} names is that of an image in the source")
+        only = "its one name is not" if len(names) == 1 else f"none of its {len(names):,} names is"
+        raise NoLabelsError(f"{only} that of an image in the source")
     return _rated(
         rows,
         names,
         None if label is None else composed(trimmed(by_number[label])),
         _splits(names, None if split is None else by_number[split], split_of_file(name)),
-        _Place(folder, first, [lost] if (lost := table.lost()) else []),
+        _Place(folder, first, _called(table, path), [lost] if (lost := table.lost()) else []),
     )
+
+
+def _called(table: Table, number: int) -> str:
+    """What people call a column."""
+    return repr(table.names[number]) if table.names else f"column {number + 1}"
 
 
 def columns_in(name: str, data: bytes, paths: Paths) -> list[str]:
@@ -193,6 +200,7 @@ def _splits(names: pa.Array, values: pa.Array | None, of_table: str | None) -> p
 class _Place(NamedTuple):
     folder: str
     first: bool
+    column: str
     warnings: list[str]
 
 
@@ -202,13 +210,16 @@ def _rated(
     warnings = list(place.warnings)
     n_empty = names.null_count
     if n_empty:
-        warnings.append(f"{n_empty:,} rows name no file")
+        verb = "names" if n_empty == 1 else "name"
+        warnings.append(f"{counted(n_empty, 'row')} {verb} no file: {place.column} is empty there")
     known = np.flatnonzero(rows >= 0)
     label = _none(len(rows)) if label is None else label
     lost = pa.table({"name": names, "label": label, "split": split}).filter(pa.array(rows < 0))
     missing, n_outside = _missing(lost, place.folder)
     if n_outside:
-        warnings.append(f"{n_outside:,} names lead out of the source, or are of no file in it")
+        lead, are = ("leads", "is") if n_outside == 1 else ("lead", "are")
+        what = counted(n_outside, "name")
+        warnings.append(f"{what} {lead} out of the source, or {are} of no file in it")
     said = label.take(pa.array(known))
     if place.first:
         said = _first_of_each(rows[known], said)
@@ -217,7 +228,8 @@ def _rated(
     if disputed is not None:
         count, example = disputed
         name = names[int(np.flatnonzero(rows == example)[0])].as_py()
-        warnings.append(f"{count:,} images have two labels, and so none, such as {name!r}")
+        verb, such = ("has", "") if count == 1 else ("have", "such as ")
+        warnings.append(f"{counted(count, 'image')} {verb} two labels, and so none, {such}{name!r}")
     return Rated(found, labels, splits, missing, warnings)
 
 

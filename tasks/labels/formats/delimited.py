@@ -12,12 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
+from sortal.configs.errors import counted
 from sortal.tasks.labels.formats.meaning import count_known
 from sortal.tasks.labels.formats.table import SAMPLE, Knows, Table
 
 _DELIMITERS = ",;\t|"
 _HEAD = 1 << 17  # characters looked at; csv allows fields of so many
 _ABOVE = 8  # lines in which a header is looked for
+_SHOWN = 60  # characters of a row in a warning
 _BLOCK = 1 << 24  # bytes that Arrow takes at a time
 _TOLD = re.compile(r"\s*\"?sep=(.)\"?[ \t]*\r?\n", re.IGNORECASE)  # a spreadsheet's first line
 _LIST = re.compile(r"^(\S.*?)[ \t]+(\S+)[ \t]*$", re.MULTILINE)  # `path label`
@@ -25,6 +27,7 @@ _LIST = re.compile(r"^(\S.*?)[ \t]+(\S+)[ \t]*$", re.MULTILINE)  # `path label`
 
 def open_delimited(text: str, knows: Knows, is_list: bool = False) -> Table:
     """The table that a text is; `is_list` allows blanks between columns. Raises ValueError."""
+    whole = text
     told = _TOLD.match(text)
     text = text[told.end() :] if told else text
     delimiter = told[1] if told else _delimiter(text, knows)
@@ -43,13 +46,26 @@ def open_delimited(text: str, knows: Knows, is_list: bool = False) -> Table:
     lost: list[str] = []
 
     def read(columns: list[int]) -> list[pa.Array]:
-        table, n_lost = _whole(text, delimiter, columns, quoted)
-        lost[:] = [f"{n_lost:,} rows have too few fields"] if n_lost else []
+        table, short = _whole(text, delimiter, columns, quoted)
+        lost[:] = [_told(short, whole, width)] if short else []
         found = [table.column(i).combine_chunks() for i in range(len(columns))]
         return [column.slice(1) if has_header else column for column in found]
 
     names = [*rows[0], *[""] * (width - len(rows[0]))] if has_header else None
     return Table(names, rows[1:] if has_header else rows, read, lambda: lost[0] if lost else None)
+
+
+def _told(short: list[str], text: str, width: int) -> str:
+    """What is wrong with rows that are too short, where the first of them is, and what to do."""
+    has, are = ("has", "is") if len(short) == 1 else ("have", "are")
+    row = short[0].strip("\r\n")
+    place = text.find(f"\n{row}") + 1
+    line = f"line {text.count(chr(10), 0, place) + 1:,}, " if place else ""
+    such = "" if len(short) == 1 else "such as "
+    return (
+        f"{counted(len(short), 'row')} {has} too few fields and {are} not read, {such}{line}"
+        f"{row[:_SHOWN]!r}; give each row its {width:,} fields"
+    )
 
 
 def _delimiter(text: str, knows: Knows) -> str:
@@ -110,7 +126,9 @@ def _first_rows(text: str, delimiter: str, quoted: bool = True) -> list[list[str
     return rows[:-1] if len(text) > _HEAD and len(rows) in range(2, SAMPLE) else rows
 
 
-def _whole(text: str, delimiter: str, columns: list[int], quoted: bool) -> tuple[pa.Table, int]:
+def _whole(
+    text: str, delimiter: str, columns: list[int], quoted: bool
+) -> tuple[pa.Table, list[str]]:
     """The columns as strings, header included, and how many rows were too short for them."""
     data = text.encode("utf-8", "replace")
     for block in (_BLOCK, len(data) + 1) if quoted else ():
@@ -153,20 +171,26 @@ def _arrow(data: bytes, delimiter: str, columns: list[int], block: int, odd: lis
     )
 
 
-def _by_position(lines: list[str], delimiter: str, columns: list[int]) -> tuple[pa.Table, int]:
-    """Columns of rows with more or fewer fields than the first; how many rows are too short."""
+def _by_position(
+    lines: list[str], delimiter: str, columns: list[int]
+) -> tuple[pa.Table, list[str]]:
+    """Columns of rows with more or fewer fields than the first; the rows that are too short."""
     rows = [
         next(csv.reader([line], delimiter=delimiter), []) for line in lines if len(line) < _HEAD
     ]
-    return _picked(rows, columns), sum(len(row) <= max(columns) for row in rows)
+    return _picked(rows, columns), _short(rows, columns, delimiter)
 
 
-def _slowly(text: str, delimiter: str, columns: list[int]) -> tuple[pa.Table, int]:
+def _short(rows: list[list[str]], columns: list[int], delimiter: str) -> list[str]:
+    return [delimiter.join(row) for row in rows if len(row) <= max(columns)]
+
+
+def _slowly(text: str, delimiter: str, columns: list[int]) -> tuple[pa.Table, list[str]]:
     """The same line by line, for what Arrow refuses, such as a quote that is never closed."""
     lines = [line for line in text.splitlines() if line.strip() and len(line) < _HEAD]
     reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
     rows = [[cell.strip('"') for cell in row] for row in reader]
-    return _picked(rows, columns), sum(len(row) <= max(columns) for row in rows)
+    return _picked(rows, columns), _short(rows, columns, delimiter)
 
 
 def _picked(rows: list[list[str]], columns: list[int]) -> pa.Table:

@@ -7,20 +7,22 @@ from typing import Any
 
 import pyarrow as pa
 
+from sortal.configs.errors import counted
 from sortal.tasks.labels.formats.table import SAMPLE, Table
 from sortal.tasks.labels.formats.values import as_text
 
 _BROKEN = (ValueError, RecursionError)
+_SHOWN = 60  # characters of a line in a warning
 
 
 def open_lines(text: str) -> Table:
     """The table of a text with a JSON object in each line; raises ValueError where none is."""
-    bad = sum(1 for record in _records(text) if record is None)
+    bad = [place for place, record in _records(text) if record is None]
 
     def each() -> Iterator[Mapping[str, Any]]:
-        return (record for record in _records(text) if record is not None)
+        return (record for _, record in _records(text) if record is not None)
 
-    told = f"{bad:,} lines are no JSON objects" if bad else None
+    told = _told(bad)
     return _table(each, lambda: told)
 
 
@@ -28,19 +30,44 @@ def open_document(text: str) -> Table:
     """The table of one JSON document, or of lines; raises ValueError where it holds none."""
     try:
         document = json.loads(text)
-    except _BROKEN:
-        return open_lines(text)
-    return _table(partial(_rows_of, document))
+    except _BROKEN as error:
+        if any(record is not None for _, record in _records(text)):
+            return open_lines(text)
+        raise ValueError(f"it is no JSON: {' '.join(str(error).split())[:120]}") from error
+    said = _odd_ones(document)
+    return _table(partial(_rows_of, document), lambda: said)
 
 
-def _records(text: str) -> Iterator[Mapping[str, Any] | None]:
-    start = 0
+def _told(bad: list[str]) -> str | None:
+    """What is wrong with lines that are no records, by their places."""
+    if len(bad) > 1:
+        return f"{len(bad):,} lines are no JSON objects and are not read, such as {bad[0]}"
+    return f"1 line is no JSON object and is not read, {bad[0]}" if bad else None
+
+
+def _odd_ones(document: Any) -> str | None:
+    """What of a document is no record where records are listed."""
+    if isinstance(document, dict) and isinstance(document.get("annotations"), list):
+        n_odd = len(document["annotations"]) - sum(1 for _ in _coco(document))
+        what = counted(n_odd, "annotation")
+        return f"{what} without a category, or of an image without a file_name" if n_odd else None
+    n_odd = sum(not isinstance(e, dict) for e in document) if isinstance(document, list) else 0
+    return (
+        f"{n_odd:,} of {len(document):,} entries of the list are no JSON objects" if n_odd else None
+    )
+
+
+def _records(text: str) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
+    """The records line by line, None for what is none; and where each is, in words."""
+    start = number = 0
     while start < len(text):
         end = text.find("\n", start)
         end = len(text) if end < 0 else end
         line, start = text[start:end].strip(), end + 1
+        number += 1
         if line:
-            yield _object(line)
+            record = _object(line)
+            yield (f"line {number:,}, {line[:_SHOWN]!r}" if record is None else ""), record
 
 
 def _object(line: str) -> Mapping[str, Any] | None:

@@ -167,7 +167,7 @@ def test_the_user_names_the_label_column():
 def test_rows_that_agree_are_one_and_rows_that_do_not_are_none():
     said = found("file_name,label\n0.jpg,a\n0.jpg,a\n1.jpg,a\n1.jpg,b\n2.jpg,\n2.jpg,c\n")
     assert said.label.to_pylist()[:3] == ["a", None, "c"]
-    assert said.warnings == ["metadata.csv: 1 images have two labels, and so none, such as '1.jpg'"]
+    assert said.warnings == ["metadata.csv: 1 image has two labels, and so none, '1.jpg'"]
 
 
 def test_files_that_are_named_and_absent_are_missing_with_their_labels():
@@ -181,7 +181,7 @@ def test_files_that_are_named_and_absent_are_missing_with_their_labels():
         ("metadata.csv", "no,such\ncolumns,here\n", "no column names images .*got no, such"),
         ("metadata.csv", "", "it is empty"),
         ("metadata.csv", "LOCKED", "Permission denied"),
-        ("labels.csv", "file_name,label\nx.png,1\n", "none of its 1 names"),
+        ("labels.csv", "file_name,label\nx.png,1\n", "its one name is not"),
         ("labels.csv", b"PK\3\4\0\0\0\xff\xfe\0\0\0", "binary"),
         ("labels.parquet", b"PAR1 and no more", "cannot be read"),
         ("labels.jsonl", "{\n[1]\n", "no records"),
@@ -198,7 +198,7 @@ def test_a_table_that_cannot_be_used_is_a_warning_with_its_reason(file, text, re
 def test_names_that_lead_out_are_counted_and_never_followed():
     said = found("file_name\n../../etc/passwd\n/etc/passwd\nsub/../../x.jpg\n,\n0.jpg\n")
     assert said.missing == []
-    assert said.warnings[0] == "metadata.csv: 1 rows name no file"
+    assert said.warnings[0] == "metadata.csv: 1 row names no file: 'file_name' is empty there"
     assert said.warnings[1].startswith("metadata.csv: 3 names lead out of the source")
 
 
@@ -282,3 +282,52 @@ def test_a_table_may_be_arrow():
     with pa.ipc.new_stream(out, rows.schema) as writer:
         writer.write_table(rows)
     assert labels(out.getvalue(), "data.arrow") == LABELS
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "warning"),
+    [
+        (
+            "labels.csv",
+            "file_name,label\n0.jpg,a\n1.jpg\n2.jpg,b\n",
+            "1 row has too few fields and is not read, line 3, '1.jpg'; give each row its 2 fields",
+        ),
+        (
+            "labels.tsv",
+            "file_name\tlabel\n0.jpg\ta\n1.jpg\n2.jpg\n3.jpg\tb\n",
+            "2 rows have too few fields and are not read, such as line 3, '1.jpg'; give each row "
+            "its 2 fields",
+        ),
+        (
+            "labels.jsonl",
+            '{"file_name": "0.jpg", "label": "a"}\n{"file_name": \n',
+            "1 line is no JSON object and is not read, line 2, '{\"file_name\":'",
+        ),
+        (
+            "labels.jsonl",
+            '{"file_name": "0.jpg", "label": "a"}\n7\n8\n',
+            "2 lines are no JSON objects and are not read, such as line 2, '7'",
+        ),
+        (
+            "labels.json",
+            '[{"file_name": "0.jpg", "label": "a"}, 3]',
+            "1 of 2 entries of the list are no JSON objects",
+        ),
+        (
+            "labels.json",
+            '{"images": [{"id": 1, "file_name": "0.jpg"}], "categories": [{"id": 1, "name": "a"}],'
+            ' "annotations": [{"image_id": 1, "category_id": 1}, {"image_id": 2}]}',
+            "1 annotation without a category, or of an image without a file_name",
+        ),
+    ],
+)
+def test_rows_that_are_not_read_are_told_of_with_the_first_of_them(file, text, warning):
+    said = found(text, file)
+    assert said.label[0].as_py() == "a"
+    assert said.warnings == [f"{file}: {warning}"]
+
+
+@pytest.mark.parametrize("file", ["labels.json", "things.json", "labels.txt"])
+def test_a_broken_table_is_told_of_whatever_its_ending(file):
+    (warning,) = found('[{"file_name": "0.jpg", "label": "a"},\n', file).warnings
+    assert warning.startswith(f"{file} gives no labels: ")

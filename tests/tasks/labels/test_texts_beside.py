@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow as pa
 import pytest
 
 from listings import inputs
@@ -103,3 +104,52 @@ def test_a_text_that_nothing_has_is_refused_with_what_there_is():
         )
     with pytest.raises(UsageError, match="needs a metadata file at the top.*got none in 'here'"):
         find_texts(inputs(IMAGES), "title", "here")
+
+
+@pytest.mark.parametrize("members", [False, True])
+@pytest.mark.parametrize(
+    ("ending", "broken", "why"),
+    [
+        (".json", '{"label": "cat"', "it is no JSON"),
+        (".json", "", "it is empty"),
+        (".json", '["cat"]', "it is no JSON object"),
+        (".json", "LOCKED", "it cannot be read (Permission denied)"),
+        (".cls", "", "it is empty"),
+        (".cls", b"\0\0\xff\xfe\0\0\0", "it holds binary data"),
+        (".index", "\n", "it is empty"),
+        (".txt", b"\0\0\xff\xfe\0\0\0", "it holds binary data"),
+    ],
+)
+def test_one_broken_text_beside_an_image_is_told_by_name(ending, broken, why, members):
+    good = '{"label": "cat"}' if ending == ".json" else "7"
+    said = find_labels(
+        inputs(IMAGES, beside(ending, good) | {f"p/s3{ending}": broken}, members=members)
+    )
+    label = "cat" if ending == ".json" else "7"
+    assert said.label.to_pylist() == [label, label, label, None, label, label]
+    (warning,) = said.warnings
+    assert warning.startswith(f"p/s3{ending} beside an image gives no label: {why}")
+
+
+def test_many_broken_texts_are_one_line_with_the_first_of_them():
+    said = find_labels(inputs(IMAGES, beside(".json", "{", '{"label": "cat"}')))
+    assert said.warnings[0].startswith(
+        "3 .json beside images give no label, such as p/s0.json: it is no JSON ("
+    )
+
+
+def test_texts_that_hold_no_labels_are_told_of_only_where_they_are_broken():
+    facts = beside(".json", '{"width": 3}') | beside(".txt", "a dog runs in the snow", "two cats")
+    assert find_labels(inputs(IMAGES, facts)).warnings == []
+    broken = {"p/s1.json": "{", "p/s2.txt": b"\0\1\2\0\0\0\3\0"}
+    warnings = find_labels(inputs(IMAGES, facts | broken)).warnings
+    assert [text.partition(" ")[0] for text in warnings] == ["p/s1.json", "p/s2.txt"]
+
+
+def test_a_text_beside_an_image_that_is_too_large_is_told_of():
+    given = inputs(["a.jpg", "b.jpg"], {"a.json": '{"label": "x"}', "b.json": '{"label": "x"}'})
+    sizes = pa.array([1, 1 << 21], pa.int64())
+    texts = given.texts.set_column(1, "bytes", sizes)
+    assert find_labels(given._replace(texts=texts)).warnings == [
+        "b.json beside an image gives no label: it has more than 1,048,576 bytes; mend or delete it"
+    ]
