@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Protocol
 
 from sortal.tasks.published_progress import published
+from sortal.tasks.silence import doing, under_a_bar
 
 log = logging.getLogger("sortal")
 
@@ -29,6 +30,7 @@ class Advance(Protocol):
 @contextmanager
 def progress(description: str, total: int, unit: str) -> Iterator[Advance]:
     """Yield `advance(n)`, to be called after each `n` of `total` units are done."""
+    doing(description)
     with _shown(description, total, unit) as show, published(description, total) as count:
 
         def advance(n: int, note: str = "") -> None:
@@ -71,7 +73,8 @@ def _bar(description: str, total: int, unit: str) -> Iterator[Advance]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), unit, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    bars = Progress(*columns, console=Console(stderr=True), transient=True)
+    with under_a_bar(), bars as bar:
         task = bar.add_task(description, total=total)
 
         def advance(n: int, note: str = "") -> None:

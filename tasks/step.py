@@ -20,6 +20,7 @@ from sortal.storage.artifacts import Artifact, Written, find, keep, publish
 from sortal.storage.hashing import fingerprint
 from sortal.storage.workspace import Workspace
 from sortal.tasks.cost import Meter
+from sortal.tasks.silence import doing
 
 log = logging.getLogger("sortal")
 # Seconds: a lost connection, a restarting server, a share that is mounted again.
@@ -126,6 +127,7 @@ class Step(Generic[P, InputsT]):
             facts = {**written.facts, "cost": meter.figures()}
             return written.model_copy(update={"facts": facts})
 
+        doing(f"making {self.kind.replace('_', ' ')}")
         artifact = publish(workspace, self.kind, key, body)
         seconds = artifact.facts["cost"]["seconds"]
         log.info("%s: %s rows in %.1f s", self.kind, f"{artifact.rows:,}", seconds)

@@ -22,6 +22,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Tests run in several processes, and Prefect's temporary servers would share one database.
 _HOME = tempfile.mkdtemp(prefix="sortal-prefect-")
 os.environ["PREFECT_HOME"] = _HOME
+os.environ["SORTAL_TELL_AFTER"] = "86400"  # what commands say must not depend on how busy it is
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
+from sortal.configs import CAPTIONS, ENCODER
+from sortal.configs.checks.unused import unused
 from sortal.configs.commands.benchmark import BenchmarkConfig
 from sortal.configs.encoder import EncoderSpec
 from sortal.configs.errors import UsageError
@@ -60,6 +62,24 @@ def cells_of(config: BenchmarkConfig, workspace: Workspace) -> list[Cell]:
     return [
         cell for each, spec in places for cell in _cells(config, workspace, each, encoders[spec])
     ]
+
+
+def unused_by(config: BenchmarkConfig, cells: Sequence[Cell]) -> list[str]:
+    """A line for each setting that was given and that no cell reads."""
+    found = [unused(cell.config) for cell in cells]
+    typed = {setting.partition("=")[0].strip() for setting in config.settings}
+    names = typed.intersection(*found) if found else set()
+    lines = [found[0][name] for name in sorted(names)]
+    lines += [
+        f"{name} has no effect: the cells of a benchmark are done by processes of this machine"
+        for name in sorted(typed)
+        if name == "executor" or (name.startswith("ray.") and name not in names)
+    ]
+    if all(cell.config.encoder.vectors for cell in cells):
+        why = "has no effect: every collection is of ready-made vectors"
+        lines += [f"--captions {why}"] if config.captions != CAPTIONS else []
+        lines += [f"--encoders {why}"] if config.encoders != (ENCODER,) else []
+    return lines
 
 
 def missing(workspace: Workspace, cells: Sequence[Cell]) -> list[Cell]:

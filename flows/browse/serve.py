@@ -19,6 +19,7 @@ from sortal.flows.browse.safety import Guard
 from sortal.flows.service.ports import HOST, choose, is_free
 from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.workspace import Workspace
+from sortal.tasks.silence import doing, unwatched
 
 PORT = 4280  # the first that is tried
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -95,6 +96,7 @@ class _Server(uvicorn.Server):
 
 def serve(workspace: Workspace, place: Place, show: bool) -> None:
     """Print the address, open it where `show`, and answer until a signal."""
+    doing("opening the workspace")
     Catalogue.configured(workspace).require()
     library = Library(workspace)
     config = uvicorn.Config(
@@ -109,6 +111,7 @@ def serve(workspace: Workspace, place: Place, show: bool) -> None:
     )
 
     def begun() -> None:
+        unwatched()
         sys.stdout.write(f"{place.address}\nCtrl-C ends it.\n")
         sys.stdout.flush()
         if show:

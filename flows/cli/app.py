@@ -21,6 +21,7 @@ from sortal.flows.cli.up import up
 from sortal.flows.process.begin import begin
 from sortal.flows.process.stop import hold_still_if_stopped
 from sortal.tasks.shown import shown
+from sortal.tasks.silence import watched
 
 COMMANDS = (
     cluster, assign, browse, report, find, export, sql, runs, collections, diff, rename, benchmark,
@@ -45,7 +46,8 @@ def main() -> NoReturn:
     begin()
     try:
         try:
-            app(prog_name="sortal")
+            with watched(next(iter(sys.argv[1:]), "")):
+                app(prog_name="sortal")
         finally:
             sys.stdout.flush()
     except UsageError as error:

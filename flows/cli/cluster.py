@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from sortal.configs import WORKSPACE
+from sortal.configs.errors import UsageError
 from sortal.flows.cli.options import (
     ByOption,
     CaptionsOption,
@@ -67,6 +68,8 @@ def cluster(
     """Sort SOURCE into named clusters. The last line printed is the run id."""
     from sortal.configs.load import make_config
 
+    if show_config and dry_run:
+        raise UsageError("cluster takes --show-config or --dry-run, got both")
     values: dict[str, Any] = {"source": source, "workspace": workspace}
     values |= {"method": method} if method is not None else {}
     values |= {"n_clusters": clusters} if clusters is not None else {}

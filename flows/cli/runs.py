@@ -44,6 +44,8 @@ def runs(
         raise UsageError(f"{stray} goes with --prune, got it alone")
     if yes and not prune and delete is None:
         raise UsageError("--yes goes with --prune or --delete RUN, got it alone")
+    if output != TABLE and (prune or delete is not None):
+        raise UsageError(f"--format is of the list of runs alone, got it with {_other(prune)}")
     if delete is not None:
         if prune:
             raise UsageError("runs takes --delete RUN or --prune, got both")
@@ -60,6 +62,10 @@ def runs(
         list_runs(workspace, output)
 
 
+def _other(prune: bool) -> str:
+    return "--prune" if prune else "--delete"
+
+
 def collections(
     workspace: WorkspaceOption = WORKSPACE,
     output: FormatOption = TABLE,
@@ -73,6 +79,8 @@ def collections(
     ] = None,
 ) -> None:
     """List the collections and their sources; or tell Sortal that a source has moved."""
+    if rebind and output != TABLE:
+        raise UsageError("--format is of the list of collections alone, got it with --rebind")
     if rebind:
         from sortal.flows.terminal.lineage import run_rebind
 

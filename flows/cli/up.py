@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sortal.configs import WORKSPACE
+from sortal.configs import SCHEDULE, WORKSPACE
 from sortal.flows.cli.options import CaptionsOption, MethodOption, SettingsOption, WorkspaceOption
 
 
@@ -22,7 +22,7 @@ def up(
     captions: CaptionsOption = None,
     schedule: Annotated[
         str, typer.Option(metavar="CRON", help="When to sort SOURCE, in this machine's time zone.")
-    ] = "15 2 * * *",
+    ] = SCHEDULE,
     now: Annotated[bool, typer.Option(help="Sort SOURCE now as well.")] = False,
     port: Annotated[
         int | None,

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sortal.configs import ENCODER
+from sortal.configs.checks.unused import called
 from sortal.configs.commands.assign import AssignConfig
 from sortal.configs.encoder import EncoderSpec
 from sortal.configs.errors import RunError, UsageError
@@ -50,6 +51,7 @@ from sortal.tasks.placing.placer import (
 )
 from sortal.tasks.progress import progress
 from sortal.tasks.scan.step import scan, warn_of
+from sortal.tasks.silence import doing
 from sortal.tasks.sources.registry import open_source
 
 log = logging.getLogger("sortal")
@@ -100,8 +102,10 @@ def assign(
     encoder_fits(stored, opened.vectors is not None, source)
     warn_of_modalities(stored)
     settings = settings or AssignConfig()
+    doing("opening the run's kinds")
     placer = open_placer(workspace, artifacts(workspace, stored), stored.config, settings)
     images = stored.config.images.model_copy(update=settings.reading)
+    doing(f"looking through {source}")
     found = scan(workspace, source=source, config=images)
     warn_of(found)
     inputs = pq.read_table(
@@ -109,6 +113,7 @@ def assign(
     )
     failed: dict[str, str] = {}
     if opened.vectors:
+        warn_of_unread(settings)
         check_dim(stored.config, vectors.dim_of(opened.vectors), placer)
         placed = place(placer, vectors.image_blocks(opened.vectors), inputs.num_rows)
     else:
@@ -118,6 +123,14 @@ def assign(
         now = datetime.now(UTC).replace(tzinfo=None)
         record(workspace, stored.run_id, str(opened.location), rows, now)
     return stored, rows
+
+
+def warn_of_unread(settings: AssignConfig) -> None:
+    """Warn of what says how files are read, where vectors are given."""
+    for name, value in settings.reading.items():
+        if value:
+            option = called(f"images.{name}")
+            log.warning("%s has no effect: ready-made vectors are taken as they are", option)
 
 
 def warn_of_modalities(run: StoredRun) -> None:
@@ -135,6 +148,7 @@ def warn_of_modalities(run: StoredRun) -> None:
 
 def load_run(workspace: Workspace, run: str | None, collection: str | None) -> StoredRun:
     """The run of this id, or the newest (of a collection); raises UsageError when there is none."""
+    doing("reading the run")
     with Lake(workspace, read_only=True) as lake:
         row = newest_run(lake, run, collection)
         run_id = [row["run_id"]]

@@ -32,6 +32,7 @@ from sortal.tasks.looks.read import look_at
 from sortal.tasks.looks.thumbnails import Thumbnails
 from sortal.tasks.pictures.decode import decode, middle
 from sortal.tasks.search.index import INDEX, KEYS, MEAN, nearest, open_index, vector_of
+from sortal.tasks.silence import doing
 from sortal.tasks.sources.base import Source
 from sortal.tasks.sources.registry import open_source
 
@@ -181,6 +182,7 @@ class Shelf:
 
     @cached_property
     def _index(self) -> faiss.Index:
+        doing("opening the run's vectors")
         return open_index(self._artifact.file(self.workspace, INDEX), self.config.search)
 
     @cached_property

@@ -16,6 +16,7 @@ from sortal.storage.maintenance.abandoned import abandoned_files
 from sortal.storage.maintenance.backup import back_up
 from sortal.storage.mirror import Mirror
 from sortal.storage.workspace import Workspace
+from sortal.tasks.silence import doing
 
 _DAY = 86_400.0
 
@@ -40,12 +41,15 @@ def maintain(config: MaintenanceConfig) -> list[Item]:
     items = [Item(what="runs going on, shards and artifacts left alone", count=len(running))]
     with Lake(workspace) as lake:
         if not running:
+            doing("merging shards of vectors")
             items += _compact_shards(workspace, config)
+            doing("removing what is not used")
             items += _remove_unused(workspace, lake, config)
             items += _remove_objects(workspace, lake, config)
         abandoned = abandoned_files(workspace)
         what = "temporary files of killed processes removed"
         items.append(_remove(what, abandoned, config.dry_run))
+        doing("compacting the lake")
         items += _compact_lake(workspace, lake, config)
     return items
 
@@ -139,4 +143,5 @@ def _remove(
 
 def backup(workspace: Path, target: Path) -> tuple[int, int]:
     """Copy what is new in the workspace to `target`; returns (files, bytes) copied."""
+    doing("copying")
     return back_up(workspace_with_lake(workspace), target)

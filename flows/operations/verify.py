@@ -12,6 +12,7 @@ from sortal.storage.lake.lease import active
 from sortal.storage.maintenance.compaction import stores
 from sortal.storage.maintenance.verify import (
     Finding,
+    Lacking,
     artifact_folders,
     check_artifact,
     check_lake_file,
@@ -24,6 +25,7 @@ from sortal.storage.mirror import Mirror
 from sortal.storage.workspace import Workspace
 from sortal.tasks.progress import progress
 from sortal.tasks.publishing.check import check_run, lost_runs
+from sortal.tasks.silence import doing
 
 
 class Problem(NamedTuple):
@@ -39,7 +41,7 @@ class Verification:
 
     Counts: things checked, problems repaired, problems that stay. `needs_run` says that something
     was removed which the next run makes again, `rows_skipped` that damaged files of the lake kept
-    its rows from being compared.
+    its rows from being compared, `repairable` that repairing would mend something.
     """
 
     repair: bool
@@ -49,6 +51,7 @@ class Verification:
     remaining: int = 0
     needs_run: bool = False
     rows_skipped: bool = False
+    repairable: bool = False
 
     def note(self, findings: Iterable[Finding], rebuilt_by_a_run: bool = False) -> int:
         """Note what one thing's check found, and repair it where that is wanted; how many."""
@@ -62,6 +65,7 @@ class Verification:
     def _handled(self, finding: Finding, rebuilt_by_a_run: bool) -> Problem:
         if not self.repair or not finding.repair:
             self.remaining += 1
+            self.repairable |= finding.repair is not None
             return Problem(finding, "cannot be repaired" if self.repair else "damaged")
         finding.repair()
         self.repaired += 1
@@ -81,6 +85,7 @@ def verify(root: Path, repair: bool, report: Callable[[Problem], None]) -> Verif
     if repair:
         _refuse_during_runs(workspace)
     result = Verification(repair, report)
+    doing("verifying the lake")
     if Catalogue.configured(workspace).exists():
         _check_lake(workspace, result)
     _check_files(workspace, result)
@@ -129,9 +134,11 @@ def _check_lake(workspace: Workspace, result: Verification) -> None:
         if "runs" in damaged:
             result.note(lost_runs(lake, workspace))
         runs = lake.query("FROM runs ORDER BY run_id").to_pylist()
+        lacking = Lacking(workspace, Catalogue.configured(workspace).is_postgres)
         with progress("verifying runs", len(runs), unit="runs") as advance:
             for run in runs:
                 result.note(check_run(lake, workspace, run))
+                result.note(lacking.check(lake, run["run_id"]))
                 advance(1)
 
 

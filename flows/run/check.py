@@ -2,6 +2,7 @@
 
 import logging
 
+from sortal.configs.checks.unused import unused
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.schema import RunConfig
 from sortal.flows.run.collection import of_its_collection
@@ -21,7 +22,10 @@ _ALIKE = 1e-5  # mean squared distance of unit vectors to their mean; float16 al
 
 
 def check(config: RunConfig) -> EncoderInfo:
-    """Describe the run's encoder; raises UsageError for what cannot work."""
+    """Describe the run's encoder; raises UsageError for what cannot work.
+
+    Warns of what was given and has no effect.
+    """
     check_executor(config.executor)
     opened = open_source(config.source, config.workspace, config.images)
     if opened.vectors and not config.encoder.vectors:
@@ -33,6 +37,8 @@ def check(config: RunConfig) -> EncoderInfo:
     check_vocabulary(config.nouns)
     check_writer(config)
     of_its_collection(config)
+    for line in unused(config).values():
+        log.warning("%s", line)
     return describe(config.encoder.spec)
 
 

@@ -30,12 +30,14 @@ def run_benchmark(config: BenchmarkConfig, *, as_json: bool = False) -> bool:
     check_reachable(Workspace(config.workspace))
     quiet_prefect()
     from sortal.flows.benchmark.flow import benchmark, summed_up
-    from sortal.flows.benchmark.grid import cells_of, missing
+    from sortal.flows.benchmark.grid import cells_of, missing, unused_by
     from sortal.flows.process.server import begin_server, reach_server
 
     log_to_terminal(logging.WARNING if as_json else logging.INFO)
     workspace = Workspace(config.workspace).create()
     cells = cells_of(config, workspace)
+    for line in unused_by(config, cells):
+        logging.getLogger("sortal").warning("%s", line)
     todo = missing(workspace, cells)
     if not as_json:
         logging.getLogger("sortal").info("%d of %d cells are missing", len(todo), len(cells))

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from sortal.configs.errors import counted
 from sortal.flows.operations import doctor
 from sortal.flows.operations import verify as operations
 from sortal.flows.operations.verify import Problem, Verification
@@ -42,9 +43,10 @@ def _show(problem: Problem) -> None:
 
 def _summary(result: Verification) -> str:
     counts = f"{result.repaired:,} repaired, {result.remaining:,} not"
+    checked = f"{counted(result.checked, 'thing')} checked"
     if not result.repaired and not result.remaining:
-        return f"{result.checked:,} things checked, all sound"
-    head = f"{result.checked:,} things checked, {counts}"
-    if result.remaining and not result.repair:
+        return f"{checked}, all sound"
+    head = f"{checked}, {counts}"
+    if result.repairable and not result.repair:
         return f"{head}; repair them with --repair"
     return f"{head}; {_NEXT}" if result.needs_run else head

@@ -13,6 +13,7 @@ from sortal.storage.lake.runs import run_of
 from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
 from sortal.tasks.shown import shown
+from sortal.tasks.silence import doing
 
 _SHOWN = 5  # files that could not be exported
 
@@ -20,6 +21,7 @@ _SHOWN = 5  # files that could not be exported
 def run_export(request: Request) -> None:
     """Export, and print the place; what was done goes to stderr, in a line or two."""
     log_to_terminal(logging.INFO)
+    doing("reading the run")
     done = export(request)
     for line in _said(done, request.form, request.dry_run):
         print(shown(line), file=sys.stderr)

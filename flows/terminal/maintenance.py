@@ -17,6 +17,7 @@ from sortal.storage.lake.catalogue import Catalogue
 from sortal.storage.maintenance.prune import PruneRules
 from sortal.storage.workspace import Workspace
 from sortal.tasks.shown import shown
+from sortal.tasks.silence import unwatched
 
 _SHOWN = 20  # runs
 
@@ -89,6 +90,8 @@ def delete_run(workspace: Path, run: str, yes: bool) -> None:
     if not yes and not sys.stdin.isatty():
         print("nothing was changed; add --yes to delete it")
         return
+    if not yes:
+        unwatched()  # a person may take their time
     if not yes and not typer.confirm("delete it?"):
         print("nothing was changed")
         return

@@ -16,6 +16,7 @@ from sortal.flows.terminal.logs import log_to_terminal
 from sortal.flows.terminal.start_run import start_run
 from sortal.storage.workspace import Workspace
 from sortal.tasks.shown import shown
+from sortal.tasks.silence import doing
 
 if TYPE_CHECKING:  # importing it for real would start Prefect before its log is silenced
     from sortal.flows.run.result import RunResult
@@ -187,10 +188,13 @@ def make_report(workspace: Path, run: str | None, pdf: bool = False) -> None:
     from sortal.storage.lake.runs import newest_run
     from sortal.tasks.report.page import publish_report
 
+    doing("writing the report")
     place = Workspace(workspace.resolve())
     with Lake(place, read_only=True) as lake:
         run_id = newest_run(lake, run)["run_id"]
     page = publish_report(place, run_id)
+    if pdf:
+        doing("printing the report with Chromium")
     print(print_page(page) if pdf else page)
 
 

@@ -8,6 +8,7 @@ from sortal.flows.process.home import settle_home
 from sortal.flows.terminal.logs import quiet_prefect
 from sortal.storage.workspace import Workspace
 from sortal.tasks.encoders.hub import check_within_reach
+from sortal.tasks.silence import doing
 
 
 def start_run(config: RunConfig, set_log: Callable[[], None]) -> Callable[[], None]:
@@ -36,6 +37,7 @@ def start_run(config: RunConfig, set_log: Callable[[], None]) -> Callable[[], No
         set_log()
         check(config)
     wait_for_server = begin_server()
+    doing("loading what steps need")
     _import_ahead(workspace)
 
     def ahead() -> None:
@@ -44,6 +46,7 @@ def start_run(config: RunConfig, set_log: Callable[[], None]) -> Callable[[], No
             importlib.import_module(_NEEDED_LAST)
 
     def wait() -> None:
+        doing("starting Prefect's server")
         wait_for_server()
         open_ahead(ahead)
 

@@ -13,7 +13,8 @@ import duckdb
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sortal.storage.artifacts import read_manifest
+from sortal.configs.errors import counted
+from sortal.storage.artifacts import MANIFEST, read_manifest
 from sortal.storage.atomic import TEMPORARY, remove, write_json
 from sortal.storage.hashing import hash_file, hash_strings
 from sortal.storage.lake.lake import Lake
@@ -55,6 +56,34 @@ def check_artifact(workspace: Workspace, folder: Path) -> Iterator[Finding]:
         )
     if wrong:
         yield Finding(workspace.relative(folder), wrong, partial(remove, folder))
+
+
+class Lacking:
+    """Tells which artifacts of runs are neither in a workspace's folder nor in its bucket."""
+
+    def __init__(self, workspace: Workspace, is_shared: bool) -> None:
+        """`is_shared`: runs of other machines, whose folders have the artifacts, may be there."""
+        self._workspace, self._is_shared = workspace, is_shared
+        mirror = Mirror.of(workspace)
+        self._there = set(mirror.bucket.listed("artifacts")) if mirror else set()
+
+    def check(self, lake: Lake, run_id: str) -> Iterator[Finding]:
+        """One finding at most: how many artifacts of a run are missing, and the first of them."""
+        query = "SELECT kind, fingerprint FROM artifacts WHERE run_id = $run_id ORDER BY role"
+        places = lake.execute(query, {"run_id": run_id}).fetchall()
+        missing = [place for place in map("/".join, places) if not self._has(f"artifacts/{place}")]
+        if not missing or (self._is_shared and len(missing) == len(places)):
+            return
+        counts = f"{len(missing):,} of its {counted(len(places), 'artifact')}"
+        verb, such = ("is", "") if len(missing) == 1 else ("are", "such as ")
+        wrong = (
+            f"{counts} {verb} missing, {such}artifacts/{missing[0]}; bring them from a back-up, or "
+            "run the same `sortal cluster` again, which makes what is missing"
+        )
+        yield Finding(f"run {run_id}", wrong, None)
+
+    def _has(self, name: str) -> bool:
+        return (self._workspace.root / name).is_dir() or f"{name}/{MANIFEST}" in self._there
 
 
 def _near(

@@ -7,6 +7,7 @@ from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import RunError
 from sortal.tasks.encoders.base import Encoder
 from sortal.tasks.encoders.registry import open_encoder
+from sortal.tasks.silence import doing
 
 
 class PinnedEncoder(NamedTuple):
@@ -22,6 +23,7 @@ class PinnedEncoder(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _opened(pinned: PinnedEncoder) -> Encoder:
+    doing(f"loading the encoder {pinned.config.spec}")
     encoder = open_encoder(pinned.config)
     if encoder.fingerprint != pinned.fingerprint:
         spec = pinned.config.spec

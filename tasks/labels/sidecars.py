@@ -136,7 +136,7 @@ def _add_large(images: pa.Array, texts: pa.Table, lost: Lost) -> None:
 
 
 def told(ending: str, lost: list[tuple[str, str]]) -> str:
-    """The warning of texts of an ending that give no label: how many, and why the first does not."""
+    """The warning of texts of an ending that give no label, with the first of them and why."""
     path, why = lost[0]
     if len(lost) == 1:
         return f"{path} beside an image gives no label: {why}; mend or delete it"

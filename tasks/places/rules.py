@@ -4,7 +4,7 @@
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 # Names of folders in lower case. Hidden ones (.Trash-1000, .thumbnails, .git) need no line here.
@@ -29,6 +29,8 @@ class Rules:
 
     exclude: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
+    # The globs that have decided about a file so far, as (exclude or include, its number).
+    used: set[tuple[str, int]] = field(default_factory=set, compare=False, repr=False)
 
     def reason(self, path: str) -> str | None:
         """Why a file is left out, by its path from the source on; None: it is not."""
@@ -51,14 +53,30 @@ class Rules:
         return bool(self.exclude or self.include)
 
     def _excluded(self, path: str) -> bool:
-        return bool(self._patterns[0].fullmatch(path)) if self.exclude else False
+        return self._match("exclude", path) if self.exclude else False
 
     def _included(self, path: str) -> bool:
-        return bool(self._patterns[1].fullmatch(path)) if self.include else False
+        return self._match("include", path) if self.include else False
+
+    def _match(self, kind: str, path: str) -> bool:
+        found = self._patterns[kind].fullmatch(path)
+        if found and found.lastindex:
+            self.used.add((kind, found.lastindex - 1))
+        return bool(found)
+
+    def idle(self) -> list[tuple[str, str]]:
+        """The user's globs, as (exclude or include, glob), that have decided about no file."""
+        globs = {"exclude": self.exclude, "include": self.include}
+        return [
+            (kind, glob)
+            for kind, of_it in globs.items()
+            for number, glob in enumerate(of_it)
+            if (kind, number) not in self.used
+        ]
 
     @cached_property
-    def _patterns(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
-        return _one_of(self.exclude), _one_of(self.include)
+    def _patterns(self) -> dict[str, re.Pattern[str]]:
+        return {"exclude": _one_of(self.exclude), "include": _one_of(self.include)}
 
 
 def of_folder(name: str) -> str | None:
@@ -70,7 +88,8 @@ def of_folder(name: str) -> str | None:
 
 
 def _one_of(globs: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{_regex(glob)})" for glob in globs), re.IGNORECASE | re.DOTALL)
+    """A pattern with a group for each glob, and no other."""
+    return re.compile("|".join(f"({_regex(glob)})" for glob in globs), re.IGNORECASE | re.DOTALL)
 
 
 def _regex(glob: str) -> str:

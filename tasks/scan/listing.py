@@ -1,5 +1,7 @@
 """The listing of a source with its labels, before any image is read."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -11,6 +13,7 @@ from sortal.tasks.labels.base import Inputs, Labels
 from sortal.tasks.labels.find import find_labels
 from sortal.tasks.places.rules import Rules
 from sortal.tasks.scan.seen import described, is_left_out
+from sortal.tasks.scan.unused import unused_of
 from sortal.tasks.sources.base import Listing, Source, table_of
 
 
@@ -20,8 +23,9 @@ def rules_of(config: ImagesConfig) -> Rules:
 
 
 def list_source(source: Source, config: ImagesConfig) -> Listing:
-    """List `source`; raises UsageError when it holds no image."""
-    listing = source.listing(rules_of(config), Columns(config.column, config.label_column))
+    """List `source`, with warnings of what it does not use; raises UsageError without an image."""
+    rules = rules_of(config)
+    listing = source.listing(rules, Columns(config.column, config.label_column))
     if not listing.rows.num_rows:
         raise UsageError(_nothing_in(source.location, listing))
     outside = pc.equal(listing.rows["error_code"], Code.OUTSIDE_ROOT.value)
@@ -31,7 +35,8 @@ def list_source(source: Source, config: ImagesConfig) -> Listing:
             f"{listing.rows['path'][0].as_py()} in {source.location}; copy the files, or give one "
             "of them by its own name"
         )
-    return listing
+    warnings = (*listing.warnings, *unused_of(listing, source, rules, config))
+    return replace(listing, warnings=warnings)
 
 
 def _nothing_in(location: str, listing: Listing) -> str:

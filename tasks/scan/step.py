@@ -130,7 +130,7 @@ def scan_table(
     columns["status"] = pc.if_else(is_image, "ok", "failed")
     _write_zero_bytes(columns)
     table = pa.table([columns[name] for name in IMAGES.names], schema=IMAGES)
-    warnings = [shown(text) for text in labels.warnings]
+    warnings = [shown(text) for text in (*labels.warnings, *listing.warnings)]
     others = dict(sorted(listing.others.items()))
     seen = {"n_files": n_files, "others": others}
     return table, seen | ({"warnings": warnings} if warnings else {})

@@ -70,7 +70,7 @@ class Listing:
     """What a source holds: rows of images, and texts that may tell about them (columns: LISTING).
 
     `others` counts every file that is no row by its kind, `n_files` is how many were seen. What
-    `refusals` say is why tables give no images.
+    `refusals` say is why tables give no images; `warnings` say what else was not read or used.
     """
 
     rows: pa.Table
@@ -78,6 +78,7 @@ class Listing:
     others: Counter[str]
     n_files: int
     refusals: list[str]
+    warnings: tuple[str, ...] = ()
 
 
 class Source(Protocol):

@@ -45,7 +45,8 @@ class UrlSource(WebFiles):
 
     def listing(self, rules: Rules, columns: Columns) -> Listing:
         """The different URLs in the order of the table."""
-        rows, again = self._table().rows(columns.label)
+        table = self._table()
+        rows, again = table.rows(columns.label)
         others: Counter[str] = Counter({_TWICE: again} if again else {})
         kept = []
         for row in rows:
@@ -54,7 +55,10 @@ class UrlSource(WebFiles):
                 others[reason] += 1
             else:
                 kept.append(_entry(row))
-        return Listing(table_of(kept), LISTING.empty_table(), others, len(rows) + again, [])
+        lost = table.table.lost()
+        said = (f"{self.location.removeprefix(URLS)}: {lost}",) if lost else ()
+        texts = LISTING.empty_table()
+        return Listing(table_of(kept), texts, others, len(rows) + again, [], said)
 
     def entry(self, path: str) -> Entry:
         """Always `missing`: what the table does not list is no input."""

@@ -104,6 +104,20 @@ def test_a_damaged_artifact_is_removed_and_only_it_is_rebuilt(config, place, cap
     assert final_tables(place) == expected
 
 
+@pytest.mark.parametrize("gone", ["artifacts", "artifacts/partition"])
+def test_artifacts_of_a_run_that_are_gone_are_told_of_and_made_by_the_next_run(
+    config, place, gone, capsys
+):
+    shutil.rmtree(place.root / gone)
+    assert not verify(place.root, repair=False)
+    said = capsys.readouterr().out
+    assert " missing, " in said
+    assert "damaged: run " in said and "--repair" not in said
+    assert not verify(place.root, repair=True)
+    again(config, place)
+    assert verify(place.root, repair=False)
+
+
 @pytest.mark.parametrize("how", ["deleted", "cut", "garbled"])
 def test_a_damaged_file_of_the_lake_is_written_again_from_artifacts(place, how, capsys):
     expected = final_tables(place)

@@ -1,0 +1,1 @@
+"""What is said of settings beside whether they are valid."""
