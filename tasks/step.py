@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from sortal.configs.errors import is_transient
+from sortal.configs.errors import counted, is_transient
 from sortal.configs.section import identity_of
 from sortal.storage.artifacts import Artifact, Written, find, keep, publish
 from sortal.storage.hashing import fingerprint
@@ -130,7 +130,7 @@ class Step(Generic[P, InputsT]):
         doing(f"making {self.kind.replace('_', ' ')}")
         artifact = publish(workspace, self.kind, key, body)
         seconds = artifact.facts["cost"]["seconds"]
-        log.info("%s: %s rows in %.1f s", self.kind, f"{artifact.rows:,}", seconds)
+        log.info("%s: %s in %.1f s", self.kind, counted(artifact.rows, "row"), seconds)
         return artifact
 
     @functools.cached_property

@@ -3,7 +3,7 @@
 import logging
 
 from sortal.configs.checks.unused import unused
-from sortal.configs.errors import RunError, UsageError
+from sortal.configs.errors import RunError, UsageError, counted
 from sortal.configs.schema import RunConfig
 from sortal.flows.run.collection import of_its_collection
 from sortal.flows.run.modalities import check_modalities
@@ -78,7 +78,7 @@ def check_size(config: RunConfig, found: Artifact, source: str) -> None:
     n_unique = int(found.facts["n_unique"])
     if not found.facts["n_ok"]:
         raise RunError(
-            f"none of the {found.rows:,} inputs of {source} is a readable image"
+            f"none of the {counted(found.rows, 'input')} of {source} is a readable image"
             f"{': ' if found.facts.get('why') else ''}{found.facts.get('why', '')}; give a source "
             "that holds some"
         )
@@ -90,7 +90,7 @@ def check_size(config: RunConfig, found: Artifact, source: str) -> None:
     if config.n_clusters > n_unique:
         raise UsageError(
             f"n_clusters must be in [2, {n_unique:,}], got {config.n_clusters:,}; "
-            f"the collection has {n_unique:,} distinct readable images"
+            f"the collection has {counted(n_unique, 'distinct readable image')}"
         )
     config.head.check(n_unique, config.n_clusters)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from sortal.configs.errors import counted
 from sortal.configs.schema import RunConfig
 from sortal.flows.pages.artifacts import link_to, post_table, post_text, shown
 from sortal.flows.pages.text import markdown
@@ -79,7 +80,7 @@ def show(
         changes = lake.query(sql("api/changes"), {"run": run_id}).to_pylist()
     images = n_images_text(published.facts["n_images"], sum(row["size"] for row in clusters))
     parts = [
-        f"**{markdown(name)}**: {images} in {len(clusters)} clusters "
+        f"**{markdown(name)}**: {images} in {counted(len(clusters), 'cluster')} "
         f"({markdown(config.method_name)}, {markdown(config.encoder.spec)}).",
         markdown(changed.line),
         *([link_to(page)] if page else []),
@@ -92,7 +93,7 @@ def show(
 
 def n_images_text(n_images: int, n_distinct: int) -> str:
     """`192 images`, and how many of them differ where that is less: clusters count those."""
-    return f"{n_images:,} images" + (
+    return counted(n_images, "image") + (
         f" ({n_distinct:,} different)" if n_distinct < n_images else ""
     )
 

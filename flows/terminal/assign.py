@@ -13,7 +13,7 @@ from rich.text import Text
 
 from sortal.configs import QUANTILE
 from sortal.configs.commands.assign import AssignConfig
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, counted
 from sortal.flows.operations.assign import StoredRun, assign
 from sortal.flows.terminal.formats import check_format, write
 from sortal.flows.terminal.logs import log_to_terminal
@@ -100,7 +100,9 @@ def print_summary(
         soft_wrap=True,
     )
     if good.num_rows < rows.num_rows:
-        console.print(f"{rows.num_rows - good.num_rows:,} inputs failed; error_code says why")
+        console.print(
+            f"{counted(rows.num_rows - good.num_rows, 'input')} failed; error_code says why"
+        )
     if recorded:
         console.print('recorded: sortal sql "FROM placements"', soft_wrap=True)
 
@@ -110,8 +112,8 @@ def _by_cluster(stored: StoredRun, good: pa.Table) -> Table:
     table = Table(
         title=Text(
             shown(
-                f"{good.num_rows:,} images placed in run {stored.run_id} ({run['collection']}, "
-                f"{run['method']})"
+                f"{counted(good.num_rows, 'image')} placed in run {stored.run_id} "
+                f"({run['collection']}, {run['method']})"
             )
         ),
         title_justify="left",

@@ -4,7 +4,7 @@ import logging
 import sys
 from pathlib import Path
 
-from sortal.configs.errors import RunError, UsageError
+from sortal.configs.errors import RunError, UsageError, counted
 from sortal.flows.operations.export.run import FILES, Exported, Request, export
 from sortal.flows.operations.query import reading
 from sortal.flows.terminal.formats import check_format, write
@@ -34,24 +34,29 @@ def run_export(request: Request) -> None:
 
 def _said(done: Exported, form: str, dry_run: bool) -> list[str]:
     counts, rows = done.placed.counts, done.selection.rows.num_rows
-    verb = "would be" if dry_run else "were"
+    verb = "would be" if dry_run else "was" if rows == 1 else "were"
     lines = [
-        f"run {done.selection.run.run_id}: {rows:,} images of {len(done.selection.kinds)} kinds "
-        f"{verb} exported as {form}" + (", gone on with" if done.resumed else "")
+        f"run {done.selection.run.run_id}: {counted(rows, 'image')} of "
+        f"{counted(len(done.selection.kinds), 'kind')} {verb} exported as {form}"
+        + (", gone on with" if done.resumed else "")
     ]
     parts = [f"{counts[name]:,} {name}" for name in _COUNTED if counts[name]]
     if form not in FILES and parts:
         lines.append("; ".join(parts))
     if form in ("links", "fiftyone") and counts["copied"]:
         lines.append(
-            f"{counts['copied']:,} are no files of their own here (in archives, tables or far "
-            f"away), and {verb} copied in place of links"
+            f"{_no_files(counts['copied'])} here (in archives, tables or far away), and "
+            f"{'would be' if dry_run else 'are'} copied in place of links"
         )
     for path, reason in done.placed.failed[:_SHOWN]:
         lines.append(f"not exported: {path}: {reason}")
     if len(done.placed.failed) > _SHOWN:
         lines.append(f"... and {len(done.placed.failed) - _SHOWN:,} more; see manifest.csv")
     return lines
+
+
+def _no_files(count: int) -> str:
+    return "1 is no file of its own" if count == 1 else f"{count:,} are no files of their own"
 
 
 _COUNTED = ("linked", "copied", "already there", "failed")

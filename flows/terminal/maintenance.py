@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from sortal.configs.commands.maintenance import MaintenanceConfig
+from sortal.configs.errors import counted
 from sortal.configs.load import checked
 from sortal.flows.operations import prune
 from sortal.flows.operations.delete import Deletion, delete, planned
@@ -47,7 +48,7 @@ def _show_items(items: list[Item]) -> None:
 def run_backup(workspace: Path, target: Path) -> None:
     """`sortal backup`: copy what is new, and say how much that was."""
     count, size = backup(workspace, target)
-    sys.stdout.write(f"{count:,} files copied to {shown(target)}, {size / 1e6:,.1f} MB\n")
+    sys.stdout.write(f"{counted(count, 'file')} copied to {shown(target)}, {size / 1e6:,.1f} MB\n")
     if Catalogue.configured(Workspace(workspace)).is_postgres:
         sys.stdout.write(
             "the catalogue is in PostgreSQL: pg_dump it before this; see docs/operations.md\n"
@@ -66,7 +67,7 @@ def prune_runs(
     runs = prune.prune_runs(workspace, rules, yes)
     for run in runs[:_SHOWN]:
         finished = f"{run['finished_at']:%Y-%m-%d %H:%M}"
-        what = f"{run['collection']}  {run['method']}  {run['n_images']:,} images"
+        what = f"{run['collection']}  {run['method']}  {counted(run['n_images'], 'image')}"
         sys.stdout.write(f"{run['run_id']}  {finished}  {shown(what)}\n")
     if len(runs) > _SHOWN:
         sys.stdout.write(f"... and {len(runs) - _SHOWN:,} more\n")
@@ -105,10 +106,10 @@ def lines_of(plan: Deletion) -> list[str]:
     finished = f"{run['finished_at']:%Y-%m-%d %H:%M}"
     rows = ", ".join(f"{count:,} {table}" for table, count in plan.rows.items())
     lines = [
-        f"run {plan.run_id} of {run['collection']}: {run['method']}, {run['n_images']:,} images, "
-        f"finished {finished}",
-        f"  goes with it: {rows or 'no rows'}, its report, {run['artifacts']:,} artifacts that no "
-        "other run needs",
+        f"run {plan.run_id} of {run['collection']}: {run['method']}, "
+        f"{counted(run['n_images'], 'image')}, finished {finished}",
+        f"  goes with it: {rows or 'no rows'}, its report, "
+        f"{counted(run['artifacts'], 'artifact')} that no other run needs",
     ]
     if run["pins"]:
         names = ", ".join(f"{pin['name']} (id {pin['id']})" for pin in run["pins"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from sortal.configs.errors import counted
 from sortal.configs.schema import RunConfig
 from sortal.flows.process.home import settle_home
 from sortal.flows.terminal.logs import log_to_terminal, quiet_prefect
@@ -41,15 +42,16 @@ def _plan_lines(config: RunConfig, plan: dict[str, Any]) -> list[str]:
     images, texts, place = plan["images"], plan["texts"], plan["workspace"]
     n_unique, to_embed = images["n_unique"], plan["images_to_embed"]
     failed = f", {images['n_failed']:,} cannot be read" if images["n_failed"] else ""
-    labels = f", labels of {images['n_classes']:,} classes" if images["n_labelled"] else ""
-    counts = [f"{each['texts']:,} {name}s ({_to_embed(each)})" for name, each in texts.items()]
+    labels = f", labels of {counted(images['n_classes'], 'class')}" if images["n_labelled"] else ""
+    counts = [f"{counted(each['texts'], name)} ({_to_embed(each)})" for name, each in texts.items()]
     bring, bucket = plan["images_to_bring"], place["objects"]
     brought = f"{bring:,} from {bucket}, " if bucket else ""
     state = "" if place["exists"] else " (not there yet)"
     minutes = plan["seconds"] / 60
     by = f" by {plan['by']}" if plan["by"] else ""
     return [
-        f"read: {images['n_images']:,} inputs of {config.source}, {n_unique:,} different images"
+        f"read: {counted(images['n_images'], 'input')} of {config.source}, "
+        f"{counted(n_unique, 'different image')}"
         f"{failed}{labels}",
         f"images: {to_embed:,} to embed with {plan['encoder']['spec']}, "
         f"{brought}{n_unique - to_embed - bring:,} reused",
@@ -76,7 +78,7 @@ def _writer_lines(plan: dict[str, Any]) -> list[str]:
 
 
 def _count_words(count: int | str) -> str:
-    return f"{count:,} clusters" if isinstance(count, int) else f"clusters: {count}"
+    return counted(count, "cluster") if isinstance(count, int) else f"clusters: {count}"
 
 
 def _to_embed(of_texts: dict[str, int]) -> str:

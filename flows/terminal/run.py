@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sortal.configs.errors import counted
 from sortal.configs.schema import RunConfig
 from sortal.flows.process.imports import quick_imports
 from sortal.flows.terminal.logs import log_to_terminal
@@ -83,14 +84,16 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
     console = Console()
     console.print(table)
     if result.n_failed:
-        console.print(f"{result.n_failed:,} inputs failed; see: sortal sql 'FROM failures_by_code'")
+        console.print(
+            f"{counted(result.n_failed, 'input')} failed; see: sortal sql 'FROM failures_by_code'"
+        )
     for hint, count in hints:
         console.print(shown(f"{count:,} of them: {hint}"), soft_wrap=True, markup=False)
     for modality in modalities:
         console.print(
             shown(
-                f"modality {modality.name}: {modality.dim:,} dimensions, {modality.n_present:,} "
-                f"images have it, {modality.n_missing:,} lack it"
+                f"modality {modality.name}: {counted(modality.dim, 'dimension')}, "
+                f"{modality.n_present:,} images have it, {modality.n_missing:,} lack it"
             ),
             markup=False,
         )

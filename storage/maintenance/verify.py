@@ -107,7 +107,7 @@ def _fault(path: Path, entry: dict[str, Any]) -> str | None:
     try:
         size = path.stat().st_size
         if size != entry["bytes"]:
-            return f"{path.name} has {size:,} bytes, its manifest says {entry['bytes']:,}"
+            return f"{path.name} has {counted(size, 'byte')}, its manifest says {entry['bytes']:,}"
         return None if hash_file(path) == entry["hash"] else f"{path.name} holds other bytes"
     except FileNotFoundError:
         return f"{path.name} is missing"
@@ -198,7 +198,7 @@ def check_lake_file(lake: Lake, table: str, path: str, size: int) -> Iterator[Fi
     if has is None:
         wrong = "the data file is missing"
     elif has != size:
-        wrong = f"the data file has {has:,} bytes, the catalogue says {size:,}"
+        wrong = f"the data file has {counted(has, 'byte')}, the catalogue says {size:,}"
     else:
         try:
             query = "SELECT bit_xor(hash(r)) FROM read_parquet($path) AS r"

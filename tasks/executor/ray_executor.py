@@ -8,6 +8,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
+from sortal.configs.errors import counted
 from sortal.configs.executor import ExecutorSpec, RayConfig
 from sortal.storage.rows import Rows, is_stored
 from sortal.storage.stopping import when_stopped
@@ -72,8 +73,9 @@ class RayExecutor:
         nodes, away = check_nodes(self._ray, self._home, self._sources, patience)
         have = self._ray.cluster_resources()
         log.info(
-            "executor: Ray %s, %d nodes, %g CPUs, %g GPUs%s",
-            *(self._ray.__version__, nodes, have.get("CPU", 0), have.get("GPU", 0)),
+            "executor: Ray %s, %s, %s, %s%s",
+            self._ray.__version__,
+            *(counted(nodes, "node"), *(counted(int(have.get(n, 0)), n) for n in ("CPU", "GPU"))),
             f"; {away} of them work by {self._workspace.objects}" if away else "",
         )
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, get_type_hints
 
+from sortal.configs.errors import counted
 from sortal.storage.artifacts import Artifact, find
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.run_row import RunRow, series_of
@@ -48,13 +49,15 @@ def check_run(lake: Lake, workspace: Workspace, run: RunRow) -> Iterator[Finding
     for name, rows in wanted.items():
         lacking, surplus = _differences(lake, name, rows, run)
         if lacking or surplus:
-            wrong = f"{name} lacks {lacking:,} rows of its artifacts and has {surplus:,} others"
+            less, more = counted(lacking, "row"), counted(surplus, "other")
+            wrong = f"{name} lacks {less} of its artifacts and has {more}"
             yield Finding(place, wrong, partial(_restore, lake, name, rows, run))
     assigned, in_clusters = lake.execute(
         sql("verify/sizes"), {"run_id": run["run_id"]}
     ).fetchone() or (0, 0)
     if not wanted and (assigned != in_clusters or not assigned):
-        wrong = f"{assigned:,} assignments, {in_clusters:,} images in clusters, no sound artifacts"
+        counts = f"{counted(assigned, 'assignment')}, {counted(in_clusters, 'image')} in clusters"
+        wrong = f"{counts}, no sound artifacts"
         yield Finding(place, wrong, None)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from sortal.configs.errors import counted
 from sortal.tasks.naming.about import about_names, unnamed_words, written_words
 from sortal.tasks.report.labels import Confusion
 from sortal.tasks.report.thumbnails import LARGE, SMALL, TINY, Place
@@ -56,8 +57,9 @@ class Cluster:
     def title(self) -> str:
         """Its name, or what stands for one."""
         if self.cluster < 0:
-            return f"no kind: {self.size:,} images that are in none"
-        return self.name if self.named else f"unnamed: {self.size:,} images like these"
+            are = "is" if self.size == 1 else "are"
+            return f"no kind: {counted(self.size, 'image')} that {are} in none"
+        return self.name if self.named else f"unnamed: {counted(self.size, 'image')} like these"
 
 
 class Kind(NamedTuple):
