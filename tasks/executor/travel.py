@@ -15,6 +15,10 @@ class Packed(NamedTuple):
     data: bytes
     buffers: list[pickle.PickleBuffer]
 
+    def __reduce_ex__(self, _: Any) -> tuple[Any, ...]:
+        """Buffers as pickle knows them: Ray's client server gets Ray's own, and sends them on."""
+        return Packed, (self.data, [pickle.PickleBuffer(each) for each in self.buffers])
+
 
 def pack(thing: Any, root: Path) -> Packed:
     """`thing`, with what lies in the workspace at `root` named from there on."""

@@ -1,6 +1,9 @@
 """A real Ray cluster of nodes on this machine, and work that lets a test end one of them."""
 
 import os
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +31,36 @@ def two_nodes() -> Iterator[Any]:
         cluster.shutdown()
         os.environ.pop("PYTHONPATH")
         os.environ |= {"PYTHONPATH": before} if before else {}
+
+
+@contextmanager
+def client_server(cluster: Any) -> Iterator[str]:
+    """The server by which a machine outside of a cluster reaches it; its address, ray://…"""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["--address", cluster.address, "--host", "127.0.0.1", "--port", str(port)]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "ray.util.client.server", *words, "--mode", "proxy"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not _listens(port):
+            time.sleep(0.05)
+            assert server.poll() is None
+        yield f"ray://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

@@ -14,13 +14,22 @@ import numpy as np
 import pytest
 
 from image_files import CONFIG, run, write
-from ray_nodes import HELPERS, Stalling, add_node, end_node_of_stalled, only_here, two_nodes
+from ray_nodes import (
+    HELPERS,
+    Stalling,
+    add_node,
+    client_server,
+    end_node_of_stalled,
+    only_here,
+    two_nodes,
+)
 from s3_storage import s3_server  # noqa: F401 - a fixture
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.executor import ExecutorSpec, RayConfig
 from sortal.configs.partition import PartitionConfig
 from sortal.configs.schema import FusionConfig, TransportConfig
+from sortal.storage.hashing import hash_strings
 from sortal.storage.rows import ArrayRows, read_all
 from sortal.storage.vector_sets import FileVectors, open_file_vectors, open_vectors, write_shards
 from sortal.storage.vectors import VectorStore
@@ -170,6 +179,22 @@ def test_nodes_that_do_not_see_the_workspace_work_by_its_bucket(cluster, place, 
         assert len(list((tmp_path / "node").rglob("vectors/**/*.parquet"))) > 6  # by both workers
 
 
+def test_a_machine_outside_the_cluster_works_by_the_bucket_too(cluster, place, alone, tmp_path):
+    (folder, encoder), (here, local) = place, alone
+    path = os.pathsep.join([HELPERS, str(Path(__file__).parents[2])])
+    with client_server(cluster) as address:
+        words = [sys.executable, __file__, address, *map(str, (tmp_path, folder)), encoder.spec]
+        environment = os.environ | {"PYTHONPATH": path, "SORTAL_OBJECTS": "s3://pictures/client"}
+        done = subprocess.run(
+            words, env=environment, capture_output=True, text=True, timeout=150, check=True
+        )
+    rows_here = open_file_vectors(here, fused(here, local))
+    labels = kmeans(rows_here, 6, PartitionConfig(), random_state=0).labels
+    same = [local.identity, hash_strings(map(str, labels)), "0 files of vectors in the driver"]
+    assert done.stdout.splitlines() == same
+    assert list((tmp_path / "node").rglob("vectors/**/*.parquet"))
+
+
 def test_a_bucket_that_a_node_does_not_reach_is_said_in_a_line(cluster, tmp_path):
     with only_here(tmp_path / "driver") as root:
         workspace = Workspace(root, "s3://nowhere/ray")
@@ -227,9 +252,27 @@ def test_a_transport_whose_rows_are_lost_ends_as_that_of_one_machine(cluster, wo
     np.testing.assert_allclose(spread.g, alone.g, atol=1e-5)  # the last test: it has lost its node
 
 
+def from_outside(address, into, images, settings):
+    """A run in a folder that no node sees, whose vectors lie in the bucket of the environment."""
+    with only_here(into / "driver") as root:
+        workspace = Workspace(root, os.environ["SORTAL_OBJECTS"])
+        ray = RayConfig(spread_rows=1, folder=str(into / "node"), workers=2)
+        with RayExecutor(ExecutorSpec.parse(address), ray, workspace) as executor, using(executor):
+            artifact = embed(workspace, images, settings)
+            made = fused(workspace, artifact)
+            n_files = len(list(made.folder(workspace).glob("vectors-*")))
+            rows = open_file_vectors(workspace, made)
+            labels = kmeans(rows, 6, PartitionConfig(), random_state=0).labels
+            print(artifact.identity, hash_strings(map(str, labels)), sep="\n")
+            print(f"{n_files} files of vectors in the driver")
+
+
 if __name__ == "__main__":
     address, into, images, name = sys.argv[1:]
     settings = EncoderConfig(spec=name, device="cpu", batch_size=5, num_workers=0)
+    if address.startswith("ray://"):
+        from_outside(address, Path(into), Path(images), settings)
+        sys.exit()
     at = Workspace(Path(into))
     with RayExecutor(ExecutorSpec.parse(address), RayConfig(), at) as chosen, using(chosen):
         embed(at, Path(images), settings)
