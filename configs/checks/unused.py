@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sortal.configs.executor import LOCAL
 from sortal.configs.presets import merge
 from sortal.configs.remote import is_remote
-from sortal.configs.schema import RunConfig
+from sortal.configs.schema import ImagesConfig, RunConfig
 
 _OPTIONS = {  # what a person types for a setting
     "images.column": "--column", "images.label_column": "--label-column",
@@ -16,7 +16,10 @@ _OPTIONS = {  # what a person types for a setting
     "nouns.vocabulary": "--vocabulary", "nouns.vocabulary_mode": "--vocabulary-mode",
     "captions.source": "--captions", "lineage.full": "--full",
 }  # fmt: skip
-_OF_IMAGES = ("images", "encoder.device", "encoder.batch_size", "encoder.num_workers")
+_OF_IMAGES = (
+    *(f"images.{name}" for name in ImagesConfig.model_fields if name != "label_column"),
+    "encoder.device", "encoder.batch_size", "encoder.num_workers",
+)  # fmt: skip
 _DECIDING = ("nouns.source", "captions.source", "naming.writer")  # say that others are not read
 _EMPTY: tuple[Any, ...] = (None, (), [], {}, False)
 

@@ -42,12 +42,14 @@ def describe(spec: str) -> EncoderInfo:
     return EncoderInfo(spec, fingerprint_of(folder), dim_of(folder), PLAIN, "ready-made vectors")
 
 
-def image_table(folder: Path) -> pa.Table:
+def image_table(folder: Path, label_column: str | None = None) -> pa.Table:
     """All image rows as strings key, label and path, the last two null where not given.
 
-    Raises UsageError for a key that is there twice, or is none (`named_rows`).
+    The labels are those of `label_column`, or of `label` where there is such. Raises UsageError for
+    a key that is there twice, or is none (`named_rows`), and for a column that is not there.
     """
-    table = pa.concat_tables([_image_columns(path) for path in need(folder, "images")])
+    files = need(folder, "images")
+    table = pa.concat_tables([_image_columns(path, label_column) for path in files])
     if pc.count_distinct(table["key"]).as_py() < table.num_rows:
         row_of: dict[str, int] = {}
         for row, key in enumerate(table["key"].to_pylist()):
@@ -59,12 +61,14 @@ def image_table(folder: Path) -> pa.Table:
     return table
 
 
-def _image_columns(path: Path) -> pa.Table:
-    names = columns_of(path, "key", "vector")
-    table = pq.read_table(path, columns=[n for n in ("key", "label", "path") if n in names])
+def _image_columns(path: Path, label_column: str | None) -> pa.Table:
+    names = columns_of(path, "key", "vector", *([label_column] if label_column else []))
+    places = {"label": label_column or "label", "path": "path"}
+    read = sorted({"key", *places.values()}.intersection(names))
+    table = pq.read_table(path, columns=read)
     told = {
-        name: trimmed(text_array(table[name])) if name in names else pa.nulls(len(table), _TEXT)
-        for name in ("label", "path")
+        name: trimmed(text_array(table[place])) if place in names else pa.nulls(len(table), _TEXT)
+        for name, place in places.items()
     }
     return pa.table({"key": named_rows(table["key"], "key", path), **told})
 

@@ -115,7 +115,7 @@ def scan_table(
     that are no row, and `warnings`.
     """
     if source.vectors:
-        return _vector_rows(source.vectors), {}
+        return _vector_rows(source.vectors, config.label_column), {}
     listing = list_source(source, config)
     rows, labels = labelled(listing, source, config.label_column)
     n_files = listing.n_files + rows.num_rows - listing.rows.num_rows  # tables name some more
@@ -145,9 +145,9 @@ def _cache(workspace: Workspace, source: Source) -> ScanCache:
     return ScanCache(workspace.root / "scans" / f"{hash_text(str(source.location))}.parquet")
 
 
-def _vector_rows(folder: Path) -> pa.Table:
+def _vector_rows(folder: Path, label_column: str | None) -> pa.Table:
     """The rows of ready-made vectors; the key stands in for a path that is not given."""
-    rows = image_table(folder)
+    rows = image_table(folder, label_column)
     count = rows.num_rows
     columns = {name: pa.nulls(count, IMAGES.field(name).type) for name in IMAGES.names}
     columns |= {"key": rows["key"], "label": rows["label"]}

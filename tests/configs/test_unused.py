@@ -49,6 +49,7 @@ def test_a_setting_without_effect_is_told_of_with_the_reason(values, setting, li
         ({"method": "kmeans", "n_clusters": 3}, ("partition.n_init=2", "partition.fit_rows=99")),
         ({"captions": {"source": "none"}, "nouns": {"source": "none"}, "method": "kmeans"}, ()),
         ({"by": "colour", "lineage": {"full": True}, "images": {"exclude": ["x"]}}, ()),
+        ({"source": "vectors:v", "images": {"label_column": "colour"}}, ()),
         ({}, ("naming.writer=openai:m", "naming.min_written=0.5", "transport.fit_rows=9999")),
     ],
 )

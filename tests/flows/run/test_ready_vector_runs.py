@@ -101,6 +101,14 @@ def test_images_alone_make_numbered_clusters_and_one_line_says_why(folder: Path,
     assert "no *nouns*.parquet" in line and "numbered" in line
 
 
+def test_labels_of_another_column_are_taken_where_it_is_named(folder: Path):
+    told = {"label": list("abc") * 10, "side": ["left", "right"] * 15}
+    put(folder, "images", {"key": [f"k{i}" for i in range(30)], **told}, kinds(30))
+    assert run(folder).metrics["acc"] == 1.0
+    assert run(folder, "kmeans", 3, "images.label_column=side").metrics["acc"] < 0.6
+    assert run(folder).metrics["acc"] == 1.0
+
+
 def test_a_method_that_needs_texts_says_which_file_is_wanted_and_where_that_is_written(
     folder: Path,
 ):

@@ -193,6 +193,15 @@ def test_labels_of_any_type_are_what_they_are_in_every_other_table(tmp_path, lab
     assert list(vectors.column_of(tmp_path, "label")) == list("abc")
 
 
+def test_labels_may_be_those_of_another_column(tmp_path):
+    told = {"label": ["cat", "dog"], "colour": ["red", None]}
+    write(tmp_path, "images.parquet", key=list("ab"), vector=column(rows(2)), **told)
+    assert vectors.image_table(tmp_path)["label"].to_pylist() == ["cat", "dog"]
+    assert vectors.image_table(tmp_path, "colour")["label"].to_pylist() == ["red", None]
+    with pytest.raises(UsageError, match="size is missing, it has key, vector, label, colour"):
+        vectors.image_table(tmp_path, "size")
+
+
 @pytest.mark.parametrize("bad", [None, "", "a\0b"])
 @pytest.mark.parametrize(("file", "name"), [("images", "key"), ("nouns", "text")])
 def test_a_row_without_a_name_that_a_table_can_hold_is_refused(tmp_path, file, name, bad):
