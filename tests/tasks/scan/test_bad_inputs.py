@@ -171,7 +171,7 @@ def test_metadata_that_leads_out_is_not_followed(
     (folder / "metadata.csv").write_text("file_name\n../../etc/passwd\n")
     found = run(workspace, folder)
     assert found.facts["warnings"] == [
-        "metadata.csv: 1 names lead out of the source, or are of no file in it"
+        "metadata.csv: 1 name leads out of the source, or is of no file in it"
     ]
     assert found.facts["n_labelled"] == found.rows == 6
     (folder / "metadata.csv").unlink()
