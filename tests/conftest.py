@@ -5,7 +5,9 @@ import logging
 import os
 import shutil
 import signal
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,8 @@ from sortal.tasks.datasets.openmoji import build
 # process that a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+_MOST_PIXELS = 89_478_485  # Pillow's own limit
 
 # Tests run in several processes, and Prefect's temporary servers would share one database.
 _HOME = tempfile.mkdtemp(prefix="sortal-prefect-")
@@ -42,6 +46,14 @@ class OneServer(LoadFileScheduling):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
     return OneServer(config, log)
+
+
+@pytest.fixture(autouse=True)
+def pillow_is_as_it_was() -> Iterator[None]:
+    """The limit of pixels that a test's images were opened with is Pillow's own again."""
+    yield
+    if pillow := sys.modules.get("PIL.Image"):
+        pillow.MAX_IMAGE_PIXELS = _MOST_PIXELS
 
 
 @pytest.fixture(autouse=True)

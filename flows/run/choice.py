@@ -6,20 +6,24 @@ from dataclasses import replace
 
 from sortal.configs.errors import UsageError
 from sortal.configs.modalities import supervision_of
+from sortal.configs.schema import RunConfig
 from sortal.flows.run.check import check_size
-from sortal.flows.run.context import Images, Run, Space
+from sortal.flows.run.clusters import fuse_images, parted, train
+from sortal.flows.run.context import CLASSES, Images, Run, Space
 from sortal.flows.run.modalities import make_modalities
 from sortal.flows.run.spaces import semantic_spaces, transport_read
-from sortal.storage.artifacts import Artifact
+from sortal.storage.artifacts import Artifact, find
 from sortal.tasks.choose.candidates import Candidate, candidates_of, with_candidate
-from sortal.tasks.choose.step import choose, chosen_by
+from sortal.tasks.choose.refine import AS_THEY_ARE, CENTRED, TRAINED, refine
+from sortal.tasks.choose.step import choose
 from sortal.tasks.classes.step import class_names
 from sortal.tasks.count.step import count_clusters
 from sortal.tasks.lineage.previous_run import Past
 
 log = logging.getLogger("sortal")
 
-ROLE, COUNT, DRAFT, CLASSES = "choice", "count", "draft.", "classes"
+ROLE, COUNT, DRAFT = "choice", "count", "draft."
+_MADE = ("partition", "fused")  # roles of the run before that are of its way of comparing
 
 
 def name_classes(run: Run, images: Images) -> Run:
@@ -105,10 +109,16 @@ def choose_settings(run: Run, images: Images, spaces: Mapping[str, Space]) -> Ru
     candidates = _possible(run, spaces)
     choice = _choose(run, "", images, spaces, candidates)
     chosen = candidates[choice.facts["chosen"]]
-    if not choice.facts["measured"]:  # images that hardly differ teach a head nothing
-        chosen = chosen.model_copy(update={"trained": False})
-    settled = with_candidate(run.config, chosen, images.vectors.rows)
-    return replace(run, config=settled, past=_comparable(run, choice))
+    before = _choice_before(run)
+    if before is None or before.facts["chosen"] != choice.facts["chosen"]:
+        run, before = replace(run, past=_comparable(run, is_same=False)), None
+    way = TRAINED if chosen.trained and choice.facts["measured"] else None  # else hardly differ
+    if way and run.config.train is None and run.config.partition.method == "kmeans":
+        choice = _refined(run, images, spaces, chosen, choice, before)
+        way = _way_of(choice)
+    settled = _settled(run, chosen, way, images)
+    past = _comparable(run, is_same=before is None or _way_of(before) == way)
+    return replace(run, config=settled, past=past)
 
 
 def _choose(
@@ -155,11 +165,72 @@ def _possible(run: Run, spaces: Mapping[str, Space]) -> dict[str, Candidate]:
     return found
 
 
-def _comparable(run: Run, choice: Artifact) -> Past:
-    """The past without clusters of vectors that were made in another way."""
-    before = run.past.roles.get(ROLE)
-    if before is None or chosen_by(run.workspace, before) == choice.facts["chosen"]:
+def _choice_before(run: Run) -> Artifact | None:
+    """The choice of the run before, with its facts, as far as it is still there."""
+    named = run.past.roles.get(ROLE)
+    return find(run.workspace, named.kind, named.fingerprint) if named else None
+
+
+def _way_of(choice: Artifact) -> str | None:
+    """How a choice's images are clustered where they are compared by themselves; else None.
+
+    Earlier versions had one way, and did not say so.
+    """
+    facts = choice.facts
+    one = TRAINED if facts["chosen"] == "image" and facts.get("measured", True) else None
+    return facts.get("way", one)
+
+
+def _comparable(run: Run, *, is_same: bool) -> Past:
+    """The past, without clusters of vectors that were made in another way."""
+    if is_same:
         return run.past
-    made = ("partition", "fused")
-    roles = {name: part for name, part in run.past.roles.items() if name not in made}
-    return replace(run.past, roles=roles)
+    return replace(run.past, roles={k: v for k, v in run.past.roles.items() if k not in _MADE})
+
+
+def _settled(run: Run, chosen: Candidate, way: str | None, images: Images) -> RunConfig:
+    """The settings of the candidate that is chosen, clustered in a way."""
+    candidate = chosen.model_copy(update={"trained": way == TRAINED})
+    config = with_candidate(run.config, candidate, images.vectors.rows)
+    if way != AS_THEY_ARE:
+        return config
+    fusion = config.fusion.model_copy(update={"centred": False})
+    return config.model_copy(update={"fusion": fusion})
+
+
+def _refined(
+    run: Run,
+    images: Images,
+    spaces: Mapping[str, Space],
+    chosen: Candidate,
+    choice: Artifact,
+    before: Artifact | None,
+) -> Artifact:
+    """The choice with the way in which its images are best clustered; all are tried.
+
+    `before` is yesterday's choice, where it took the same candidate.
+    """
+    earlier = _way_of(before) if before else None
+    ways = (AS_THEY_ARE, CENTRED, TRAINED) if chosen.fusion.centred else (AS_THEY_ARE, TRAINED)
+    found: dict[str, Artifact] = {}
+    for way in ways:
+        past = _comparable(run, is_same=way == earlier)
+        trial = replace(run, config=_settled(run, chosen, way, images), past=past)
+        fused = fuse_images(trial, images, spaces, f"{way}.fused")
+        role = f"{way}.partition"
+        found[way] = (
+            train(trial, role, images, spaces, fused)
+            if way == TRAINED
+            else parted(trial, role, spaces, fused)
+        )
+    return run.do(
+        refine,
+        ROLE,
+        images=images.vectors,
+        choice=choice,
+        partitions=found,
+        config=run.config.choose,
+        n_clusters=run.config.n_clusters,
+        random_state=run.config.random_state,
+        earlier=earlier,
+    )

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from sortal.flows.run.choice import CLASSES
-from sortal.flows.run.context import Images, Run, Space
+from sortal.flows.run.context import CLASSES, Images, Run, Space
 from sortal.flows.run.modalities import make_modalities
 from sortal.flows.run.spaces import solve, transport_read
 from sortal.storage.artifacts import Artifact
@@ -56,9 +55,9 @@ def find_clusters(
     if run.config.classes.given:
         return _find_classes(run, images)
     if run.config.head.method == "none":
-        return _parted(run, spaces, fused)
+        return parted(run, "partition", spaces, fused)
     if run.config.train is None:
-        return _train(run, "partition", images, spaces, fused)
+        return train(run, "partition", images, spaces, fused)
     return _by_head_of(run, learnt, images, spaces)
 
 
@@ -77,10 +76,10 @@ def _find_classes(run: Run, images: Images) -> Artifact:
     return run.do(zero_shot, "partition", images=images.vectors, classes=classes, texts=texts)
 
 
-def _parted(run: Run, spaces: Mapping[str, Space], fused: Artifact) -> Artifact:
+def parted(run: Run, role: str, spaces: Mapping[str, Space], fused: Artifact) -> Artifact:
     """A partition of the fused vectors, from the previous run's where the run continues from one.
 
-    By density there is nothing to start from, nor a number of clusters.
+    It has the role `role`. By density there is nothing to start from, nor a number of clusters.
     """
     config, earlier = run.config, run.past.roles.get("partition")
     dense = config.partition.method == "density"
@@ -90,7 +89,7 @@ def _parted(run: Run, spaces: Mapping[str, Space], fused: Artifact) -> Artifact:
         earlier = None  # its centres lie along other directions
     return run.do(
         partition,
-        "partition",
+        role,
         vectors=fused,
         config=config.partition,
         n_clusters=0 if dense else config.n_clusters,
@@ -129,7 +128,7 @@ def _by_head_of(run: Run, learnt: Images, images: Images, spaces: Mapping[str, S
         for name, space in spaces.items()
     }
     fused = fuse_images(run, learnt, seen, "train.fused")
-    trained = _train(run, "train.partition", learnt, seen, fused)
+    trained = train(run, "train.partition", learnt, seen, fused)
     parts = {"image_vectors": learnt.vectors, "partition": trained}
     if run.config.fusion.evened:
         parts["fused"] = fused
@@ -138,9 +137,10 @@ def _by_head_of(run: Run, learnt: Images, images: Images, spaces: Mapping[str, S
     return run.do(apply_head, "partition", images=images.vectors, parts=parts, config=run.config)
 
 
-def _train(
+def train(
     run: Run, role: str, images: Images, spaces: Mapping[str, Space], fused: Artifact
 ) -> Artifact:
+    """The clusters of a head that is trained on the images, under a role."""
     return run.do(head, role, **vars(head_inputs(run, images, spaces, fused)))
 
 

@@ -17,6 +17,8 @@ from sortal.tasks.step import InputsT, Step
 
 P = ParamSpec("P")
 
+CLASSES = "classes"  # the role of the classes that are named
+
 
 class Images(NamedTuple):
     """The images of a source: their scan, and their vectors."""

@@ -6,7 +6,7 @@ from sortal.configs.section import Section
 
 # What a candidate is called where people read it.
 WORDS = {
-    "image": "the image alone, by a trained head",
+    "image": "the image alone",
     "image-and-nouns": "image and nouns, 3 to 1",
     "image-and-nouns-evened": "image and nouns, 3 to 1, directions evened",
     "image-and-nouns-equal": "image and nouns alike",

@@ -50,7 +50,7 @@ def choose(folder: Path, workspace: Workspace, inputs: ChooseInputs) -> Written:
     """
     rng = np.random.default_rng(inputs.random_state)
     rows = open_vectors(workspace, inputs.images)
-    size = max(inputs.config.sample, _ROWS_PER_CLUSTER * inputs.n_clusters)
+    size = sample_size(inputs.config, inputs.n_clusters)
     sample = take_rows(rows, draw(rows.shape[0], size, rng))
     scores = measured(workspace, inputs, sample, rng)
     earlier = chosen_by(workspace, inputs.earlier) if inputs.earlier else None
@@ -64,6 +64,11 @@ def choose(folder: Path, workspace: Workspace, inputs: ChooseInputs) -> Written:
     facts = {"n_sample": len(sample), "n_fits": rule.fits(len(sample)), **decision._asdict()}
     facts["measured"] = scores[decision.chosen] is not None
     return Written(rows=len(scores), facts=facts)
+
+
+def sample_size(config: ChooseConfig, n_clusters: int) -> int:
+    """How many images are looked at, at the most."""
+    return max(config.sample, _ROWS_PER_CLUSTER * n_clusters)
 
 
 def chosen_by(workspace: Workspace, choice: Artifact) -> str | None:

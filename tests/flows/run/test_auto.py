@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from grown import Collection
@@ -12,6 +14,7 @@ from sortal.flows.operations.assign import assign, load_run
 from sortal.flows.recluster import recluster
 from sortal.flows.run.result import RunResult
 from sortal.flows.terminal.run import choice_lines
+from sortal.storage.artifacts import find
 from sortal.storage.lake.lake import Lake
 from sortal.storage.workspace import Workspace
 
@@ -73,6 +76,37 @@ def placed_and_own(clip: Path, found: RunResult) -> tuple[dict, dict]:
         query = "SELECT key, cluster FROM assignments WHERE run_id = ?"
         own = dict(lake.execute(query, [found.run_id]).fetchall())
     return dict(zip(rows["key"].to_pylist(), rows["cluster"].to_pylist(), strict=True)), own
+
+
+def ways(result: RunResult) -> dict[str, float]:
+    """How well the clusters of each way were foretold, of images compared by themselves."""
+    workspace = Workspace(Path(result.workspace))
+    with Lake(workspace, read_only=True) as lake:
+        query = "SELECT fingerprint FROM artifacts WHERE run_id = ? AND kind = 'refinement'"
+        (fingerprint,) = lake.execute(query, [result.run_id]).fetchone() or ("",)
+    return find(workspace, "refinement", fingerprint).facts["foretold"]
+
+
+@pytest.mark.parametrize("skewed", [True, False])
+def test_the_image_alone_is_clustered_in_the_way_that_is_foretold_best(skewed, tmp_path):
+    rng, kinds = np.random.default_rng(0), [0] * 150 + [1] * 25 + [2] * 25
+    means = 1.5 * rng.standard_normal((3, 24)) + 2 * rng.standard_normal(24)
+    rows = means[kinds if skewed else np.arange(200) % 3] + rng.standard_normal((200, 24))
+    keys, folder = [f"k{i}" for i in range(200)], tmp_path / "vectors"
+    folder.mkdir()
+    told = {"key": keys, "label": [str(kind) for kind in kinds], "vector": list(rows)}
+    pq.write_table(pa.table(told), folder / "images.parquet")
+    found = run(folder, tmp_path / "w", "n_clusters=3", "choose.steps=70")
+    foretold = ways(found)
+    best = max(foretold, key=lambda name: foretold[name])
+    assert list(foretold) == ["as-they-are", "centred", "trained"]
+    stored = load_run(Workspace(Path(found.workspace)), found.run_id, None).config
+    assert (stored.head.method == "sic") == (best == "trained")
+    assert stored.fusion.centred == (best == "centred")
+    (row,) = tried(found)
+    assert row["words"].startswith("the image alone, by ")
+    if skewed:
+        assert best != "trained" and found.metrics["acc"] > 0.9
 
 
 @pytest.mark.parametrize("candidate", ["image", "image-and-nouns-evened", "adaptive"])
