@@ -14,8 +14,8 @@ from sortal.flows.run.modalities import make_modalities
 from sortal.flows.run.spaces import semantic_spaces, transport_read
 from sortal.storage.artifacts import Artifact, find
 from sortal.tasks.choose.candidates import Candidate, candidates_of, with_candidate
-from sortal.tasks.choose.refine import AS_THEY_ARE, CENTRED, TRAINED, refine
-from sortal.tasks.choose.step import choose
+from sortal.tasks.choose.step import choose, refine
+from sortal.tasks.choose.ways import AS_THEY_ARE, CENTRED, TRAINED
 from sortal.tasks.classes.step import class_names
 from sortal.tasks.count.step import count_clusters
 from sortal.tasks.lineage.previous_run import Past

@@ -1,8 +1,12 @@
-"""The step that chooses how images are compared: candidates are scored, and one is taken."""
+"""The steps that choose how images are compared: candidates are scored, and one is taken.
+
+Where that is the image alone, so is the way in which it is clustered.
+"""
 
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +17,13 @@ from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.rows import ArrayRows, FloatArray, take_rows
 from sortal.storage.vector_sets import open_vectors
 from sortal.storage.workspace import Workspace
+from sortal.tasks.arrays import centre, mean_of
 from sortal.tasks.choose.candidates import WORDS, Candidate
 from sortal.tasks.choose.decide import CANDIDATES, Decision, decide
 from sortal.tasks.choose.inputs import Comparable
 from sortal.tasks.choose.score import CrossFit, Score, fits, score, side_by_side
+from sortal.tasks.choose.ways import WAYS, best_of, foretold
+from sortal.tasks.clustering.assignments import ASSIGNMENTS, labels_of
 from sortal.tasks.clustering.kmeans import count_distinct
 from sortal.tasks.evaluation.label_free import draw
 from sortal.tasks.fusion.evening import fit_evening
@@ -130,3 +137,50 @@ def table_of(scores: dict[str, Score | None], decision: Decision) -> pa.Table:
             ),
         }
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefineInputs:
+    """Inputs of `refine`; `partitions` are named as `WAYS` are."""
+
+    images: Artifact
+    choice: Artifact
+    partitions: dict[str, Artifact]
+    config: ChooseConfig
+    n_clusters: int
+    random_state: int
+    earlier: str | None = optional()
+
+
+@step("refinement", RefineInputs)
+def refine(folder: Path, workspace: Workspace, inputs: RefineInputs) -> Written:
+    """Write the choice's `candidates.parquet` again, with the way that is taken in its words.
+
+    The way `earlier` stays unless another is better by the share `config.margin`. Facts:
+    those of the choice, `way`, and how well the clusters of each are `foretold` (mean ARI).
+    """
+    rng = np.random.default_rng(inputs.random_state)
+    rows = open_vectors(workspace, inputs.images)
+    places = draw(rows.shape[0], sample_size(inputs.config, inputs.n_clusters), rng)
+    sample = centre(take_rows(rows, places), mean_of(rows))
+    labels = {}
+    for name in (name for name in WAYS if name in inputs.partitions):
+        file = inputs.partitions[name].file(workspace, ASSIGNMENTS)
+        table = pq.read_table(file, columns=["key", "cluster"])
+        labels[name] = labels_of(rows.key_column, table)[places].astype(np.int32)
+    figures = foretold(sample, labels, inputs.n_clusters, inputs.config, rng)
+    way = best_of(figures, inputs.earlier, inputs.config.margin)
+    said = ", ".join(f"{WAYS[name]} {figure:.3f}" for name, figure in figures.items())
+    log.info("clusters are those of %s; foretold: %s", WAYS[way], said)
+    _write(folder, inputs.choice.file(workspace, CANDIDATES), WAYS[way])
+    facts: dict[str, Any] = {k: v for k, v in inputs.choice.facts.items() if k != "cost"}
+    return Written(rows=inputs.choice.rows, facts=facts | {"way": way, "foretold": figures})
+
+
+def _write(folder: Path, candidates: Path, words: str) -> None:
+    """The table of candidates, with `words` behind those of the one that is chosen."""
+    table = pq.read_table(candidates)
+    rows = zip(table["words"].to_pylist(), table["chosen"].to_pylist(), strict=True)
+    said = pa.array([f"{text}, by {words}" if chosen else text for text, chosen in rows])
+    place = table.schema.get_field_index("words")
+    pq.write_table(table.set_column(place, "words", said), folder / CANDIDATES)

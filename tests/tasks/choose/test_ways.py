@@ -2,7 +2,7 @@
 
 import pytest
 
-from sortal.tasks.choose.refine import AS_THEY_ARE, CENTRED, TRAINED, best_of
+from sortal.tasks.choose.ways import AS_THEY_ARE, CENTRED, TRAINED, best_of
 
 
 @pytest.mark.parametrize(
