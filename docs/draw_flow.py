@@ -93,13 +93,14 @@ def write_vectors(folder: Path) -> None:
 
 
 def graph_of_a_run() -> Graph:
-    """The graph of a run of the default method."""
+    """The graph of a run of the default method, where it takes nouns and captions."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "vectors"
         folder.mkdir()
         write_vectors(folder)
         spec = {"spec": f"vectors:{folder}"}
         values = {"source": str(folder), "n_clusters": 3, "encoder": spec}
+        values |= {"choose": {"candidates": ["adaptive"]}}
         config = make_config({**values, "workspace": Path(name) / "workspace"})
         steps = Noting(Workspace(config.workspace).create())
         clock = Clock(started_at=datetime.now(UTC))

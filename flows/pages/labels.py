@@ -11,6 +11,7 @@ _ACTIONS = {
     "top": "gather kinds of kinds",
     "tree": "make the tree of kinds",
     "choice": "choose how images are compared",
+    "way": "choose how they are clustered",
     "fused": "fuse",
     "partition": "find clusters",
     "names": "name clusters",

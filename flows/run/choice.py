@@ -14,7 +14,7 @@ from sortal.flows.run.modalities import make_modalities
 from sortal.flows.run.spaces import semantic_spaces, transport_read
 from sortal.storage.artifacts import Artifact, find
 from sortal.tasks.choose.candidates import Candidate, candidates_of, with_candidate
-from sortal.tasks.choose.step import choose, refine
+from sortal.tasks.choose.step import choose, chosen_by, refine
 from sortal.tasks.choose.ways import AS_THEY_ARE, CENTRED, TRAINED
 from sortal.tasks.classes.step import class_names
 from sortal.tasks.count.step import count_clusters
@@ -22,8 +22,8 @@ from sortal.tasks.lineage.previous_run import Past
 
 log = logging.getLogger("sortal")
 
-ROLE, COUNT, DRAFT = "choice", "count", "draft."
-_MADE = ("partition", "fused")  # roles of the run before that are of its way of comparing
+ROLE, WAY, COUNT, DRAFT = "choice", "way", "count", "draft."
+_MADE = ("partition", "fused", WAY)  # roles of the run before that are of its way of comparing
 
 
 def name_classes(run: Run, images: Images) -> Run:
@@ -109,16 +109,14 @@ def choose_settings(run: Run, images: Images, spaces: Mapping[str, Space]) -> Ru
     candidates = _possible(run, spaces)
     choice = _choose(run, "", images, spaces, candidates)
     chosen = candidates[choice.facts["chosen"]]
-    before = _choice_before(run)
-    if before is None or before.facts["chosen"] != choice.facts["chosen"]:
-        run, before = replace(run, past=_comparable(run, is_same=False)), None
+    before = run.past.roles.get(ROLE)
+    if before and chosen_by(run.workspace, before) != choice.facts["chosen"]:
+        run = replace(run, past=_comparable(run, is_same=False))
     way = TRAINED if chosen.trained and choice.facts["measured"] else None  # else hardly differ
     if way and run.config.train is None and run.config.partition.method == "kmeans":
-        choice = _refined(run, images, spaces, chosen, choice, before)
-        way = _way_of(choice)
+        way = str(_refined(run, images, spaces, chosen, choice).facts["way"])
     settled = _settled(run, chosen, way, images)
-    past = _comparable(run, is_same=before is None or _way_of(before) == way)
-    return replace(run, config=settled, past=past)
+    return replace(run, config=settled, past=_comparable(run, is_same=_way_before(run) == way))
 
 
 def _choose(
@@ -165,20 +163,17 @@ def _possible(run: Run, spaces: Mapping[str, Space]) -> dict[str, Candidate]:
     return found
 
 
-def _choice_before(run: Run) -> Artifact | None:
-    """The choice of the run before, with its facts, as far as it is still there."""
-    named = run.past.roles.get(ROLE)
-    return find(run.workspace, named.kind, named.fingerprint) if named else None
-
-
-def _way_of(choice: Artifact) -> str | None:
-    """How a choice's images are clustered where they are compared by themselves; else None.
+def _way_before(run: Run) -> str | None:
+    """How the images of the run before were clustered, where they were compared by themselves.
 
     Earlier versions had one way, and did not say so.
     """
-    facts = choice.facts
-    one = TRAINED if facts["chosen"] == "image" and facts.get("measured", True) else None
-    return facts.get("way", one)
+    roles = run.past.roles
+    if way := roles.get(WAY):
+        found = find(run.workspace, way.kind, way.fingerprint)
+        return str(found.facts["way"]) if found else None
+    before = roles.get(ROLE)
+    return TRAINED if before and chosen_by(run.workspace, before) == "image" else None
 
 
 def _comparable(run: Run, *, is_same: bool) -> Past:
@@ -199,18 +194,10 @@ def _settled(run: Run, chosen: Candidate, way: str | None, images: Images) -> Ru
 
 
 def _refined(
-    run: Run,
-    images: Images,
-    spaces: Mapping[str, Space],
-    chosen: Candidate,
-    choice: Artifact,
-    before: Artifact | None,
+    run: Run, images: Images, spaces: Mapping[str, Space], chosen: Candidate, choice: Artifact
 ) -> Artifact:
-    """The choice with the way in which its images are best clustered; all are tried.
-
-    `before` is yesterday's choice, where it took the same candidate.
-    """
-    earlier = _way_of(before) if before else None
+    """The choice with the way in which its images are best clustered; all are tried."""
+    earlier = _way_before(run)
     ways = (AS_THEY_ARE, CENTRED, TRAINED) if chosen.fusion.centred else (AS_THEY_ARE, TRAINED)
     found: dict[str, Artifact] = {}
     for way in ways:
@@ -225,7 +212,7 @@ def _refined(
         )
     return run.do(
         refine,
-        ROLE,
+        WAY,
         images=images.vectors,
         choice=choice,
         partitions=found,

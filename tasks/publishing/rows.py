@@ -20,13 +20,14 @@ from sortal.tasks.heads.outputs import PER_IMAGE
 from sortal.tasks.kinds.step import NODES
 from sortal.tasks.writing.step import WRITTEN
 
-_AS_THEY_ARE = {  # tables that hold the file of a step as it is
-    "candidate_scores": ("choice", CANDIDATES),
-    "count_scores": ("count", CURVE),
-    "cluster_nodes": ("tree", NODES),
-    "resampled": ("resampled", RESAMPLED),
-    "written_names": ("names", WRITTEN),
-}
+_AS_THEY_ARE = (  # tables that hold the file of a step as it is; of two steps, the later's
+    ("candidate_scores", "choice", CANDIDATES),
+    ("candidate_scores", "way", CANDIDATES),
+    ("count_scores", "count", CURVE),
+    ("cluster_nodes", "tree", NODES),
+    ("resampled", "resampled", RESAMPLED),
+    ("written_names", "names", WRITTEN),
+)
 COSTS = ("seconds", "cpu_seconds", "peak_mb")
 
 
@@ -129,7 +130,7 @@ def others_of(workspace: Workspace, row: RunRow, steps: dict[str, Artifact]) -> 
             sql("commit/of_run"),
             {"run_id": row["run_id"], "file": str(steps[role].file(workspace, name))},
         )
-        for table, (role, name) in _AS_THEY_ARE.items()
+        for table, role, name in _AS_THEY_ARE
         if role in steps and steps[role].file(workspace, name).exists()
     }
 
