@@ -22,6 +22,7 @@ CandidateName = Literal[
     "image-and-nouns",
     "image-and-nouns-evened",
     "image-and-nouns-equal",
+    "image-and-nouns-uncentred",
     "adaptive",
 ]
 

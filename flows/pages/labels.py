@@ -27,7 +27,6 @@ _ASIDE = {
     "draft": "draft",
     "found": "as found",
     "as-they-are": "k-means, tried",
-    "centred": "k-means of centred vectors, tried",
     "trained": "a head, tried",
 }
 _OF_A_SPACE = {"text_vectors": "embed {}s", "space": "choose {}s", "transport": "transport to {}s"}

@@ -15,7 +15,7 @@ from sortal.flows.run.spaces import semantic_spaces, transport_read
 from sortal.storage.artifacts import Artifact, find
 from sortal.tasks.choose.candidates import Candidate, candidates_of, with_candidate
 from sortal.tasks.choose.step import choose, chosen_by, refine
-from sortal.tasks.choose.ways import AS_THEY_ARE, CENTRED, TRAINED
+from sortal.tasks.choose.ways import AS_THEY_ARE, TRAINED
 from sortal.tasks.classes.step import class_names
 from sortal.tasks.count.step import count_clusters
 from sortal.tasks.lineage.previous_run import Past
@@ -186,11 +186,7 @@ def _comparable(run: Run, *, is_same: bool) -> Past:
 def _settled(run: Run, chosen: Candidate, way: str | None, images: Images) -> RunConfig:
     """The settings of the candidate that is chosen, clustered in a way."""
     candidate = chosen.model_copy(update={"trained": way == TRAINED})
-    config = with_candidate(run.config, candidate, images.vectors.rows)
-    if way != AS_THEY_ARE:
-        return config
-    fusion = config.fusion.model_copy(update={"centred": False})
-    return config.model_copy(update={"fusion": fusion})
+    return with_candidate(run.config, candidate, images.vectors.rows)
 
 
 def _refined(
@@ -198,9 +194,8 @@ def _refined(
 ) -> Artifact:
     """The choice with the way in which its images are best clustered; all are tried."""
     earlier = _way_before(run)
-    ways = (AS_THEY_ARE, CENTRED, TRAINED) if chosen.fusion.centred else (AS_THEY_ARE, TRAINED)
     found: dict[str, Artifact] = {}
-    for way in ways:
+    for way in (AS_THEY_ARE, TRAINED):
         past = _comparable(run, is_same=way == earlier)
         trial = replace(run, config=_settled(run, chosen, way, images), past=past)
         fused = fuse_images(trial, images, spaces, f"{way}.fused")

@@ -10,6 +10,7 @@ WORDS = {
     "image-and-nouns": "image and nouns, 3 to 1",
     "image-and-nouns-evened": "image and nouns, 3 to 1, directions evened",
     "image-and-nouns-equal": "image and nouns alike",
+    "image-and-nouns-uncentred": "image and nouns alike, not centred",
     "adaptive": "image, nouns and captions, weighted image by image",
 }
 EVENED = "-evened"  # ends the names of those whose directions are evened
@@ -19,6 +20,7 @@ _SPACES: dict[str, tuple[str, ...]] = {
     "image": (),
     "image-and-nouns": ("noun",),
     "image-and-nouns-equal": ("noun",),
+    "image-and-nouns-uncentred": ("noun",),
     "adaptive": ("noun", "caption"),
 }
 
@@ -37,12 +39,17 @@ class Candidate(Section):
 
 
 def candidates_of(config: RunConfig) -> dict[str, Candidate]:
-    """The candidates of a run by name, as `config.choose` lists them."""
+    """The candidates of a run by name, as `config.choose` lists them.
+
+    Where one kind prevails, the mean is near it, and centred vectors tell it from nothing: the
+    image alone, and one of those with nouns, are compared as they are (docs/methods.md#auto).
+    """
     evened = config.choose.directions * config.n_clusters
     ways = {
-        "image": _way(config),
+        "image": _way(config, centred=False),
         "image-and-nouns": _way(config, image_weight=3.0),
         "image-and-nouns-equal": _way(config),
+        "image-and-nouns-uncentred": _way(config, centred=False),
         "adaptive": _way(config, weights="adaptive"),
     }
     found: dict[str, Candidate] = {}
@@ -68,9 +75,7 @@ def with_candidate(config: RunConfig, candidate: Candidate, n_images: int) -> Ru
         "fusion": candidate.fusion,
     }
     if candidate.trained:
-        head = _head(config.n_clusters, config.choose.steps, n_images)
-        as_they_are = candidate.fusion.model_copy(update={"centred": False})
-        decided |= {"head": head, "fusion": as_they_are}
+        decided["head"] = _head(config.n_clusters, config.choose.steps, n_images)
     return config.model_copy(update=decided)
 
 

@@ -92,15 +92,17 @@ def measured(
     workspace: Workspace, inputs: ChooseInputs, sample: FloatArray, rng: np.random.Generator
 ) -> dict[str, Score | None]:
     """The score of every candidate on the images `sample` (n, d), by name, in their order."""
-    any_rule = next(iter(inputs.candidates.values())).fusion
-    fuser = inputs.fuser(workspace, any_rule)
-    modalities = fuser.modalities(sample)
-    images = CrossFit(modalities["image"], inputs.config.folds, inputs.config.ridge, rng)
+    rules = {each.fusion.centred: each.fusion for each in inputs.candidates.values()}
+    fusers = {centred: inputs.fuser(workspace, rule) for centred, rule in rules.items()}
+    modalities = {centred: fuser.modalities(sample) for centred, fuser in fusers.items()}
+    own = centre(sample, next(iter(fusers.values())).mean)
+    images = CrossFit(own, inputs.config.folds, inputs.config.ridge, rng)
     found: dict[str, Score | None] = {}
     count, config, seed = inputs.n_clusters, inputs.config, inputs.random_state
     with side_by_side() as threads:
         for name, candidate in inputs.candidates.items():
-            vectors = _fused(fuser, modalities, candidate)
+            centred = candidate.fusion.centred
+            vectors = _fused(fusers[centred], modalities[centred], candidate)
             if count_distinct(vectors, count) < count:
                 found[name] = None
                 continue

@@ -1,9 +1,8 @@
 """The ways of clustering images that are compared by themselves, and which of them is taken.
 
 A head keeps its clusters alike in size: it gains where kinds are so, and loses where they are not.
-What all images of a collection have in common says nothing, unless most are of one kind. Whose
-clusters are foretold best from held-out images is right more often (docs/methods.md, "The image
-alone").
+Whose clusters are foretold best from held-out images is right more often (docs/methods.md, "The
+image alone").
 """
 
 from collections.abc import Mapping
@@ -15,10 +14,9 @@ from sortal.storage.rows import FloatArray
 from sortal.tasks.choose.score import CrossFit, Labels
 from sortal.tasks.evaluation.agreement import ari, confusion
 
-AS_THEY_ARE, CENTRED, TRAINED = "as-they-are", "centred", "trained"
+AS_THEY_ARE, TRAINED = "as-they-are", "trained"
 WAYS = {  # the plainest first
     AS_THEY_ARE: "k-means",
-    CENTRED: "k-means of centred vectors",
     TRAINED: "a trained head",
 }
 

@@ -14,6 +14,7 @@ from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.rows import take_rows
 from sortal.storage.vector_sets import open_file_vectors, open_vectors
 from sortal.storage.workspace import Workspace
+from sortal.tasks.arrays import centre
 from sortal.tasks.choose.inputs import Comparable
 from sortal.tasks.choose.score import CrossFit
 from sortal.tasks.count.curve import CURVE, Point, measured
@@ -59,7 +60,7 @@ def count_clusters(folder: Path, workspace: Workspace, inputs: CountInputs) -> W
         for name, part in (inputs.modalities or {}).items()
     }
     modalities = fuser.modalities(sample, further)
-    known = CrossFit(modalities["image"], config.folds, config.ridge, rng)
+    known = CrossFit(centre(sample, fuser.mean), config.folds, config.ridge, rng)
     vectors, _ = fuser.fuse(modalities)
     directions = inputs.directions or 0
     points = measured(vectors, known, tried, config, inputs.random_state, directions)
