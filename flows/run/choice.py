@@ -65,6 +65,7 @@ def choose_count(run: Run, images: Images, learnt: Images) -> Run:
     draft = _with_count(run, count.middle(n_images))
     spaces = semantic_spaces(draft, images, learnt, DRAFT)
     compared = _compared(draft, images, spaces)
+    plain = {"evened": 0, "centred": run.config.fusion.centred}  # more numbers are right on centred
     used = {name: space for name, space in spaces.items() if name in compared.spaces}
     found = run.do(
         count_clusters,
@@ -73,7 +74,7 @@ def choose_count(run: Run, images: Images, learnt: Images) -> Run:
         spaces={name: space.texts for name, space in used.items()},
         transports={name: space.transport for name, space in used.items()},
         transport=transport_read(run, used),
-        fusion=compared.fusion.model_copy(update={"evened": 0}),
+        fusion=compared.fusion.model_copy(update=plain),
         modalities=make_modalities(run, images, spaces.get("caption"), compared.fusion.modalities),
         config=count,
         random_state=run.config.random_state,
