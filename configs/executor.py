@@ -1,7 +1,7 @@
-"""Where the work of a run is done: on this machine, or on the workers of a Ray cluster."""
+"""Where the work of a run is done: on this machine or on a Ray cluster; and how a GPU computes."""
 
 import re
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator
 
@@ -9,6 +9,12 @@ from sortal.configs.errors import UsageError
 from sortal.configs.section import Runtime, Section
 
 LOCAL, RAY = "local", "ray"
+# Numbers that a GPU multiplies; sums are float32. auto: tf32, which has float16's 10 bits. On a CPU
+# it is float32, whatever is said.
+Products = Literal["auto", "float32", "tf32", "bfloat16"]
+# Numbers of a network on a GPU. auto: float16, which rounds an eighth as much as bfloat16.
+Forward = Literal["auto", "float32", "float16", "bfloat16"]
+
 _CLIENT = "ray://"
 _ADDRESS = re.compile(r"(ray://)?(\[[0-9A-Fa-f:.]+\]|[\w.-]+):(\d{1,5})")
 

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from sortal.configs import AUTO
 from sortal.configs.errors import UsageError
-from sortal.configs.section import SHARPEST, Section, usual
+from sortal.configs.executor import Products
+from sortal.configs.section import SHARPEST, Runtime, Section, usual
 
 
 class SpectralConfig(Section):
@@ -56,6 +57,7 @@ class PartitionConfig(Section):
     n_init: int = Field(20, ge=1)
     max_iter: int = Field(300, ge=1)
     fit_rows: int = Field(262_144, ge=2)  # k-means is fitted on so many images; labels are of all
+    precision: Products = Runtime("auto")  # of a fit on a GPU; distances and labels are float32's
     spectral: SpectralConfig = SpectralConfig()
     density: DensityConfig = DensityConfig()
 

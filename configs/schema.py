@@ -19,7 +19,7 @@ from sortal.configs import CAPTIONS, LEASE_SECONDS, METHOD, PATIENCE_SECONDS, WO
 from sortal.configs.encoder import EncoderConfig, from_vectors, with_sureness
 from sortal.configs.errors import UsageError
 from sortal.configs.evaluation import ChooseConfig, CountConfig, EvaluationConfig, with_count
-from sortal.configs.executor import LOCAL, ExecutorName, RayConfig
+from sortal.configs.executor import LOCAL, ExecutorName, Products, RayConfig
 from sortal.configs.heads import HeadConfig
 from sortal.configs.lineage import LineageConfig
 from sortal.configs.looks import LooksConfig
@@ -144,6 +144,8 @@ class TransportConfig(Section):
     fit_rows: int = Field(262_144, ge=1)  # of more images, those the potential is fitted on
     strict: bool = False  # not converged: an error instead of a flag
     memory_budget: int | None = Runtime(None)  # bytes; None = a quarter of what is free
+    precision: Products = Runtime("auto")  # of what a GPU multiplies
+    compile: bool = Runtime(False)  # a GPU's passes by torch.compile: docs/performance.md
 
     @field_validator("balance")
     @classmethod

@@ -17,9 +17,10 @@ from sortal.configs.partition import PartitionConfig
 from sortal.storage.hashing import hash_bytes
 from sortal.storage.rows import FloatArray, Rows, as_rows
 from sortal.tasks.arrays import normalise
-from sortal.tasks.clustering.lloyd import TOL, Lloyd, few_threads, nearest
+from sortal.tasks.clustering.lloyd import TOL, Lloyd, LloydOnDevice, few_threads, nearest
 from sortal.tasks.clustering.seeding import best_seeding
 from sortal.tasks.clustering.spread import HeldData, HoldRows, SpreadLloyd
+from sortal.tasks.devices.at_hand import gpu
 from sortal.tasks.executor.base import How, Part
 from sortal.tasks.executor.current import executor
 
@@ -27,6 +28,7 @@ log = logging.getLogger("sortal")
 
 BLOCK = 16384
 FIT_BYTES = 2 << 30  # rows are sampled when the fit would hold more than this
+_FOR_A_GPU = 1 << 30  # products of an iteration, from which rows are copied to a GPU [infer]
 
 
 @dataclass(frozen=True)
@@ -254,9 +256,21 @@ def _fit(
     if config.engine == "sklearn":
         return _fit_sklearn(data, n_clusters, config, rng, centres)
     start = best_seeding(data, n_clusters, config.n_init, rng) if centres is None else centres
-    run = Lloyd(data, start.astype(np.float32), config.spherical)
+    run = _lloyd(data, start.astype(np.float32), config)
     run.run(config.max_iter, TOL)
     return Fit(run.centres, run.n_iter, run.n_empty, run.inertia)
+
+
+def _lloyd(data: FloatArray, centres: FloatArray, config: PartitionConfig) -> Lloyd:
+    """Lloyd's algorithm on the cores, or on a GPU where there is one and enough to do."""
+    device = gpu() if data.size * len(centres) >= _FOR_A_GPU else None
+    if device is None:
+        return Lloyd(data, centres, config.spherical)
+    from sortal.tasks.devices.arithmetic import Arithmetic
+    from sortal.tasks.devices.rows import RowsOnDevice
+
+    rows = RowsOnDevice(data, device, Arithmetic.on(device, config.precision))
+    return LloydOnDevice(rows, centres, config.spherical)
 
 
 def _fit_spread(

@@ -5,7 +5,7 @@ Assignments come from faiss's exact search; sums move only by the rows that chan
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import faiss
 import numpy as np
@@ -14,6 +14,9 @@ from threadpoolctl import ThreadpoolController
 
 from sortal.storage.rows import FloatArray
 from sortal.tasks.arrays import normalise
+
+if TYPE_CHECKING:
+    from sortal.tasks.devices.rows import RowsOnDevice
 
 TOL = 1e-5  # share of the inertia; an iteration that lowers it by less is the last
 CHUNK = 16384
@@ -133,3 +136,20 @@ class Lloyd:
         self.centres[filled] = means.astype(np.float32)
         if self._spherical:
             self.centres = normalise(self.centres)
+
+
+class LloydOnDevice(Lloyd):
+    """The same on rows that lie on a GPU: labels and sums are made there."""
+
+    def __init__(self, rows: "RowsOnDevice", centres: FloatArray, spherical: bool) -> None:
+        super().__init__(np.empty((0, centres.shape[1]), np.float32), centres, spherical)
+        self._rows = rows
+
+    def _assign(self) -> bool:
+        labels, squared = self._rows.nearest(self.centres)
+        self._reseed(labels, squared)
+        changed = not np.array_equal(labels, self.labels)
+        self._sums, self._counts = self._rows.sums(labels, len(self.centres))
+        self.labels = labels
+        self.inertia = float(squared.sum(dtype=np.float64))
+        return changed

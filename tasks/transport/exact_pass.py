@@ -13,12 +13,12 @@ import torch
 
 from sortal.configs.errors import UsageError
 from sortal.storage.rows import ArrayRows, FloatArray, Rows
+from sortal.tasks.devices.arithmetic import EXACT, Arithmetic
 from sortal.tasks.executor.base import ALIGNED
 from sortal.tasks.progress import progress
 from sortal.tasks.threads import ThreadPool
 
 TINY = 1e-30  # float32 column sums below this count as 0
-SHIFT = 15 * 0.6931471805599453  # log 2^15: a row's largest entry is near the top of float16
 _BLOCK_ELEMENTS = 1 << 20  # images x texts of a block that stays in a core's share of cache ...
 _DEVICE_ELEMENTS = 1 << 27  # ... or that fills an accelerator
 _BLOCK = 16384  # rows read at a time
@@ -71,6 +71,7 @@ class Problem(Columns):
     epsilon: float
     block_size: int
     threads: ThreadPool
+    arithmetic: Arithmetic = EXACT
 
     @property
     def n_rows(self) -> int:
@@ -120,13 +121,6 @@ def block_rows(n_texts: int, device: str = "cpu") -> int:
     return 1 << (rows.bit_length() - 1)
 
 
-def logits(
-    block: torch.Tensor, texts: torch.Tensor, u: torch.Tensor, out: torch.Tensor, epsilon: float
-) -> torch.Tensor:
-    """S / epsilon + u of shape (b, M), written into `out`, float32."""
-    return torch.addmm(u, block, texts.T, alpha=1.0 / epsilon, out=out)
-
-
 def finite_blocks(rows: Rows, size: int) -> Iterator[tuple[int, FloatArray]]:
     """(first row, block) over the rows. Raises `UsageError` at NaN or infinity."""
     start = 0
@@ -172,18 +166,17 @@ def added_rows(
     Sums are float32 inside a block and float64 across blocks, added in the blocks' order.
     """
     texts, threads, u32 = problem.texts, problem.threads, u.float()
+    arithmetic = problem.arithmetic
 
     def part(item: tuple[int, FloatArray]) -> tuple[torch.Tensor, torch.Tensor, int]:
         start, block = item
         x = torch.from_numpy(np.require(block, requirements=["C", "W"])).to(texts.device)
-        z = logits(x, texts, u32, threads.buffer(len(x), len(texts)), problem.epsilon)
-        z -= z.amax(dim=1, keepdim=True)
-        top = z.amax(dim=0)
-        z.add_(SHIFT).exp_()
-        inverse = z.sum(dim=1).reciprocal_()
-        if store:
-            store(start, z, inverse)
-        return torch.mv(z.T, inverse), top, len(x)
+        out = threads.buffer(len(x), len(texts))
+        z = arithmetic.added(u32, x, texts, 1.0 / problem.epsilon, out)  # S / epsilon + u
+        found = arithmetic.softmax(z, store is not None)
+        if store and found.scaled is not None:
+            store(start, found.scaled, found.inverse)
+        return found.sums, found.top, len(x)
 
     sums = torch.zeros_like(u)
     top = torch.full_like(u, -torch.inf)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.schema import TransportConfig
 from sortal.storage.rows import FloatArray, Rows, as_rows, read_all
+from sortal.tasks.devices.arithmetic import Arithmetic
 from sortal.tasks.executor.base import Part
 from sortal.tasks.executor.current import executor
 from sortal.tasks.memory import free_memory
@@ -88,7 +89,7 @@ class _Given:
         if self.parts is None:
             yield self._here(share), _limits(config, self.device)
             return
-        with executor().hold(HoldRows(self.texts, share, once), self.parts) as held:
+        with executor().hold(HoldRows(self.texts, config, share, once), self.parts) as held:
             problem = SpreadProblem(
                 masses=torch.from_numpy(self.masses),
                 balance=config.balance,
@@ -112,6 +113,7 @@ class _Given:
             epsilon=self.config.epsilon,
             block_size=self.block_size or block_rows(len(self.texts), self.device),
             threads=self.threads,
+            arithmetic=Arithmetic.on(self.device, self.config.precision, self.config.compile),
         )
 
 

@@ -13,7 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sortal.configs.schema import TransportConfig
 from sortal.storage.rows import ArrayRows, FloatArray, read_all
+from sortal.tasks.devices.arithmetic import Arithmetic
+from sortal.tasks.devices.at_hand import gpu
 from sortal.tasks.executor.base import Held, Part
 from sortal.tasks.memory import free_memory
 from sortal.tasks.threads import ThreadPool
@@ -51,6 +54,7 @@ class HoldRows:
     """
 
     texts: FloatArray
+    config: TransportConfig
     share: float = 1.0
     once: bool = False
 
@@ -63,7 +67,8 @@ class RowsHeld:
     """The rows of a part, or a share of them, and a cached kernel."""
 
     def __init__(self, part: Part, asked: HoldRows) -> None:
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device, config = gpu() or "cpu", asked.config
+        self._arithmetic = Arithmetic.on(self._device, config.precision, config.compile)
         self._texts = torch.from_numpy(asked.texts.copy()).to(self._device)
         self._threads = ThreadPool(self._device).__enter__()
         self._block_size = block_rows(len(self._texts), self._device)
@@ -86,6 +91,7 @@ class RowsHeld:
             epsilon=epsilon,
             block_size=self._block_size,
             threads=self._threads,
+            arithmetic=self._arithmetic,
         )
 
     def added_rows(

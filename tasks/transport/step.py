@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sortal.configs.schema import TransportConfig
 from sortal.storage.artifacts import Artifact, Written
 from sortal.storage.workspace import Workspace
+from sortal.tasks.devices.at_hand import gpu
 from sortal.tasks.step import optional, step
 from sortal.tasks.transport.inputs import transport_inputs
 from sortal.tasks.transport.potential import POTENTIAL, match_potential
@@ -35,16 +36,13 @@ def solve_transport(folder: Path, workspace: Workspace, inputs: SolveTransportIn
     `earlier` is a transport artifact to start from, its texts matched by key. Of more than
     `config.fit_rows` images it is fitted on so many, and the figures are of all.
     """
-    import torch
-
     from sortal.tasks.transport.solve import solve
 
     rows, texts, keys = transport_inputs(
         workspace, inputs.images, inputs.space, inputs.config.centred
     )
     start = _start(workspace, inputs.earlier, keys)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    potential = solve(rows, texts, inputs.config, start=start, device=device)
+    potential = solve(rows, texts, inputs.config, start=start, device=gpu() or "cpu")
     potential.save(folder / POTENTIAL, keys)
     return Written(rows=len(keys), facts={**potential.facts, "warm": start is not None})
 
