@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from sortal.configs import ENCODER
 from sortal.configs.errors import UsageError, expanded
+from sortal.configs.executor import Forward
 from sortal.configs.section import Runtime, Section
 
 
@@ -45,6 +46,8 @@ class EncoderConfig(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = Runtime("auto")
     batch_size: int = Runtime(64, ge=1, le=65536)  # on a GPU, halved when it runs out of memory
     num_workers: int = Runtime(2, ge=0, le=64)  # processes that decode images for a GPU
+    precision: Forward = Runtime("auto")  # of a GPU's products
+    compile: bool = Runtime(False)  # a GPU's image network by torch.compile: docs/performance.md
     shard_size: int = Runtime(4096, ge=1, le=1_000_000)  # images a shard: the unit of resuming
 
     @property

@@ -18,7 +18,8 @@ _OPTIONS = {  # what a person types for a setting
 }  # fmt: skip
 _OF_IMAGES = (
     *(f"images.{name}" for name in ImagesConfig.model_fields if name != "label_column"),
-    "encoder.device", "encoder.batch_size", "encoder.num_workers",
+    *(f"encoder.{name}" for name in ("device", "batch_size", "num_workers")),
+    "encoder.precision", "encoder.compile",
 )  # fmt: skip
 _DECIDING = ("nouns.source", "captions.source", "naming.writer")  # say that others are not read
 _EMPTY: tuple[Any, ...] = (None, (), [], {}, False)

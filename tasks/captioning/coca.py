@@ -86,9 +86,10 @@ class Coca:
     @torch.inference_mode()
     def write(self, pixels: Tensor) -> list[str]:
         """Captions of images (b, 3, h, w)."""
-        model, device = self._encoder.model, self._encoder.device
-        with torch.autocast("cuda", enabled=device == "cuda"):
-            found = search(Decoder(model, model(pixels.to(device))), len(pixels), self._config)
+        model, running = self._encoder.model, self._encoder.running
+        with running.autocast():
+            decoder = Decoder(model, model(running.pixels(pixels)))
+            found = search(decoder, len(pixels), self._config)
         return [_text(row) for row in found.tolist()]
 
 

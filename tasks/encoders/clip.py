@@ -21,6 +21,7 @@ from sortal.configs.encoder import EncoderConfig, EncoderSpec
 from sortal.configs.errors import UsageError, expanded
 from sortal.storage.hashing import fingerprint
 from sortal.storage.rows import FloatArray
+from sortal.tasks.devices.running import Running
 from sortal.tasks.encoders.base import TAC_TEMPLATES, EncoderInfo, device_of, unit
 from sortal.tasks.encoders.clip_texts import TextTower
 from sortal.tasks.encoders.files import content_hash, folder_hash
@@ -160,16 +161,18 @@ def _stated(model: str, weights: Path, stated: dict[str, Any]) -> Checkpoint:
 
 
 class OpenClipEncoder:
-    """A CLIP model on a device, with autocast on CUDA; `model` and `tokenizer` are open_clip's."""
+    """A CLIP model on a device, `running` there; `model` and `tokenizer` are open_clip's."""
 
     def __init__(self, config: EncoderConfig) -> None:
         found = resolve(config.spec)
         self.fingerprint = _fingerprint(found)
         self.dim = int(found.config["embed_dim"])
         self.device = device_of(config.device)
+        self.running = Running.on(self.device, config)
         self.cpu_batch = 8  # [infer] docs/performance.md#embedding-on-a-cpu
         self._batch_size = config.batch_size
         self.model, self.transform = _load(found, self.device)
+        self.model.visual = self.running.ready(self.model.visual)
         self.tokenizer = open_clip.get_tokenizer(found.model)
         if found.pretrained == str(found.weights):
             cfg = self.model.visual.preprocess_cfg
@@ -180,8 +183,8 @@ class OpenClipEncoder:
     @torch.inference_mode()
     def encode_images(self, batch: torch.Tensor) -> FloatArray:
         """Tensor of shape (b, 3, h, w) -> unit vectors of shape (b, dim)."""
-        with torch.autocast("cuda", enabled=self.device == "cuda"):
-            vectors = self.model.encode_image(batch.to(self.device))
+        with self.running.autocast():
+            vectors = self.model.encode_image(self.running.pixels(batch))
         return unit(vectors.float().cpu().numpy())
 
     def encode_texts(self, texts: list[str], advance: Advance = silent) -> FloatArray:
@@ -190,7 +193,7 @@ class OpenClipEncoder:
 
     @cached_property
     def _texts(self) -> TextTower:
-        return TextTower(self.model, self.tokenizer, self.device, self._batch_size)
+        return TextTower(self.model, self.tokenizer, self.running, self._batch_size)
 
 
 def _load(found: Checkpoint, device: str) -> tuple[Any, Any]:

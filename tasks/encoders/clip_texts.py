@@ -13,24 +13,25 @@ import numpy as np
 import torch
 
 from sortal.storage.rows import FloatArray
+from sortal.tasks.devices.running import Running
 from sortal.tasks.encoders.base import unit
 from sortal.tasks.encoders.text_batches import Advance, batches_by_length, silent
 
 _TRIED = ("a", "a photo of a dog.", "two dogs that run over the wet grass beside a river")
 _CPU_TOKENS = 4096  # in one batch: what the processor's caches hold
-_SAME = 1e-4  # largest difference of unit vectors that rounding explains
-_SAME_HALF = 1e-2  # the same under autocast
+# The largest difference of unit vectors that rounding explains.
+_SAME = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 4e-2}
 
 
 class TextTower:
     """`model` and `tokenizer` are open_clip's; a batch holds at most `batch_size` full texts."""
 
-    def __init__(self, model: Any, tokenizer: Any, device: str, batch_size: int) -> None:
-        self._model, self._tokenizer, self._device = model, tokenizer, device
+    def __init__(self, model: Any, tokenizer: Any, running: Running, batch_size: int) -> None:
+        self._model, self._tokenizer, self._running = model, tokenizer, running
         empty = tokenizer([""])[0]
         self._context, self._padding = len(empty), int(empty[-1])
         most = batch_size * self._context
-        self._most = min(most, _CPU_TOKENS) if device == "cpu" else most
+        self._most = min(most, _CPU_TOKENS) if running.device == "cpu" else most
         self.cuts = self._may_cut()
 
     def encode(self, texts: Sequence[str], advance: Advance = silent) -> FloatArray:
@@ -50,9 +51,9 @@ class TextTower:
     @torch.inference_mode()
     def _forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Vectors of token rows of any one length up to the context, float32, on the CPU."""
-        cuda = torch.autocast("cuda", enabled=self._device == "cuda")
-        with cuda, _context_of(self._model, tokens.shape[1]):
-            vectors: torch.Tensor = self._model.encode_text(tokens.to(self._device)).float().cpu()
+        there = tokens.to(self._running.device)
+        with self._running.autocast(), _context_of(self._model, tokens.shape[1]):
+            vectors: torch.Tensor = self._model.encode_text(there).float().cpu()
         return vectors
 
     def _lengths(self, tokens: torch.Tensor) -> list[int]:
@@ -70,8 +71,8 @@ class TextTower:
             cut = [self._forward(row[None, :n]) for row, n in zip(tokens, lengths, strict=True)]
         except (RuntimeError, IndexError, ValueError):  # a tower that takes one length only
             return False
-        same = _SAME_HALF if self._device == "cuda" else _SAME
-        return float(np.abs(unit(torch.cat(cut).numpy()) - whole).max()) <= same
+        apart = float(np.abs(unit(torch.cat(cut).numpy()) - whole).max())
+        return apart <= _SAME[self._running.precision]
 
 
 @contextmanager

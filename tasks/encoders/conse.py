@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import UsageError
 from sortal.storage.hashing import hash_strings
 from sortal.storage.rows import FloatArray
+from sortal.tasks.devices.running import Running
 from sortal.tasks.encoders import minilm
 from sortal.tasks.encoders.base import device_of, unit
 from sortal.tasks.encoders.efficientnet import efficientnet_lite0
@@ -112,11 +113,12 @@ class ConseEncoder:
         self.cpu_batch = 4  # [infer] docs/performance.md#embedding-on-a-cpu
         self.transform = CropToTensor(SIZE)
         self.device = device_of(config.device)
+        self.running = Running.on(self.device, config)
         self._loading = threading.Lock()
 
     @cached_property
-    def _classifier(self) -> torch.nn.Module:
-        return load_classifier().to(self.device).to(memory_format=torch.channels_last)
+    def _classifier(self) -> Any:
+        return self.running.ready(load_classifier())
 
     @cached_property
     def text_model(self) -> minilm.MiniLM:
@@ -137,9 +139,9 @@ class ConseEncoder:
         return unit((centred @ torch.from_numpy(mixture)).numpy())
 
     @torch.inference_mode()
-    def _logits(self, classifier: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
-        pixels = batch.to(self.device, memory_format=torch.channels_last, dtype=torch.float32)
-        with torch.autocast("cuda", enabled=self.device == "cuda"):
+    def _logits(self, classifier: Any, batch: torch.Tensor) -> torch.Tensor:
+        pixels = self.running.pixels(batch).float()
+        with self.running.autocast():
             logits: torch.Tensor = classifier(pixels / 127.5 - 1.0)
         return logits.float()
 

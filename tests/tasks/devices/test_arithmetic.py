@@ -1,14 +1,12 @@
 """What a GPU does otherwise, on a CPU: rounded products, one kernel for a softmax and its sums."""
 
-import shutil
-import sysconfig
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from compilers import needs_compiler
 from sortal.storage.rows import ArrayRows
 from sortal.tasks.devices.arithmetic import EXACT, Arithmetic, at_once, in_place
 from sortal.tasks.threads import ThreadPool
@@ -16,12 +14,6 @@ from sortal.tasks.transport.exact_pass import Problem, column_sums
 from transports import clustered, solved
 
 HALF = Arithmetic("bfloat16")
-
-
-def can_compile() -> bool:
-    """torch.compile needs a compiler and Python's headers on a CPU."""
-    headers = Path(sysconfig.get_paths()["include"], "Python.h")
-    return bool(shutil.which("g++")) and headers.exists()
 
 
 def products(arithmetic: Arithmetic, factor: float = 3.0) -> tuple[np.ndarray, ...]:
@@ -89,7 +81,7 @@ def test_a_softmax_in_one_expression_is_that_of_single_operations():
     assert at_once(z, False).scaled is None
 
 
-@pytest.mark.skipif(not can_compile(), reason="no C++ compiler, or no headers of Python")
+@needs_compiler
 def test_a_compiled_pass_has_the_same_sums_and_stores_the_same_kernel():
     stored: dict[bool, list[np.ndarray]] = {False: [], True: []}
     for compiled, kept in stored.items():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from sortal.tasks.devices.running import Running
 from sortal.tasks.encoders.base import unit
 from sortal.tasks.encoders.clip_texts import TextTower
 from tiny_clip import COCA, TINY
@@ -16,7 +17,7 @@ def tower(model: torch.nn.Module, context: int = 16, batch_size: int = 2) -> Tex
 
     torch.manual_seed(0)
     tokenizer = SimpleTokenizer(context_length=context)
-    return TextTower(model.eval(), tokenizer, "cpu", batch_size)
+    return TextTower(model.eval(), tokenizer, Running("cpu"), batch_size)
 
 
 def reference(model: torch.nn.Module, context: int = 16) -> np.ndarray:
