@@ -9,9 +9,9 @@ from sortal.configs.errors import UsageError
 from sortal.configs.section import Runtime, Section
 
 LOCAL, RAY = "local", "ray"
-# Numbers that a GPU multiplies; sums are float32. auto: tf32, which has float16's 10 bits. On a CPU
-# it is float32, whatever is said.
-Products = Literal["auto", "float32", "tf32", "bfloat16"]
+# Numbers that a GPU multiplies, whose products are summed in float32. What the others cost is in
+# docs/performance.md#on-a-gpu. On a CPU it is float32, whatever is said.
+Products = Literal["float32", "tf32", "bfloat16"]
 # Numbers of a network on a GPU. auto: float16, which rounds an eighth as much as bfloat16.
 Forward = Literal["auto", "float32", "float16", "bfloat16"]
 

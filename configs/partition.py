@@ -10,7 +10,7 @@ from pydantic import Field
 from sortal.configs import AUTO
 from sortal.configs.errors import UsageError
 from sortal.configs.executor import Products
-from sortal.configs.section import SHARPEST, Runtime, Section, usual
+from sortal.configs.section import SHARPEST, Section, usual
 
 
 class SpectralConfig(Section):
@@ -57,7 +57,7 @@ class PartitionConfig(Section):
     n_init: int = Field(20, ge=1)
     max_iter: int = Field(300, ge=1)
     fit_rows: int = Field(262_144, ge=2)  # k-means is fitted on so many images; labels are of all
-    precision: Products = Runtime("auto")  # of a fit on a GPU; distances and labels are float32's
+    precision: Products = "float32"  # of a fit on a GPU; its labels are of float32
     spectral: SpectralConfig = SpectralConfig()
     density: DensityConfig = DensityConfig()
 
@@ -96,6 +96,7 @@ class PartitionConfig(Section):
         """Settings of other methods; k-means is what partitions were before there were others."""
         other = {"spectral", "density"} - {self.method}
         if self.method == "density":
-            return other | {"engine", "n_init", "max_iter", "fit_rows"}
-        other |= usual(self, "fit_rows") if self.method == "kmeans" else {"fit_rows"}
+            return other | {"engine", "n_init", "max_iter", "fit_rows", "precision"}
+        of_a_fit = {"fit_rows", "precision"}
+        other |= usual(self, *of_a_fit) if self.method == "kmeans" else of_a_fit
         return other | ({"method"} if self.method == "kmeans" else set())

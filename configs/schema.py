@@ -144,7 +144,7 @@ class TransportConfig(Section):
     fit_rows: int = Field(262_144, ge=1)  # of more images, those the potential is fitted on
     strict: bool = False  # not converged: an error instead of a flag
     memory_budget: int | None = Runtime(None)  # bytes; None = a quarter of what is free
-    precision: Products = Runtime("auto")  # of what a GPU multiplies
+    precision: Products = "float32"  # of what a GPU multiplies
     compile: bool = Runtime(False)  # a GPU's passes by torch.compile: docs/performance.md
 
     @field_validator("balance")
@@ -158,7 +158,7 @@ class TransportConfig(Section):
 
     def unread(self) -> set[str]:
         """As of a selection: how many images are fitted is an input of the step, where not all."""
-        return usual(self, "fit_rows")
+        return usual(self, "fit_rows", "precision")
 
 
 class FusionConfig(Section):

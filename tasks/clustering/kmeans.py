@@ -17,10 +17,9 @@ from sortal.configs.partition import PartitionConfig
 from sortal.storage.hashing import hash_bytes
 from sortal.storage.rows import FloatArray, Rows, as_rows
 from sortal.tasks.arrays import normalise
-from sortal.tasks.clustering.lloyd import TOL, Lloyd, LloydOnDevice, few_threads, nearest
+from sortal.tasks.clustering.lloyd import TOL, few_threads, lloyd, nearest
 from sortal.tasks.clustering.seeding import best_seeding
 from sortal.tasks.clustering.spread import HeldData, HoldRows, SpreadLloyd
-from sortal.tasks.devices.at_hand import gpu
 from sortal.tasks.executor.base import How, Part
 from sortal.tasks.executor.current import executor
 
@@ -28,7 +27,6 @@ log = logging.getLogger("sortal")
 
 BLOCK = 16384
 FIT_BYTES = 2 << 30  # rows are sampled when the fit would hold more than this
-_FOR_A_GPU = 1 << 30  # products of an iteration, from which rows are copied to a GPU [infer]
 
 
 @dataclass(frozen=True)
@@ -256,21 +254,9 @@ def _fit(
     if config.engine == "sklearn":
         return _fit_sklearn(data, n_clusters, config, rng, centres)
     start = best_seeding(data, n_clusters, config.n_init, rng) if centres is None else centres
-    run = _lloyd(data, start.astype(np.float32), config)
+    run = lloyd(data, start.astype(np.float32), config)
     run.run(config.max_iter, TOL)
     return Fit(run.centres, run.n_iter, run.n_empty, run.inertia)
-
-
-def _lloyd(data: FloatArray, centres: FloatArray, config: PartitionConfig) -> Lloyd:
-    """Lloyd's algorithm on the cores, or on a GPU where there is one and enough to do."""
-    device = gpu() if data.size * len(centres) >= _FOR_A_GPU else None
-    if device is None:
-        return Lloyd(data, centres, config.spherical)
-    from sortal.tasks.devices.arithmetic import Arithmetic
-    from sortal.tasks.devices.rows import RowsOnDevice
-
-    rows = RowsOnDevice(data, device, Arithmetic.on(device, config.precision))
-    return LloydOnDevice(rows, centres, config.spherical)
 
 
 def _fit_spread(
@@ -282,7 +268,7 @@ def _fit_spread(
     centres: FloatArray | None,
 ) -> Fit:
     """The same on rows that the workers of the executor hold; seedings are tried here."""
-    with executor().hold(HoldRows(wanted, config.spherical), parts) as held:
+    with executor().hold(HoldRows(wanted, config.spherical, config.precision), parts) as held:
         data = HeldData(held, len(wanted))
         if centres is None:
             centres = best_seeding(data, n_clusters, config.n_init, rng)

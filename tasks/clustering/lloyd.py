@@ -12,14 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from sortal.configs.executor import Products
+from sortal.configs.partition import PartitionConfig
 from sortal.storage.rows import FloatArray
 from sortal.tasks.arrays import normalise
+from sortal.tasks.devices.at_hand import gpu
 
 if TYPE_CHECKING:
     from sortal.tasks.devices.rows import RowsOnDevice
 
 TOL = 1e-5  # share of the inertia; an iteration that lowers it by less is the last
 CHUNK = 16384
+_FOR_A_GPU = 1 << 30  # products of an iteration, from which rows are copied to a GPU [infer]
 _SMALL = 200_000_000  # products of a pass over the rows, 10 ms of one core
 
 
@@ -153,3 +157,22 @@ class LloydOnDevice(Lloyd):
         self.labels = labels
         self.inertia = float(squared.sum(dtype=np.float64))
         return changed
+
+
+def lloyd(data: FloatArray, centres: FloatArray, config: PartitionConfig) -> Lloyd:
+    """A run of Lloyd's algorithm on the cores, or on a GPU where there is one and enough to do."""
+    rows = on_gpu(data, len(centres), config.precision)
+    if rows is None:
+        return Lloyd(data, centres, config.spherical)
+    return LloydOnDevice(rows, centres, config.spherical)
+
+
+def on_gpu(data: FloatArray, n_clusters: int, precision: Products) -> "RowsOnDevice | None":
+    """`data` (n, d) on a GPU; None where there is none, or too little to do for one."""
+    device = gpu() if data.size * n_clusters >= _FOR_A_GPU else None
+    if device is None:
+        return None
+    from sortal.tasks.devices.arithmetic import Arithmetic
+    from sortal.tasks.devices.rows import RowsOnDevice
+
+    return RowsOnDevice(data, device, Arithmetic.on(device, precision))

@@ -3,16 +3,20 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sortal.configs.errors import UsageError
+from sortal.configs.executor import Products
 from sortal.storage.rows import FloatArray
 from sortal.tasks.arrays import normalise
-from sortal.tasks.clustering.lloyd import CHUNK, Lloyd, nearest, sums_of
+from sortal.tasks.clustering.lloyd import CHUNK, Lloyd, nearest, on_gpu, sums_of
 from sortal.tasks.executor.base import Held, Part
+
+if TYPE_CHECKING:
+    from sortal.tasks.devices.rows import RowsOnDevice
 
 _BLOCK = 16384
 _SPARE = 64  # rows a part proposes for empty clusters, beside one for each
@@ -44,6 +48,7 @@ class HoldRows:
 
     wanted: NDArray[np.int64]
     spherical: bool
+    precision: Products = "float32"
 
     def __call__(self, part: Part) -> "FitRows":
         """Read the part."""
@@ -57,14 +62,15 @@ class HoldRows:
             here = inside[(inside >= start) & (inside < start + len(block))] - start
             pieces.append(normalise(block[here]) if self.spherical else block[here])
             start += len(block)
-        return FitRows(np.concatenate(pieces), int(first))
+        return FitRows(np.concatenate(pieces), int(first), self.precision)
 
 
 class FitRows:
     """Rows `first`... of a fit, and their clusters since the last iteration."""
 
-    def __init__(self, data: FloatArray, first: int) -> None:
-        self._data, self._first = data, first
+    def __init__(self, data: FloatArray, first: int, precision: Products = "float32") -> None:
+        self._data, self._first, self._precision = data, first, precision
+        self._there: RowsOnDevice | None = None
         self._labels = np.full(len(data), -1, dtype=np.int32)
         self._number = -1
 
@@ -76,7 +82,10 @@ class FitRows:
     def assign(self, step: Step) -> Assigned:
         """The nearest centre of each row."""
         self._before = self._labels
-        self._labels, self._squared = nearest(self._data, step.centres)
+        self._there = self._there or on_gpu(self._data, len(step.centres), self._precision)
+        self._labels, self._squared = (
+            self._there.nearest(step.centres) if self._there else nearest(self._data, step.centres)
+        )
         self._number = step.number
         return self._added(len(step.centres))
 

@@ -37,11 +37,9 @@ class Arithmetic(NamedTuple):
     compiled: bool = False
 
     @classmethod
-    def on(cls, device: str, precision: Products = "auto", compiled: bool = False) -> "Arithmetic":
+    def on(cls, device: str, precision: Products, compiled: bool = False) -> "Arithmetic":
         """As configured on a GPU; exact on a CPU."""
-        if device == "cpu":
-            return EXACT
-        return cls("tf32" if precision == "auto" else precision, compiled)
+        return EXACT if device == "cpu" else cls(precision, compiled)
 
     def added(
         self,

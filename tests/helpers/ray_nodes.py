@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,23 +81,30 @@ def add_node(cluster: Any) -> Any:
 class Stalling:
     """Work that writes down who begins a shard; the first one begun off node `spared` stalls.
 
-    Until then node `spared` ends none.
+    Until then node `spared` ends none. A shard is a number, which is squared, or a piece of other
+    work's, known by its order.
     """
 
-    def __init__(self, folder: Path, spared: str) -> None:
-        self.folder, self.spared = folder, spared
+    def __init__(self, folder: Path, spared: str, work: Callable[[Any], Any] | None = None) -> None:
+        self.folder, self.spared, self.work = folder, spared, work
 
-    def __call__(self, shard: int) -> int:
+    def __call__(self, shard: Any) -> Any:
         import ray
 
-        node = ray.get_runtime_context().get_node_id()
-        (self.folder / f"{shard}-{node}").touch()
+        node, name = ray.get_runtime_context().get_node_id(), getattr(shard, "order", shard)
+        (self.folder / f"{name}-{node}").touch()
         stalled = self.folder / "stalled"
         if node != self.spared and not stalled.exists():
-            stalled.write_text(f"{shard} {node}")
+            stalled.write_text(f"{name} {node}")
             time.sleep(600)
         wait_for_text(stalled)
-        return shard * shard
+        return self.work(shard) if self.work else shard * shard
+
+
+def begun_twice(folder: Path) -> list[str]:
+    """The shards that were begun more than once."""
+    names = [path.name.partition("-")[0] for path in folder.glob("*-*")]
+    return sorted(name for name in set(names) if names.count(name) > 1)
 
 
 def end_node_of_stalled(cluster: Any, folder: Path) -> None:

@@ -109,10 +109,11 @@ def test_an_earlier_fit_is_gone_on_from_and_new_images_join_it():
 
 
 def test_settings_of_other_methods_are_no_part_of_a_result():
-    assert PartitionConfig().unread() == {"method", "spectral", "density", "fit_rows"}
-    assert PartitionConfig(method="spectral").unread() == {"density", "fit_rows"}
+    assert PartitionConfig().unread() == {"method", "spectral", "density", "fit_rows", "precision"}
+    assert "precision" not in PartitionConfig(precision="tf32").unread()
+    assert PartitionConfig(method="spectral").unread() == {"density", "fit_rows", "precision"}
     assert PartitionConfig(method="density").unread() == {
-        "spectral", "engine", "n_init", "max_iter", "fit_rows"
+        "spectral", "engine", "n_init", "max_iter", "fit_rows", "precision"
     }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sortal.configs.partition import PartitionConfig
-from sortal.tasks.clustering import kmeans as module
+from sortal.tasks.clustering import lloyd as module
 from sortal.tasks.clustering.kmeans import kmeans
 from sortal.tasks.clustering.lloyd import TOL, Lloyd, LloydOnDevice, nearest, sums_of
 from sortal.tasks.devices.arithmetic import EXACT, Arithmetic

@@ -18,6 +18,7 @@ from ray_nodes import (
     HELPERS,
     Stalling,
     add_node,
+    begun_twice,
     client_server,
     end_node_of_stalled,
     only_here,
@@ -181,18 +182,24 @@ def test_nodes_that_do_not_see_the_workspace_work_by_its_bucket(cluster, place, 
 
 def test_a_machine_outside_the_cluster_works_by_the_bucket_too(cluster, place, alone, tmp_path):
     (folder, encoder), (here, local) = place, alone
-    path = os.pathsep.join([HELPERS, str(Path(__file__).parents[2])])
-    with client_server(cluster) as address:
-        words = [sys.executable, __file__, address, *map(str, (tmp_path, folder)), encoder.spec]
-        environment = os.environ | {"PYTHONPATH": path, "SORTAL_OBJECTS": "s3://pictures/client"}
-        done = subprocess.run(
-            words, env=environment, capture_output=True, text=True, timeout=150, check=True
-        )
+    done = outside(cluster, tmp_path, folder, encoder)
     rows_here = open_file_vectors(here, fused(here, local))
     labels = kmeans(rows_here, 6, PartitionConfig(), random_state=0).labels
     same = [local.identity, hash_strings(map(str, labels)), "0 files of vectors in the driver"]
-    assert done.stdout.splitlines() == same
+    assert done == same
     assert list((tmp_path / "node").rglob("vectors/**/*.parquet"))
+
+
+def outside(cluster, into, images, encoder, *spared) -> list[str]:
+    """What a run over ray:// in a process of its own prints: `from_outside`, or with a loss."""
+    path = os.pathsep.join([HELPERS, str(Path(__file__).parents[2])])
+    with client_server(cluster) as address:
+        words = [sys.executable, __file__, address, *map(str, (into, images)), encoder.spec]
+        bucket = f"s3://pictures/{into.name}"
+        environment = os.environ | {"PYTHONPATH": path, "SORTAL_OBJECTS": bucket}
+        return subprocess.check_output(
+            [*words, *spared], env=environment, text=True, timeout=150
+        ).splitlines()
 
 
 def test_a_bucket_that_a_node_does_not_reach_is_said_in_a_line(cluster, tmp_path):
@@ -211,9 +218,22 @@ def test_shards_of_a_lost_node_are_done_again_and_no_others(cluster, workspace):
         results = list(executor.map(work, range(12), How()))
         ending.join()
         lost = (workspace.root / "stalled").read_text().split()[:1]
-        begun = [path.name.partition("-")[0] for path in workspace.root.glob("*-*")]
         assert results == [shard * shard for shard in range(12)]
-        assert sorted(name for name in set(begun) if begun.count(name) > 1) == lost
+        assert begun_twice(workspace.root) == lost
+    add_node(cluster)
+    cluster.wait_for_nodes()
+
+
+def test_a_node_lost_to_a_machine_outside_costs_its_shard_too(cluster, place, alone, tmp_path):
+    (folder, encoder), (_, local) = place, alone
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    ending = threading.Thread(target=end_node_of_stalled, args=(cluster, begun))
+    ending.start()
+    done = outside(cluster, tmp_path, folder, encoder, cluster.head_node.node_id)
+    ending.join()
+    assert done == [local.identity]
+    assert begun_twice(begun) == (begun / "stalled").read_text().split()[:1]
     add_node(cluster)
     cluster.wait_for_nodes()
 
@@ -252,13 +272,27 @@ def test_a_transport_whose_rows_are_lost_ends_as_that_of_one_machine(cluster, wo
     np.testing.assert_allclose(spread.g, alone.g, atol=1e-5)  # the last test: it has lost its node
 
 
-def from_outside(address, into, images, settings):
+class Loses(RayExecutor):
+    """Whose embedding stalls on a node other than `spared`, which is then ended."""
+
+    begun, spared = Path(), ""
+
+    def map(self, work, shards, how):
+        work = Stalling(self.begun, self.spared, work) if self.spared and how.gpus else work
+        return super().map(work, shards, how)
+
+
+def from_outside(address, into, images, settings, spared):
     """A run in a folder that no node sees, whose vectors lie in the bucket of the environment."""
     with only_here(into / "driver") as root:
         workspace = Workspace(root, os.environ["SORTAL_OBJECTS"])
         ray = RayConfig(spread_rows=1, folder=str(into / "node"), workers=2)
-        with RayExecutor(ExecutorSpec.parse(address), ray, workspace) as executor, using(executor):
+        with Loses(ExecutorSpec.parse(address), ray, workspace) as executor, using(executor):
+            executor.begun, executor.spared = into / "begun", spared
             artifact = embed(workspace, images, settings)
+            if spared:
+                print(artifact.identity)
+                return
             made = fused(workspace, artifact)
             n_files = len(list(made.folder(workspace).glob("vectors-*")))
             rows = open_file_vectors(workspace, made)
@@ -268,10 +302,10 @@ def from_outside(address, into, images, settings):
 
 
 if __name__ == "__main__":
-    address, into, images, name = sys.argv[1:]
+    address, into, images, name, *spared = sys.argv[1:]
     settings = EncoderConfig(spec=name, device="cpu", batch_size=5, num_workers=0)
     if address.startswith("ray://"):
-        from_outside(address, Path(into), Path(images), settings)
+        from_outside(address, Path(into), Path(images), settings, "".join(spared))
         sys.exit()
     at = Workspace(Path(into))
     with RayExecutor(ExecutorSpec.parse(address), RayConfig(), at) as chosen, using(chosen):
