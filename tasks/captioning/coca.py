@@ -3,10 +3,14 @@
 The search is ours: open_clip's own needs classes that transformers 5 no longer has.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import open_clip
 import pyarrow as pa
 import torch
@@ -21,12 +25,15 @@ from sortal.configs.schema import ImagesConfig
 from sortal.storage.workspace import Workspace
 from sortal.tasks.captioning.caption import Caption, Code, captioned
 from sortal.tasks.captioning.captioner import Captioner, CaptionImagesInputs
-from sortal.tasks.embedding.batches import Batches, bounds_of, read_batches
+from sortal.tasks.embedding.batches import Batches, read_ahead, read_batches
 from sortal.tasks.encoders.clip import OpenClipEncoder
 from sortal.tasks.encoders.registry import describe
+from sortal.tasks.executor.base import Decoders, How, hearing, report
+from sortal.tasks.executor.current import executor
 from sortal.tasks.progress import Advance
-from sortal.tasks.sources.base import Source
-from sortal.tasks.sources.registry import open_source
+from sortal.tasks.sources.registry import from_anywhere, open_source
+
+_PIECES = 6  # of each worker, at least: the last ones end at about the same time
 
 START, END, PAD = 49406, 49407, 0  # of CLIP's tokenizer, with which CoCa is trained
 
@@ -47,16 +54,86 @@ class CocaCaptioner(Captioner[CocaConfig]):
         """The weights."""
         return [self.state()]
 
-    def open(self, workspace: Workspace, inputs: CaptionImagesInputs, kept: Path) -> "Coca":
-        """With the model loaded."""
-        source = open_source(inputs.source)
-        return Coca(self.settings, source, inputs.reading or ImagesConfig())
+    def open(self, workspace: Workspace, inputs: CaptionImagesInputs, kept: Path) -> "CocaWriter":
+        """With the model checked."""
+        reading, source = inputs.reading or ImagesConfig(), from_anywhere(inputs.source)
+        decoders = executor().decoders(reading.num_workers)
+        writer = CocaWriter(self.settings, workspace, source, reading, decoders)
+        writer.model()
+        return writer
+
+
+@dataclass(frozen=True)
+class CocaWriter:
+    """Writes captions of images of `source`; the work of an executor, whose workers load it."""
+
+    config: CocaConfig
+    workspace: Workspace
+    source: str
+    reading: ImagesConfig
+    decoders: Decoders
+
+    def model(self) -> "Coca":
+        """The model, loaded once a process."""
+        return _opened(self.config)
+
+    def shards(self, todo: pa.Table, advance: Advance) -> Iterator[list[Caption]]:
+        """Captions of the images of `todo`, at most `shard_size` at a time."""
+        size, workers = self.config.shard_size, executor().n_workers
+        if workers > 1:  # whole batches, some for each worker
+            batches = -(-todo.num_rows // (workers * _PIECES * self.config.batch_size))
+            size = min(size, batches * self.config.batch_size)
+        rows = range(todo.num_rows)
+        edges = range(0, len(rows), size)  # copied: a slice pickles as a whole
+        pieces = [todo.take(pa.array(rows[start : start + size])) for start in edges]
+        with hearing(advance, lambda _: None) as finish:
+            found = executor().map(self, pieces, How(gpus=True))
+            for piece, captions in zip(pieces, found, strict=True):
+                yield captions
+                finish(piece.num_rows)
+        _opened.cache_clear()
+
+    def __call__(self, piece: pa.Table) -> list[Caption]:
+        """Captions of a piece."""
+        return next(self.over([piece]))
+
+    def over(self, pieces: Sequence[pa.Table]) -> Iterator[list[Caption]]:
+        """Captions of pieces one after another, their images read ahead across them."""
+        model, todo, size = self.model(), pa.concat_tables(pieces), self.config.batch_size
+        ends = np.cumsum([piece.num_rows for piece in pieces])
+        bounds = [
+            (start, min(start + size, end))
+            for first, end in zip([0, *ends[:-1]], ends, strict=True)
+            for start in range(first, end, size)
+        ]
+        source = open_source(self.source, self.workspace.root, self.reading)
+        batches = Batches(source, todo, bounds, self.reading, model.transform)
+        threads = self.decoders.threads
+        read = (
+            read_ahead(batches, threads)
+            if threads
+            else read_batches(batches, todo.num_rows, self.decoders.processes)
+        )
+        for piece in pieces:
+            held: list[Caption] = []
+            for batch in islice(read, -(-piece.num_rows // size)):
+                if batch.pixels is not None:
+                    held += map(captioned, batch.keys, model.write(torch.from_numpy(batch.pixels)))
+                for key, _, error, lasting in batch.failures:
+                    held.append(Caption(key, None, Code.UNREADABLE.value, error, lasting))
+                report(len(batch.keys) + len(batch.failures))
+            yield held
+
+
+@lru_cache(maxsize=1)
+def _opened(config: CocaConfig) -> "Coca":
+    return Coca(config)
 
 
 class Coca:
     """A CoCa on a device, and how its captions are searched for."""
 
-    def __init__(self, config: CocaConfig, source: Source, reading: ImagesConfig) -> None:
+    def __init__(self, config: CocaConfig) -> None:
         encoder = OpenClipEncoder(EncoderConfig(spec=config.spec, device=config.device))
         if not isinstance(encoder.model, CoCa) or not isinstance(encoder.tokenizer, CLIPWords):
             raise UsageError(
@@ -64,24 +141,7 @@ class Coca:
                 f"coca_ViT-B-32/PRETRAINED, got {config.checkpoint}"
             )
         self._encoder, self._config = encoder, config
-        self._source, self._reading = source, reading
-
-    def shards(self, todo: pa.Table, advance: Advance) -> Iterator[list[Caption]]:
-        """Captions of the images of `todo`, `shard_size` at a time."""
-        config, total = self._config, todo.num_rows
-        bounds = bounds_of(total, config.shard_size, config.batch_size)
-        batches = Batches(self._source, todo, bounds, self._reading, self._encoder.transform)
-        held: list[Caption] = []
-        read = read_batches(batches, total, self._reading.num_workers)
-        for (start, stop), batch in zip(bounds, read, strict=True):
-            if batch.pixels is not None:
-                held += map(captioned, batch.keys, self.write(torch.from_numpy(batch.pixels)))
-            for key, _, error, lasting in batch.failures:
-                held.append(Caption(key, None, Code.UNREADABLE.value, error, lasting))
-            if stop % config.shard_size == 0 or stop == total:
-                yield held
-                held = []
-            advance(stop - start)
+        self.transform = encoder.transform
 
     @torch.inference_mode()
     def write(self, pixels: Tensor) -> list[str]:

@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from sortal.configs.errors import UsageError
 from sortal.configs.modalities import NearestConfig
 from sortal.configs.schema import CaptionsConfig
 from sortal.storage.atomic import atomic_file
-from sortal.storage.rows import FloatArray, Rows
+from sortal.storage.rows import FloatArray, Rows, read_all
 from sortal.storage.vector_sets import VectorSet, open_vectors
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import Centred, centre
@@ -21,9 +22,18 @@ from sortal.tasks.captioning.caption import Caption, captioned
 from sortal.tasks.captioning.captioner import Captioner, CaptionImagesInputs
 from sortal.tasks.clustering.neighbours import nearest_rows
 from sortal.tasks.corpora.corpus import read_corpus
+from sortal.tasks.executor.base import How
+from sortal.tasks.executor.current import executor
 from sortal.tasks.progress import Advance
 
 _BLOCK = 16384
+
+
+class Span(NamedTuple):
+    """Images by the first of their block of vectors, and their rows in it."""
+
+    start: int
+    rows: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -38,15 +48,26 @@ class Nearest:
 
     def shards(self, todo: pa.Table, advance: Advance) -> Iterator[list[Caption]]:
         """Captions of the images of `todo`, by blocks of the image vectors."""
-        wanted = pc.is_in(pa.array(self.images.keys, pa.string()), value_set=todo["key"])
-        chosen, start = wanted.to_numpy(zero_copy_only=False), 0
-        for block in self.images.blocks(_BLOCK):
-            rows = np.flatnonzero(chosen[start : start + len(block)])
-            if len(rows):
-                keys = [self.images.keys[start + row] for row in rows]
-                yield self._caption(keys, centre(block[rows], self.mean))
-                advance(len(rows))
-            start += len(block)
+        keys = pa.array(self.images.keys, pa.string())
+        chosen = pc.is_in(keys, value_set=todo["key"]).to_numpy(zero_copy_only=False)
+        spans = [
+            Span(start, np.flatnonzero(chosen[start : start + _BLOCK]))
+            for start in range(0, len(chosen), _BLOCK)
+        ]
+        spans = [span for span in spans if len(span.rows)]
+        spread = executor().parts(self.images) is not None
+        for span, captions in zip(
+            spans, executor().map(self, spans, How(spread=spread)), strict=True
+        ):
+            yield captions
+            advance(len(span.rows))
+
+    def __call__(self, span: "Span") -> list[Caption]:
+        """Captions of some images; the work of an executor."""
+        stop = min(span.start + _BLOCK, self.images.shape[0])
+        there = self.images.between(span.start, stop)
+        keys = [there.keys[row] for row in span.rows]
+        return self._caption(keys, centre(read_all(there)[span.rows], self.mean))
 
     def _caption(self, keys: list[str], block: FloatArray) -> list[Caption]:
         near = nearest_rows(self.texts, block, min(self.count, self.texts.shape[0]))

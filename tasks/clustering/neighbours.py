@@ -1,11 +1,16 @@
 """Nearest neighbours by inner product, exact and by blocks: nothing of size N x N exists."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from sortal.configs.errors import UsageError
-from sortal.storage.rows import FloatArray, Rows, as_rows
+from sortal.storage.rows import FloatArray, Rows, as_rows, read_all, rows_between
+from sortal.tasks.executor.base import How
+from sortal.tasks.executor.current import executor
 from sortal.tasks.progress import progress
 
 _QUERIES = 16384  # rows whose neighbours are sought at once
@@ -25,19 +30,41 @@ def nearest_neighbours(
     if total < 2:
         raise UsageError(f"neighbours need at least 2 images that differ, got {total}; add images")
     wanted = min(count, total if include_self else total - 1)
-    sought = min(wanted + 1, total)
+    seek = SeekNeighbours(rows, wanted, include_self)
     out = np.empty((total, wanted), dtype=np.int32)
-    start = 0
+    spans = [(start, min(start + _QUERIES, total)) for start in range(0, total, _QUERIES)]
+    spread = executor().parts(rows) is not None
     with progress("neighbours", total, "images") as advance:
-        for block in rows.blocks(_QUERIES):
-            itself = np.arange(start, start + len(block))[:, None]
-            found = nearest_rows(rows, block, sought)
-            others = without_self(found, itself, wanted)
-            with_itself = np.hstack([itself, others])[:, :wanted]
-            out[start : start + len(block)] = with_itself if include_self else others
-            start += len(block)
-            advance(len(block))
+        found = executor().map(seek, spans, How()) if spread else seek.over(spans)
+        for (start, stop), numbers in zip(spans, found, strict=True):
+            out[start:stop] = numbers
+            advance(stop - start)
     return out
+
+
+@dataclass(frozen=True)
+class SeekNeighbours:
+    """Finds the neighbours of some of the rows among all of them; the work of an executor."""
+
+    rows: Rows
+    wanted: int
+    include_self: bool
+
+    def __call__(self, span: tuple[int, int]) -> NDArray[np.int32]:
+        """Numbers (stop - start, wanted) for the rows from `start` to before `stop`."""
+        return self._of(read_all(rows_between(self.rows, *span)), span[0])
+
+    def over(self, spans: Sequence[tuple[int, int]]) -> Iterator[NDArray[np.int32]]:
+        """Those of all rows, which are read once for it."""
+        for (start, _), block in zip(spans, self.rows.blocks(_QUERIES), strict=True):
+            yield self._of(block, start)
+
+    def _of(self, block: FloatArray, start: int) -> NDArray[np.int32]:
+        itself = np.arange(start, start + len(block))[:, None]
+        found = nearest_rows(self.rows, block, min(self.wanted + 1, self.rows.shape[0]))
+        others = without_self(found, itself, self.wanted)
+        chosen = np.hstack([itself, others])[:, : self.wanted] if self.include_self else others
+        return chosen.astype(np.int32)
 
 
 def nearest_rows(rows: Rows, queries: FloatArray, count: int) -> NDArray[np.int64]:

@@ -155,9 +155,11 @@ class RayExecutor:
         return self._ray.put(pack(thing, self._workspace.root))
 
     def parts(self, rows: Rows) -> list[Part] | None:
-        """A part a worker; None where rows are few, or are no stored vectors."""
-        total = rows.shape[0]
+        """A part a worker; None where rows are few, or are nothing that all workers can read."""
+        total, is_scratch = rows.shape[0], getattr(rows, "is_scratch", False)
         if total < max(self._config.spread_rows, 1) or not is_stored(rows):
+            return None
+        if is_scratch and self._workspace.objects:  # a node may see no more than the bucket
             return None
         blocks = -(-total // ALIGNED)
         count = min(self._workers().count, blocks)

@@ -24,14 +24,26 @@ BLOCK = 8192
 
 
 class Matrix:
-    """Vectors of shape (n_rows, dim), float16 in a file; satisfies `Rows`."""
+    """Vectors of shape (n_rows, dim), float16 in a file; satisfies `Rows`.
 
-    def __init__(self, path: Path, device: str) -> None:
-        array = np.load(path, mmap_mode="c")
+    They are the file's rows `start` to `stop`. Where a workspace is published, this file is not.
+    """
+
+    is_scratch = True
+
+    def __init__(self, path: Path, device: str, start: int = 0, stop: int | None = None) -> None:
+        array = np.load(path, mmap_mode="c")[start:stop]
         self._rows = torch.from_numpy(array)
-        self._device = device
+        self._device, self._path, self._start = device, path, start
         if device != "cpu" and array.nbytes < free_memory(device) // 2:
             self._rows = self._rows.to(device)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Matrix, (self._path, "cpu", self._start, self._start + self.shape[0])
+
+    def between(self, start: int, stop: int) -> "Matrix":
+        """The rows `start` to `stop`, in host memory."""
+        return Matrix(self._path, "cpu", self._start + start, self._start + stop)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -6,16 +6,20 @@ import pytest
 import torch
 
 from captioned import Captioned
+from executors import InParts
 from image_files import write
 from sortal.configs.errors import UsageError
 from sortal.configs.modalities import CocaConfig, GivenConfig, NearestConfig
 from sortal.configs.schema import CaptionsConfig
 from sortal.storage.rows import read_all
 from sortal.storage.vector_sets import open_vectors
+from sortal.storage.workspace import Workspace
 from sortal.tasks.corpora.step import load_captions
 from sortal.tasks.embedding.step import embed_texts
 from sortal.tasks.encoders.base import PLAIN
 from sortal.tasks.encoders.registry import describe
+from sortal.tasks.executor.current import using
+from sortal.tasks.executor.local import LocalExecutor
 from tiny_clip import embed, tiny, tiny_coca
 
 
@@ -36,10 +40,13 @@ def corpus(workspace, tmp_path, config):
 
 
 @pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("where", [LocalExecutor, InParts])
 def test_nearest_gives_the_caption_of_the_largest_cosine(
-    workspace, source, config, corpus, centred
+    workspace, source, config, corpus, centred, where, monkeypatch
 ):
-    found = Captioned(workspace, source, config, NearestConfig(centred=centred), **corpus)
+    monkeypatch.setattr("sortal.tasks.captioning.nearest._BLOCK", 5)
+    with using(where()):
+        found = Captioned(workspace, source, config, NearestConfig(centred=centred), **corpus)
     images = open_vectors(workspace, embed(workspace, source, config))
     texts = open_vectors(workspace, corpus["text_vectors"])
     x, y = read_all(images), read_all(texts)
@@ -75,6 +82,23 @@ def test_coca_writes_a_caption_for_every_image_and_the_same_again(workspace, sou
     other = Captioned(workspace, source, config, settings.model_copy(update={"beams": 1}))
     assert other.artifact.identity != found.artifact.identity
     assert found.rows[0]["captioner"].startswith("coca:")
+
+
+def captioned_elsewhere(where, source, config, settings, **more):
+    """Rows of captions as workers would make them, and as this machine does."""
+    executor = InParts()
+    with using(executor):
+        there = Captioned(Workspace(where / "there").create(), source, config, settings, **more)
+    here = Captioned(Workspace(where / "here").create(), source, config, settings, **more)
+    return executor.mapped, there.rows, here.rows
+
+
+def test_coca_on_workers_writes_what_it_writes_here(tmp_path, source, config, coca):
+    settings = CocaConfig(checkpoint=coca, beams=2, max_tokens=8, batch_size=2, shard_size=6)
+    (source / "flawed.png").write_bytes((source / "00.png").read_bytes()[:90])
+    mapped, there, here = captioned_elsewhere(tmp_path, source, config, settings)
+    assert there == here and len(here) == 14
+    assert mapped >= 7  # pieces of a batch
 
 
 def endings(table, length=3):

@@ -1,42 +1,20 @@
 """What is summed over parts is what is summed over the whole, and no call needs an earlier one."""
 
-from contextlib import contextmanager
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from executors import InParts
 from sortal.configs.partition import PartitionConfig
 from sortal.configs.schema import TransportConfig
 from sortal.storage.rows import ArrayRows
 from sortal.storage.vector_sets import FileVectors, write_shards
 from sortal.tasks.clustering.kmeans import kmeans
-from sortal.tasks.executor.base import ALIGNED, Part
+from sortal.tasks.clustering.neighbours import nearest_neighbours
 from sortal.tasks.executor.current import using
-from sortal.tasks.executor.local import LocalExecutor
+from sortal.tasks.heads.data import Matrix, write_matrix
 from sortal.tasks.transport.solve import solve
 from transports import clustered
-
-
-class InParts(LocalExecutor):
-    """This machine, with rows in parts of 1,024; each call finds what it holds made anew."""
-
-    def parts(self, rows):
-        edges = [*range(0, rows.shape[0], ALIGNED), rows.shape[0]]
-        return [Part(rows, *edge) for edge in pairwise(edges)]
-
-    @contextmanager
-    def hold(self, make, parts):
-        yield MadeAnew(make, parts)
-
-
-class MadeAnew:
-    def __init__(self, make, parts):
-        self.make, self.parts = make, parts
-
-    def reduce(self, function, *arguments):
-        return [function(self.make(part), *arguments) for part in self.parts]
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +69,20 @@ def test_clusters_over_parts_are_those_over_the_whole(places, max_rows):
     assert adjusted_rand_score(whole.labels, spread.labels) >= 0.999
     assert spread.inertia == pytest.approx(whole.inertia, rel=1e-5)
     assert spread.n_fit == whole.n_fit
+
+
+@pytest.mark.parametrize("include_self", [True, False])
+def test_neighbours_over_parts_are_those_of_the_whole(places, include_self, monkeypatch, tmp_path):
+    monkeypatch.setattr("sortal.tasks.clustering.neighbours._QUERIES", 1000)
+    rows, _ = places
+    write_matrix(tmp_path / "rows.npy", rows.shape, rows.blocks(500))
+    for each in (rows, Matrix(tmp_path / "rows.npy", "cpu")):
+        whole = nearest_neighbours(each, 5, include_self=include_self)
+        executor = InParts()
+        with using(executor):
+            spread = nearest_neighbours(each, 5, include_self=include_self)
+        assert executor.mapped == 6  # pieces of 1,000 rows
+        assert (spread == whole).all()
 
 
 def test_empty_clusters_get_the_farthest_rows_of_all_parts(places):
