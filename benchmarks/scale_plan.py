@@ -1,7 +1,7 @@
 """A plan on paper for 10^6 to 10^8 images: what each step reads, writes, holds and takes.
 
     python benchmarks/scale_plan.py [--images 1e6 1e7 1e8] [--gpus 1 8 64] [--losses 0.5]
-        [--most-centres 1000] [--kmeans cores|gpu]
+        [--most-centres 1000] [--kmeans gpu|cores]
 
 Prints the whole of every size, then its steps (docs/scale.md). A run's steps are replayed shard by
 shard on workers with stragglers and lost nodes; work is counted in floating point operations and
@@ -21,8 +21,8 @@ FIT_ROWS = 262_144  # images that transport and k-means are fitted on
 ROW = 2 * DIM  # bytes of a vector, float16
 RATES = {  # a GPU's node has 16 cores
     "decode": 16 * 55.0,  # images/s of a node's cores, JPEGs of 500 pixels; assumed
-    "encode": 2_000.0,  # images/s of a GPU, ViT-B/32 in bf16; assumed
-    "gpu": 150e12,  # operations/s of blocked products in TF32; assumed, half of a card's roofline
+    "encode": 2_000.0,  # images/s of a GPU, ViT-B/32 in float16; assumed
+    "gpu": 25e12,  # operations/s of blocked products in float32; assumed, half of a card's roofline
     "core": 60e9,  # operations/s of a core in k-means: half of what a product reached here (120e9)
     "disk": 500e6,  # bytes/s that a node reads of shared storage; assumed
     "net": 1e9,  # bytes/s of a node's network; assumed
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--losses", type=float, default=0.5, help="nodes an hour, of 100")
     parser.add_argument("--most-centres", type=int, default=1000, help="or three a cluster")
-    parser.add_argument("--kmeans", choices=("cores", "gpu"), default="cores")
+    parser.add_argument("--kmeans", choices=("cores", "gpu"), default="gpu")
     given = parser.parse_args()
     settings = given.losses, given.most_centres, given.kmeans
     show([Plan(int(n), gpus, *settings) for n in given.images for gpus in given.gpus])

@@ -60,7 +60,7 @@ class RayConfig(Section):
 
     workers: int | None = Runtime(None, ge=1)  # None: as many as the cluster has room for
     cpus: float = Runtime(1.0, gt=0.0)  # of a worker, and so its threads
-    gpus: float = Runtime(0.0, ge=0.0)  # of a worker that embeds, such as 1 or 0.5
+    gpus: float = Runtime(0.0, ge=0.0)  # of a worker that embeds or holds vectors, such as 1 or 0.5
     decoders: int = Runtime(1, ge=1, le=64)  # threads that decode ahead of a GPU
     attempts: int = Runtime(3, ge=1)  # how often a shard is begun whose workers are lost
     folder: str | None = Runtime(None)  # of a node without the workspace; None: a temporary one

@@ -88,7 +88,7 @@ class RayExecutor:
         if self._spec.is_client:
             self._ray.shutdown()
 
-    def _workers(self, gpus: float = 0.0) -> Pool:
+    def _workers(self, gpus: float) -> Pool:
         """The workers, each with so many GPUs; those with others make room."""
         if self._pool is None or self._pool.gpus != gpus:
             if self._pool:
@@ -101,7 +101,7 @@ class RayExecutor:
 
     @property
     def n_workers(self) -> int:
-        """How many workers embed at the same time."""
+        """How many workers embed, or hold parts, at the same time."""
         return self._workers(self._config.gpus).count
 
     def decoders(self, processes: int) -> Decoders:
@@ -162,14 +162,14 @@ class RayExecutor:
         if is_scratch and self._workspace.objects:  # a node may see no more than the bucket
             return None
         blocks = -(-total // ALIGNED)
-        count = min(self._workers().count, blocks)
+        count = min(self.n_workers, blocks)
         edges = [ALIGNED * (number * blocks // count) for number in range(count)] + [total]
         return [Part(rows, *edge) for edge in pairwise(edges)]
 
     @contextmanager
     def hold(self, make: Callable[[Part], State], parts: Sequence[Part]) -> Iterator[Held[State]]:
         """Have workers hold the parts, each made where it is first asked for."""
-        name, pool = uuid.uuid4().hex, self._workers()
+        name, pool = uuid.uuid4().hex, self._workers(self._config.gpus)
         learn = self._lesson(name, Holding(make, list(parts)))
         try:
             yield _Held(pool, name, learn, len(parts), self._put)

@@ -16,13 +16,21 @@ _STORE = 80 << 20  # bytes, about the least that Ray takes
 
 @contextmanager
 def two_nodes() -> Iterator[Any]:
-    """`ray.cluster_utils.Cluster` with a CPU on its head and one on a second node."""
+    """`ray.cluster_utils.Cluster` with a CPU on its head and one on a second node.
+
+    And, for those who ask for one, a GPU each, that only Ray believes in.
+    """
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = HELPERS  # of the nodes, so that workers know this module
     from ray.cluster_utils import Cluster
 
-    first = {"num_cpus": 1, "object_store_memory": _STORE, "include_dashboard": False}
+    first = {
+        "num_cpus": 1,
+        "num_gpus": 1,
+        "object_store_memory": _STORE,
+        "include_dashboard": False,
+    }
     cluster = Cluster(initialize_head=True, head_node_args=first)
     try:
         add_node(cluster)
@@ -75,7 +83,7 @@ def only_here(folder: Path) -> Iterator[Path]:
 
 
 def add_node(cluster: Any) -> Any:
-    return cluster.add_node(num_cpus=1, object_store_memory=_STORE)
+    return cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=_STORE)
 
 
 class Stalling:

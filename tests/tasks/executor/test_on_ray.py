@@ -28,6 +28,7 @@ from s3_storage import s3_server  # noqa: F401 - a fixture
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.executor import ExecutorSpec, RayConfig
+from sortal.configs.modalities import CocaConfig
 from sortal.configs.partition import PartitionConfig
 from sortal.configs.schema import FusionConfig, TransportConfig
 from sortal.storage.hashing import hash_strings
@@ -35,7 +36,9 @@ from sortal.storage.rows import ArrayRows, read_all
 from sortal.storage.vector_sets import FileVectors, open_file_vectors, open_vectors, write_shards
 from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
+from sortal.tasks.captioning.step import caption_images
 from sortal.tasks.clustering.kmeans import kmeans
+from sortal.tasks.clustering.neighbours import nearest_neighbours
 from sortal.tasks.embedding.step import embed_images
 from sortal.tasks.encoders.registry import describe
 from sortal.tasks.executor.base import How
@@ -162,6 +165,21 @@ def fused(workspace, artifact):
     )
 
 
+def captioned(workspace, folder, images):
+    from tiny_clip import tiny_coca
+
+    config = CocaConfig(checkpoint=tiny_coca(folder / "coca"), beams=1, max_tokens=4, batch_size=20)
+    source = folder / "in"
+    return caption_images(
+        workspace,
+        config=config,
+        images=images,
+        scan=run(workspace, source),
+        reading=CONFIG,
+        source=str(source),
+    )
+
+
 def test_nodes_that_do_not_see_the_workspace_work_by_its_bucket(cluster, place, alone, tmp_path):
     (folder, encoder), (here, local) = place, alone
     with only_here(tmp_path / "driver") as root:
@@ -173,10 +191,14 @@ def test_nodes_that_do_not_see_the_workspace_work_by_its_bucket(cluster, place, 
             assert not list(made.folder(workspace).glob("vectors-*"))  # they went past the driver
             rows = open_file_vectors(workspace, made)
             labels = kmeans(rows, 6, PartitionConfig(), random_state=0).labels
+            near = nearest_neighbours(rows, 5)
+            told = captioned(workspace, folder, there)
         rows_here = open_file_vectors(here, fused(here, local))
         assert there.identity == local.identity
         assert (read_all(rows) == read_all(rows_here)).all()
         assert (labels == kmeans(rows_here, 6, PartitionConfig(), random_state=0).labels).all()
+        assert (near == nearest_neighbours(rows_here, 5)).all()
+        assert told.identity == captioned(here, folder, local).identity
         assert len(list((tmp_path / "node").rglob("vectors/**/*.parquet"))) > 6  # by both workers
 
 
@@ -265,9 +287,11 @@ def test_a_transport_whose_rows_are_lost_ends_as_that_of_one_machine(cluster, wo
     alone = solve(rows, texts, config)
     [second] = [node for node in cluster.list_all_nodes() if node is not cluster.head_node]
     spec = ExecutorSpec.parse(cluster.address)
-    with EndsANode(spec, RayConfig(spread_rows=1), workspace) as executor, using(executor):
+    ray = RayConfig(spread_rows=1, gpus=1)
+    with EndsANode(spec, ray, workspace) as executor, using(executor):
         executor.node = lambda: cluster.remove_node(second, allow_graceful=False)
         spread = solve(rows, texts, config)
+        assert executor._pool.gpus == 1  # those who hold rows have what is configured
     assert second not in cluster.list_all_nodes()
     np.testing.assert_allclose(spread.g, alone.g, atol=1e-5)  # the last test: it has lost its node
 
