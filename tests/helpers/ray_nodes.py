@@ -12,6 +12,7 @@ from typing import Any
 
 HELPERS = str(Path(__file__).parent)
 _STORE = 80 << 20  # bytes, about the least that Ray takes
+_NODE = {"num_cpus": 1, "num_gpus": 1, "object_store_memory": _STORE}
 
 
 @contextmanager
@@ -83,7 +84,7 @@ def only_here(folder: Path) -> Iterator[Path]:
 
 
 def add_node(cluster: Any) -> Any:
-    return cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=_STORE)
+    return cluster.add_node(**_NODE)
 
 
 class Stalling:
