@@ -1,7 +1,9 @@
 """Encoding: the images of a table become vectors of a store, shard by shard."""
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,23 +79,34 @@ class EmbedPieces:
         dataset = Batches(source, table, _laid_end_to_end(pieces), self.reading, encoder.transform)
         on_cpu = encoder.device == "cpu"
         batches = encode_on_cpu(dataset, encoder) if on_cpu else self._ahead(dataset, encoder)
-        for piece in pieces:
-            keys: list[str] = []
-            vectors: list[FloatArray] = []
-            failures: list[Failure] = []
-            own = itertools.islice(batches, len(piece.bounds))
-            for part in itertools.chain.from_iterable(own):
-                failures += part.failures
-                keys += part.keys
-                if part.vectors is not None:
-                    vectors.append(part.vectors)
-                report(len(part.keys) + len(part.failures))
-            tell(failures)
-            shard = self.store.add(keys, np.concatenate(vectors), piece.order) if keys else None
-            yield Embedded(shard, failures, piece.table.num_rows)
+        written: deque[Future[Embedded]] = deque()
+        with ThreadPoolExecutor(1, "writer") as writer:  # the next piece is encoded meanwhile
+            for piece in pieces:
+                keys: list[str] = []
+                vectors: list[FloatArray] = []
+                failures: list[Failure] = []
+                own = itertools.islice(batches, len(piece.bounds))
+                for part in itertools.chain.from_iterable(own):
+                    failures += part.failures
+                    keys += part.keys
+                    if part.vectors is not None:
+                        vectors.append(part.vectors)
+                    report(len(part.keys) + len(part.failures))
+                tell(failures)
+                written.append(writer.submit(self._write, piece, keys, vectors, failures))
+                if len(written) > 1:
+                    yield written.popleft().result()
+            while written:
+                yield written.popleft().result()
+
+    def _write(
+        self, piece: Piece, keys: list[str], vectors: list[FloatArray], failures: list[Failure]
+    ) -> Embedded:
+        shard = self.store.add(keys, np.concatenate(vectors), piece.order) if keys else None
+        return Embedded(shard, failures, piece.table.num_rows)
 
     def _ahead(self, dataset: Batches, encoder: Encoder) -> Iterator[Iterable[Encoded]]:
-        """The batches in order, encoded on an accelerator while the next are decoded."""
+        """The batches in order, encoded on an accelerator while the next are decoded and copied."""
         encode = Halving(encoder.encode_images)
         processes, threads = self.decoders
         read = (

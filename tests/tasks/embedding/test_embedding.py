@@ -1,6 +1,7 @@
 """Embedding: only what is missing is done, and a killed run goes on where it was."""
 
 import shutil
+import threading
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,8 +16,12 @@ from sortal.storage.vectors import VectorStore
 from sortal.tasks.embedding import encode as encoding
 from sortal.tasks.embedding.encode import Halving
 from sortal.tasks.embedding.images import missing_in
+from sortal.tasks.embedding.model import PinnedEncoder
 from sortal.tasks.embedding.step import embed_images
+from sortal.tasks.encoders.clip import OpenClipEncoder
 from sortal.tasks.encoders.registry import describe, open_encoder
+from sortal.tasks.executor.base import Decoders
+from sortal.tasks.executor.local import LocalExecutor
 from tiny_clip import embed
 
 
@@ -81,6 +86,57 @@ def test_new_images_add_shards_and_old_shards_stay_as_they_are(workspace, source
     assert artifact.rows == 15
     assert len(after) == len(before) + 1
     assert before.items() <= after.items()
+
+
+@pytest.fixture
+def as_a_gpu(monkeypatch):
+    """Has the CPU work as an accelerator does: batches are copied to it and encoded whole."""
+    opened = PinnedEncoder.open
+
+    def renamed(self):
+        encoder = opened(self)
+        monkeypatch.setattr(encoder, "device", "cpu:0")
+        return encoder
+
+    monkeypatch.setattr(PinnedEncoder, "open", renamed)
+
+
+@pytest.mark.parametrize("decoders", [Decoders(), Decoders(threads=2)])
+def test_an_accelerator_makes_the_same_vectors(
+    tmp_path, workspace, source, config, decoders, as_a_gpu, monkeypatch
+):
+    (source / "flawed.png").write_bytes((source / "03.png").read_bytes()[:60])
+    monkeypatch.setattr(LocalExecutor, "decoders", lambda *_: decoders)
+    there = embed(workspace, source, config)
+    monkeypatch.undo()
+    here = embed(type(workspace)(tmp_path / "other").create(), source, config)
+    found = [(open_vectors(*each)) for each in ((workspace, there), (
+        type(workspace)(tmp_path / "other"), here))]  # fmt: skip
+    assert found[0].keys == found[1].keys and len(found[0].keys) == 14
+    np.testing.assert_allclose(read_all(found[0]), read_all(found[1]), atol=2e-3)
+
+
+def test_a_shard_is_written_while_the_next_is_encoded(
+    workspace, source, config, as_a_gpu, monkeypatch
+):
+    add, encode_images = VectorStore.add, OpenClipEncoder.encode_images
+    begun, n_encoded, further = threading.Event(), [], threading.Event()
+
+    def slow(self, *given):
+        begun.set()
+        assert further.wait(20)  # until images of the next shard are encoded
+        return add(self, *given)
+
+    def counted(self, batch):
+        if begun.is_set():
+            further.set()
+        n_encoded.append(len(batch))
+        assert sum(n_encoded) <= 6 or begun.wait(20)
+        return encode_images(self, batch)
+
+    monkeypatch.setattr(VectorStore, "add", slow)
+    monkeypatch.setattr(OpenClipEncoder, "encode_images", counted)
+    assert embed(workspace, source, config).rows == 14
 
 
 @pytest.mark.parametrize("dies_at", [1, 2])
