@@ -270,11 +270,8 @@ def geomloss(x: np.ndarray, y: np.ndarray, config: TransportConfig, device: str)
     a, b = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
     if importlib.util.find_spec("pykeops") is None:
         ot.solve(1.0 - a @ b.T, reg=config.epsilon, max_iter=200)
-        return
-    from pykeops.torch import LazyTensor
-
-    costs = 1.0 - (LazyTensor(a[:, None, :]) | LazyTensor(b[None, :, :]))
-    ot.solve(costs, reg=config.epsilon, max_iter=200)
+    else:  # |x - y|^2 = 2 (1 - cos), never a whole matrix
+        ot.solve_sample(a, b, reg=2 * config.epsilon, max_iter=200)
 
 
 def ott(x: np.ndarray, y: np.ndarray, config: TransportConfig, _: str) -> None:
