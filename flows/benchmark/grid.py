@@ -8,7 +8,7 @@ from sortal.configs import CAPTIONS, ENCODER
 from sortal.configs.checks.unused import unused
 from sortal.configs.commands.benchmark import BenchmarkConfig
 from sortal.configs.encoder import EncoderSpec
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, counted
 from sortal.configs.load import make_config
 from sortal.configs.schema import RunConfig
 from sortal.configs.section import identity_of
@@ -26,6 +26,7 @@ from sortal.tasks.datasets.collections import Collection, find_collection
 from sortal.tasks.embedding.texts import packaged
 from sortal.tasks.encoders.base import PLAIN, EncoderInfo, selection_templates_of, templates_of
 from sortal.tasks.encoders.registry import describe
+from sortal.tasks.labels.compared import are_compared
 from sortal.tasks.registry import versions
 from sortal.tasks.scan.step import scan
 
@@ -203,10 +204,11 @@ def _texts(cell: RunConfig) -> list[Any]:
 
 
 def _n_classes(collection: Collection, found: Artifact) -> int:
-    n_classes = int(found.facts["n_classes"])
-    if n_classes < 2:
+    n_labelled, n_classes = (int(found.facts[name]) for name in ("n_labelled", "n_classes"))
+    if not are_compared(n_labelled, n_classes):
         raise UsageError(
-            f"a benchmark needs labels of at least 2 classes, got {n_classes} in "
+            f"a benchmark needs labels of at least 2 classes, and fewer classes than images, got "
+            f"{n_classes:,} of {counted(n_labelled, 'labelled image')} in "
             f"{collection.source}; put images into class folders or add a metadata file"
         )
     return n_classes

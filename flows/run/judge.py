@@ -1,10 +1,15 @@
 """The metrics of a run: what can be measured of it, with labels and without."""
 
+import logging
+
 from sortal.configs.schema import RunConfig
 from sortal.flows.run.context import Images, Run, Space
 from sortal.storage.artifacts import Artifact
 from sortal.tasks.encoders.base import templates_of
 from sortal.tasks.evaluation.step import evaluate, evaluate_names, look_at_clusters, resample
+from sortal.tasks.labels.compared import are_compared, why_not_compared
+
+log = logging.getLogger("sortal")
 
 
 def measure(
@@ -15,7 +20,7 @@ def measure(
     clusters: Artifact,
     names: Artifact,
 ) -> list[Artifact]:
-    """The metrics of a run: without labels always, against labels where images have some."""
+    """The metrics of a run: without labels always, against labels that tell something."""
     config = run.config
     label_free = run.do(
         look_at_clusters,
@@ -29,7 +34,10 @@ def measure(
         n_clusters=clusters.facts.get("n_clusters", config.n_clusters),
         random_state=config.random_state,
     )
-    if not images.scan.facts["n_labelled"]:
+    labels = images.scan.facts["n_labelled"], images.scan.facts["n_classes"]
+    if not are_compared(*labels):
+        if why := why_not_compared(*labels):
+            log.info("%s", why)
         return [label_free]
     agreement = run.do(
         evaluate, "metrics", scan=images.scan, partition=clusters, config=config.evaluation

@@ -14,6 +14,7 @@ from sortal.flows.process.home import settle_home
 from sortal.flows.terminal.logs import log_to_terminal, quiet_prefect
 from sortal.storage.workspace import Workspace
 from sortal.tasks.encoders.hub import check_within_reach
+from sortal.tasks.labels.compared import are_compared
 from sortal.tasks.shown import shown
 
 
@@ -42,7 +43,8 @@ def _plan_lines(config: RunConfig, plan: dict[str, Any]) -> list[str]:
     images, texts, place = plan["images"], plan["texts"], plan["workspace"]
     n_unique, to_embed = images["n_unique"], plan["images_to_embed"]
     failed = f", {images['n_failed']:,} cannot be read" if images["n_failed"] else ""
-    labels = f", labels of {counted(images['n_classes'], 'class')}" if images["n_labelled"] else ""
+    compared = are_compared(images["n_labelled"], images["n_classes"])
+    labels = f", labels of {images['n_classes']:,} classes" if compared else ""
     counts = [f"{counted(each['texts'], name)} ({_to_embed(each)})" for name, each in texts.items()]
     bring, bucket = plan["images_to_bring"], place["objects"]
     brought = f"{bring:,} from {bucket}, " if bucket else ""

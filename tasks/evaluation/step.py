@@ -29,6 +29,7 @@ from sortal.tasks.evaluation.agreement import confusion, recalls, score, size_en
 from sortal.tasks.evaluation.label_free import column_entropy, geometry, without_missing
 from sortal.tasks.evaluation.names import Senses, closeness, matches
 from sortal.tasks.evaluation.resampling import resampled
+from sortal.tasks.labels.compared import are_compared
 from sortal.tasks.naming.words import base
 from sortal.tasks.step import step
 
@@ -42,13 +43,15 @@ def join_labels(images: pa.Table, assignments: pa.Table) -> tuple[pa.Table, dict
 
     Each file counts once, so two files of the same bytes are two images, as in the benchmarks'
     protocols. Counts: n_labelled (compared), n_unlabelled (assigned, no label) and n_unassigned
-    (labelled, but failed).
+    (labelled, but failed). No row where labels cannot tell anything (`are_compared`).
     """
     left = images.select(["key", "label"])
     joined = left.join(assignments.select(["key", "cluster"]), "key", join_type="left outer")
     labelled, assigned = pc.is_valid(joined["label"]), pc.is_valid(joined["cluster"])
     both = pc.and_(labelled, assigned)
     rows = joined.filter(both).select(["key", "label", "cluster"])
+    n_classes = pc.count_distinct(rows["label"]).as_py()
+    rows = rows if are_compared(rows.num_rows, n_classes) else rows.slice(0, 0)
     counts = {
         "n_labelled": rows.num_rows,
         "n_unlabelled": pc.sum(pc.and_not(assigned, labelled)).as_py() or 0,
@@ -77,7 +80,7 @@ class EvaluateInputs:
 def evaluate(folder: Path, workspace: Workspace, inputs: EvaluateInputs) -> Written:
     """Write `metrics.parquet` (name, value) against labels, and `confusion.parquet`.
 
-    The latter counts images by label and cluster. Only the counts where no image has a label.
+    The latter counts images by label and cluster. Only counts where there is nothing to compare.
     """
     images = pq.read_table(inputs.scan.file(workspace, "images.parquet"), columns=["key", "label"])
     assignments = pq.read_table(inputs.partition.file(workspace, ASSIGNMENTS))

@@ -27,16 +27,17 @@ def find_labels(inputs: Inputs) -> Labels:
     paths = _whole(inputs.images["path"])
     own = _whole(inputs.images["label"])
     said = _of_tables(inputs, Paths(paths))
-    beside, broken = sidecar_labels(paths, inputs.texts, inputs.read, inputs.column)
+    beside = sidecar_labels(paths, inputs.texts, inputs.read, inputs.column)
     folders = read_folders(paths, pc.is_valid(_whole(inputs.images["offset"])))
     label = pc.coalesce(own, said.label)
-    if beside is not None:
-        label = pc.coalesce(label, _outside(folders.unit, said.label, beside))
+    by_column = beside.by_column or label.null_count < len(label)
+    if beside.label is not None:
+        label = pc.coalesce(label, _outside(folders.unit, said.label, beside.label))
     by_folder = label.null_count == len(label)
     split = pc.coalesce(said.split, folders.split)
-    warnings = [*said.warnings, *broken]
-    if inputs.column and by_folder:
-        warnings = [*warnings, _no_column(inputs.column)]
+    warnings = [*said.warnings, *beside.warnings]
+    if inputs.column and not by_column:
+        warnings = [*warnings, _no_column(inputs.column, by_folder)]
     more = said.missing
     return Labels(
         _longer(folders.label if by_folder else label, [each[0] for each in more.values()]),
@@ -95,8 +96,9 @@ def _of_tables(inputs: Inputs, paths: Paths) -> _Said:
     )
 
 
-def _no_column(column: str) -> str:
-    return f"no table and no text beside an image has the label column {column!r}"
+def _no_column(column: str, by_folder: bool) -> str:
+    line = f"no table and no text beside an image has the label column {column!r}"
+    return line if by_folder else f"{line}; labels are those of other texts beside images"
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

@@ -170,7 +170,12 @@ def _class(folders: tuple[str, ...], split: int, level: int | None) -> str | Non
 
 
 def settled(label: pa.Array, group: NDArray[np.int64], is_image: pa.Array) -> pa.Array:
-    """The classes by folder: null in groups of which an image lies in no class folder."""
+    """The classes by folder: null in groups of which an image lies in no class folder.
+
+    One folder alone is where the images are, and no class.
+    """
     loose = pc.and_(is_image, pc.is_null(label)).to_numpy(zero_copy_only=False)
     without = np.isin(group, np.unique(group[loose]))
-    return pc.if_else(pa.array(without), pa.scalar(None, pa.string()), label)
+    kept = pc.if_else(pa.array(without), pa.scalar(None, pa.string()), label)
+    is_one = pc.count_distinct(kept, mode="only_valid").as_py() == 1
+    return pa.nulls(len(kept), pa.string()) if is_one else kept

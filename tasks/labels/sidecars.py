@@ -56,23 +56,34 @@ def sidecars(images: pa.Array, texts: pa.Table, endings: tuple[str, ...]) -> lis
     return found
 
 
+class Beside(NamedTuple):
+    """A label an image (string), None where none has one; whether the user's column gave one.
+
+    `warnings` has one for each ending of which some texts are broken, empty or too large.
+    """
+
+    label: pa.Array | None
+    by_column: bool
+    warnings: list[str]
+
+
 def sidecar_labels(
     images: pa.Array, texts: pa.Table, read: Read, column: str | None = None
-) -> tuple[pa.Array | None, list[str]]:
-    """A label for each image, by the first ending that gives one; None where none does.
-
-    And a warning for each ending of which some texts are broken, empty or too large.
-    """
+) -> Beside:
+    """The label of each image by the first ending that gives one."""
     label: pa.Array | None = None
+    by_column = False
     lost: Lost = {}
     for kind in sidecars(images, texts, (*_own(column), *_ENDINGS)):
         parse = _parser(kind, texts, read, column)
         if parse is not None:
             values = _values(kind, texts, read, parse, lost)
             label = values if label is None else pc.coalesce(label, values)
+            says = kind.ending in (_FACTS, f".{column.lower()}") if column else False
+            by_column |= says and values.null_count < len(values)
     _add_large(images, texts, lost)
     found = None if label is None or label.null_count == len(label) else label
-    return found, [told(ending, of_it) for ending, of_it in sorted(lost.items())]
+    return Beside(found, by_column, [told(*each) for each in sorted(lost.items())])
 
 
 def sidecar_texts(images: pa.Array, texts: pa.Table, read: Read, column: str) -> pa.Array | None:

@@ -6,6 +6,7 @@ from typing import Any
 from sortal.configs.errors import UsageError
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.sql import sql
+from sortal.tasks.labels.compared import are_compared
 from sortal.tasks.report.data import Captioned, Cluster, Kind, Picture, ReportData, Suspect
 from sortal.tasks.report.labels import Majority, confusion_of, majorities
 from sortal.tasks.report.thumbnails import Place
@@ -43,7 +44,7 @@ def gather(lake: Lake, run_id: str) -> ReportData:
     steps = {name.removeprefix("seconds.") for name in metrics if name.startswith("seconds.")}
     has_captions = any(step == "image_captions" or step.startswith("view.") for step in steps)
     captioned = _rows(lake, "distrusted", run=run_id, count=_EXTREMES) if has_captions else []
-    counts = _rows(lake, "confusion", run=run_id)
+    counts = _compared(_rows(lake, "confusion", run=run_id))
     labels = majorities(counts)
     suspects = _rows(lake, "suspects", run=run_id, purity=PURE, count=_EXTREMES) if labels else []
     keys = {key for keys in (*shown.values(), *more.values()) for key in keys}
@@ -85,6 +86,12 @@ def gather(lake: Lake, run_id: str) -> ReportData:
         confusion=confusion_of(counts),
         suspects=[Suspect(pictures[row["key"]], row["label"], row["expected"]) for row in suspects],
     )
+
+
+def _compared(counts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The counts (label, n_images, ...); none where the labels tell nothing."""
+    n_classes = len({row["label"] for row in counts})
+    return counts if are_compared(sum(row["n_images"] for row in counts), n_classes) else []
 
 
 def _more(lake: Lake, run_id: str, shown: dict[int, list[str]]) -> dict[int, list[str]]:

@@ -279,5 +279,8 @@ def test_a_collection_without_labels_is_refused(folder, tmp_path):
         (bare / f"{name}.parquet").write_bytes((folder / f"{name}.parquet").read_bytes())
     table = pq.read_table(folder / "images.parquet").drop_columns(["label"])
     pq.write_table(table, bare / "images.parquet")
-    with pytest.raises(UsageError, match="labels of at least 2 classes, got 0"):
+    with pytest.raises(UsageError, match="labels of at least 2 classes.*got 0 of 0 labelled"):
+        run(bare, tmp_path / "ws", "kmeans")
+    pq.write_table(table.append_column("label", table["key"]), bare / "images.parquet")
+    with pytest.raises(UsageError, match="fewer classes than images"):
         run(bare, tmp_path / "ws", "kmeans")

@@ -14,7 +14,9 @@ from sortal.flows.recluster import recluster
 from sortal.flows.run.check import check
 from sortal.flows.run.result import RunResult
 from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
+from sortal.tasks.report.gather import gather
 
 CENTRES = np.random.default_rng(0).normal(size=(3, 16))
 
@@ -107,6 +109,32 @@ def test_labels_of_another_column_are_taken_where_it_is_named(folder: Path):
     assert run(folder).metrics["acc"] == 1.0
     assert run(folder, "kmeans", 3, "images.label_column=side").metrics["acc"] < 0.6
     assert run(folder).metrics["acc"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("label", "line"),
+    [
+        (["x"] * 30, "30 labelled images have the same one"),
+        ([f"x{i}" for i in range(30)], "30 labelled images have one each, and no two the same"),
+        (["x", *[None] * 29], "one image alone has a label"),
+        ([None] * 30, None),
+    ],
+)
+def test_labels_that_tell_nothing_are_named_in_a_line_and_not_compared(
+    folder: Path, caplog: pytest.LogCaptureFixture, label: list, line: str | None
+):
+    caplog.set_level(logging.INFO, "sortal")
+    put(folder, "images", {"key": [f"k{i}" for i in range(30)], "label": label}, kinds(30))
+    result = run(folder)
+    assert not {"acc", "nmi", "n_classes"} & result.metrics.keys()
+    said = [each for each in caplog.messages if each.startswith("labels ")]
+    assert said == ([f"labels are not compared: {line}"] if line else [])
+    workspace = Workspace(Path(result.workspace))
+    with Lake(workspace, read_only=True) as lake:
+        labelled = lake.execute(sql("browse/clean/labelled"), {"run": result.run_id}).fetchall()
+        page = gather(lake, result.run_id)
+    assert labelled == [(False,)] and not page.labelled
+    assert page.confusion is None and not page.suspects
 
 
 def test_a_method_that_needs_texts_says_which_file_is_wanted_and_where_that_is_written(

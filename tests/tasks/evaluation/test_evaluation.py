@@ -17,7 +17,7 @@ from sortal.storage.rows import as_rows
 from sortal.storage.workspace import Workspace
 from sortal.tasks.evaluation.label_free import draw, geometry, silhouette, stability, summarise
 from sortal.tasks.evaluation.metrics import METRICS
-from sortal.tasks.evaluation.step import evaluate, evaluate_names, join_labels, majority
+from sortal.tasks.evaluation.step import evaluate, evaluate_names, join_labels, majority, resample
 
 IMAGES = pa.table(
     {
@@ -59,6 +59,19 @@ def test_the_step_writes_names_and_values(tmp_path, labelled):
     assert values.get("acc") == (1.0 if labelled else None)
     assert values.get("recall.dog") == (1.0 if labelled else None)
     assert {name.split(".")[0] for name in values} <= {name.split(".")[0] for name in METRICS}
+
+
+@pytest.mark.parametrize("label", [["cat"] * 4, ["a", "b", "c", "d"], ["cat", None, None, None]])
+def test_labels_that_tell_nothing_are_not_compared(tmp_path, label):
+    workspace = Workspace(tmp_path).create()
+    images = {"key": list("0123"), "label": pa.array(label, pa.string())}
+    clusters = {"key": list("0123"), "cluster": pa.array([0, 1, 0, 1], pa.int32())}
+    scan = _artifact(workspace, "scan", images=pa.table(images))
+    partition = _artifact(workspace, "partition", assignments=pa.table(clusters))
+    found = evaluate(workspace, scan=scan, partition=partition, config=EvaluationConfig())
+    assert figures(workspace, found).keys() == {"n_labelled", "n_unlabelled", "n_unassigned"}
+    assert pq.read_table(found.file(workspace, "confusion.parquet")).num_rows == 0
+    assert resample(workspace, scan=scan, partition=partition, resamples=2).rows == 0
 
 
 def figures(workspace, artifact):

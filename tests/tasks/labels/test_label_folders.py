@@ -41,6 +41,13 @@ def test_a_split_alone_and_a_flat_one():
     assert labels(flat) == (["a", "b", None], ["train", "train", "test"])
 
 
+@pytest.mark.parametrize("members", [False, True])
+def test_one_folder_alone_is_no_class(members):
+    assert labels(["s.tar/beach/1.jpg", "s.tar/beach/sub/2.jpg"], members)[0] == [None, None]
+    assert labels(["train/cat/1.jpg", "test/cat/2.jpg"], members)[0] == [None, None]
+    assert labels(["a/b/1.jpg", "a/c/2.jpg"])[0] == [None, None]
+
+
 def test_a_class_may_be_called_like_a_split():
     paths = ["cat/1.jpg", "test/2.jpg", "dog/3.jpg"]
     assert labels(paths) == (["cat", "test", "dog"], [None] * 3)

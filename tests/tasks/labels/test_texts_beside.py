@@ -106,6 +106,20 @@ def test_a_text_that_nothing_has_is_refused_with_what_there_is():
         find_texts(inputs(IMAGES), "title", "here")
 
 
+def test_a_label_column_that_nothing_has_is_told_of_where_other_texts_give_labels():
+    both = beside(".cls", "cat", "dog") | beside(".json", '{"kind": "a"}', '{"kind": "b"}')
+    said = find_labels(inputs(IMAGES, both, column="species"))
+    assert said.label.to_pylist() == ["cat", "dog"] * 3
+    assert said.warnings == [
+        "no table and no text beside an image has the label column 'species'; labels are those of "
+        "other texts beside images"
+    ]
+    for column in ("kind", "Kind", "cls"):
+        assert find_labels(inputs(IMAGES, both, column=column)).warnings == []
+    table = {"p/labels.csv": "file_name,species\ns0.jpg,cat\n"}
+    assert find_labels(inputs(IMAGES, both | table, column="species")).warnings == []
+
+
 @pytest.mark.parametrize("members", [False, True])
 @pytest.mark.parametrize(
     ("ending", "broken", "why"),
