@@ -4,9 +4,7 @@ The filters ask about senses: a noun stays when one of its senses passes all of 
 """
 
 import difflib
-from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -45,11 +43,12 @@ def check(config: NounsConfig) -> None:
         )
 
 
-def noun_corpus(table: pa.Table, config: NounsConfig) -> pa.Table:
+def noun_corpus(table: pa.Table, config: NounsConfig, among: pa.Array | None = None) -> pa.Table:
     """The nouns of WordNet `table` (wordnet.SCHEMA) under a configuration.
 
     Columns key, text, then synset, lexname and depth of the noun's first (most frequent) sense
     that passes the filters, and frequency: its SemCor count over all its senses, 0 if unknown.
+    `among`: only nouns that are among these in lower case, with blanks.
     With no filter WordNet 3.0 gives, for `names`:
 
     - lemmas: 117,798 nouns, each once whatever its case, in the spelling of that first sense.
@@ -60,25 +59,28 @@ def noun_corpus(table: pa.Table, config: NounsConfig) -> pa.Table:
       (entity) is lost as a header.
     """
     check(config)
-    rows = _rows(table)
-    keep = _passes(table, rows, config)
-    fold: Callable[[str], str] = str.lower if config.names == "lemmas" else str
-    words = [fold(word) for word in rows["word"]]
-    chosen = _first_senses(words, rows["sense"], keep)
-    if not chosen:
+    entries = _entries(table)
+    words = pc.utf8_lower(entries.word) if config.names == "lemmas" else entries.word
+    words = words.dictionary_encode()
+    codes = words.indices.to_numpy()
+    chosen = _first_senses(codes, entries.sense, _passes(table, entries, config))
+    if not len(chosen):
         raise UsageError(
             "no noun passes the filters of `nouns`; widen lexnames, depth or max_words"
         )
-    counts = _frequencies(words, rows["count"])
+    if among is not None:
+        named = pc.replace_substring(words.dictionary, "_", " ")
+        chosen = chosen[pc.is_in(named, among).to_numpy(zero_copy_only=False)[codes[chosen]]]
+    frequency = np.bincount(codes, entries.counts)[codes[chosen]]
     space = "_" if config.names == "sic-literal" else " "
-    texts = [rows["word"][i].replace("_", space) for i in chosen]
-    synsets = table.select(["synset", "lexname", "depth"]).take(rows["row"][chosen])
+    texts = pc.replace_substring(entries.word.take(pa.array(chosen)), "_", space)
+    synsets = table.select(["synset", "lexname", "depth"]).take(pa.array(entries.row[chosen]))
     return pa.table(
         [
-            pa.array([hash_text(text) for text in texts]),
-            pa.array(texts),
+            pa.array([hash_text(text) for text in texts.to_pylist()], pa.string()),
+            texts,
             *synsets.columns,
-            pa.array([counts[words[i]] for i in chosen]),
+            pa.array(frequency.astype(np.int32)),
         ],
         names=SCHEMA.names,
     ).cast(SCHEMA)
@@ -86,9 +88,10 @@ def noun_corpus(table: pa.Table, config: NounsConfig) -> pa.Table:
 
 def given_corpus(texts: list[str], table: pa.Table) -> pa.Table:
     """Given nouns as they are, with what WordNet `table` knows of them (else null)."""
-    known = noun_corpus(table, NounsConfig())
+    names = [text.replace("_", " ").lower() for text in texts]
+    known = noun_corpus(table, NounsConfig(), pa.array(names, pa.string()))
     row_of = {text.lower(): row for row, text in enumerate(known.column("text").to_pylist())}
-    rows = [row_of.get(text.replace("_", " ").lower()) for text in texts]
+    rows = [row_of.get(name) for name in names]
     found = known.take(pa.array(rows, pa.int64()))
     frequency = found.column("frequency").fill_null(0)
     own = {"key": [hash_text(text) for text in texts], "text": texts, "frequency": frequency}
@@ -96,21 +99,25 @@ def given_corpus(texts: list[str], table: pa.Table) -> pa.Table:
     return pa.table(columns, names=SCHEMA.names).cast(SCHEMA)
 
 
-def _rows(table: pa.Table) -> dict[str, Any]:
+class _Entries(NamedTuple):
     """One entry a lemma of a synset: its word, sense, count, the synset's row, its place there."""
+
+    word: pa.Array
+    sense: NDArray[np.integer]
+    counts: NDArray[np.integer]
+    row: NDArray[np.integer]
+    place: NDArray[np.integer]
+
+
+def _entries(table: pa.Table) -> _Entries:
     flat = {name: pc.list_flatten(table.column(name)) for name in ("lemmas", "senses", "counts")}
     row = pc.list_parent_indices(table.column("lemmas")).to_numpy()
-    first = np.searchsorted(row, row)
-    return {
-        "word": flat["lemmas"].to_pylist(),
-        "sense": flat["senses"].to_numpy(),
-        "count": flat["counts"].to_numpy(),
-        "row": row,
-        "place": np.arange(len(row)) - first,
-    }
+    place = np.arange(len(row)) - np.searchsorted(row, row)
+    sense, count = flat["senses"].to_numpy(), flat["counts"].to_numpy()
+    return _Entries(flat["lemmas"].combine_chunks(), sense, count, row, place)
 
 
-def _passes(table: pa.Table, rows: dict[str, Any], config: NounsConfig) -> NDArray[np.bool_]:
+def _passes(table: pa.Table, entries: _Entries, config: NounsConfig) -> NDArray[np.bool_]:
     depth = table.column("depth").to_numpy()
     synsets = (depth >= config.min_depth) & (depth <= config.max_depth)
     if config.lexnames:
@@ -118,48 +125,45 @@ def _passes(table: pa.Table, rows: dict[str, Any], config: NounsConfig) -> NDArr
         synsets &= lexnames.to_numpy()
     if not config.instances:
         synsets &= pc.list_value_length(table.column("instance_of")).to_numpy() == 0
-    keep = synsets[rows["row"]]
-    keep &= np.array([word.count("_") < config.max_words for word in rows["word"]])
+    keep: NDArray[np.bool_] = synsets[entries.row]
+    keep &= pc.count_substring(entries.word, "_").to_numpy() < config.max_words
     if config.names in ("sic", "sic-literal"):
-        keep &= rows["place"] == 0
+        keep &= entries.place == 0
     if config.names == "sic-literal":
-        keep &= rows["row"] != 0
-    return keep if config.taxa else keep & ~_scientific(table, rows)
+        keep &= entries.row != 0
+    return keep if config.taxa else keep & ~_scientific(table, entries)
 
 
-def _scientific(table: pa.Table, rows: dict[str, Any]) -> NDArray[np.bool_]:
+def _scientific(table: pa.Table, entries: _Entries) -> NDArray[np.bool_]:
     """Which entries are scientific names.
 
     They are the lemmas of taxa, and names of animals and plants that start with a genus and go
     on in lower case. Genera that are also places (Arizona, Paris) tell nothing.
     """
+    row, lexname = entries.row, table.column("lexname")
+
+    def words(mask: NDArray[np.bool_]) -> list[str]:
+        return entries.word.filter(pa.array(mask)).to_pylist()  # type: ignore[no-any-return]
+
+    def lies_in(*names: str) -> NDArray[np.bool_]:
+        return pc.is_in(lexname, pa.array(names)).to_numpy()[row]  # type: ignore[no-any-return]
+
     below = pa.array(sorted(wordnet.descendants(table, wordnet.TAXON)), pa.int32())
-    is_taxon = pc.is_in(table.column("offset"), below).to_numpy()[rows["row"]]
-    lexname = np.array(table.column("lexname").to_pylist())[rows["row"]]
-    living = np.isin(lexname, ["noun.animal", "noun.plant"])
-    words = rows["word"]
-    places = {words[i] for i in np.flatnonzero(lexname == "noun.location")}
-    taxa = {words[i].removeprefix("genus_") for i in np.flatnonzero(is_taxon)}
-    genera = {word for word in taxa if word[0].isupper()} - places
-    for i in np.flatnonzero(living & ~is_taxon):
-        genus, _, species = words[i].partition("_")
+    is_taxon: NDArray[np.bool_] = pc.is_in(table.column("offset"), below).to_numpy()[row]
+    taxa = {word.removeprefix("genus_") for word in words(is_taxon)}
+    genera = {word for word in taxa if word[0].isupper()} - {*words(lies_in("noun.location"))}
+    first = pc.utf8_is_upper(pc.utf8_slice_codeunits(entries.word, 0, 1))
+    living = lies_in("noun.animal", "noun.plant") & ~is_taxon & first.to_numpy(zero_copy_only=False)
+    for i, word in zip(np.flatnonzero(living), words(living), strict=True):
+        genus, _, species = word.partition("_")
         is_taxon[i] = genus in genera and species.islower()
     return is_taxon
 
 
 def _first_senses(
-    words: Sequence[str], sense: NDArray[np.integer], keep: NDArray[np.bool_]
-) -> list[int]:
+    codes: NDArray[np.integer], sense: NDArray[np.integer], keep: NDArray[np.bool_]
+) -> NDArray[np.int64]:
     """For each word the kept entry of its lowest sense number, in the order of the entries."""
     kept = np.flatnonzero(keep)
-    first: dict[str, int] = {}
-    for i in kept[np.argsort(sense[kept], kind="stable")]:
-        first.setdefault(words[i], int(i))
-    return sorted(first.values())
-
-
-def _frequencies(words: Sequence[str], counts: NDArray[np.integer]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for word, count in zip(words, counts.tolist(), strict=True):
-        total[word] += count
-    return total
+    ordered = kept[np.argsort(sense[kept], kind="stable")]
+    return np.sort(ordered[np.unique(codes[ordered], return_index=True)[1]])
