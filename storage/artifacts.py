@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from sortal.storage.atomic import atomic_file, atomic_folder, intended, write_json
+from sortal.storage.atomic import atomic_file, atomic_folder, intended, put_json
 from sortal.storage.hashing import hash_file
 from sortal.storage.mirror import MANIFEST, Entries, Mirror, is_read_later
 from sortal.storage.workspace import Workspace
@@ -138,7 +138,7 @@ def _seal(
         for p in shared
     }
     manifest = {"artifact": artifact.model_dump(), "files": own, "shared": on}
-    write_json(folder / MANIFEST, manifest)
+    put_json(folder / MANIFEST, manifest)
     return manifest
 
 

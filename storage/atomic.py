@@ -6,6 +6,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ TEMPORARY = ".tmp-"
 _WEEK = 7 * 24 * 3600
 _SEEN_WITHIN = 60.0  # seconds: a share's cache of names lasts 30 to 60
 _LOOK = 0.2
+_AT_ONCE = 8  # paths that are synced
 
 
 def _sync(path: Path) -> None:
@@ -26,6 +28,12 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _sync_all(paths: list[Path]) -> None:
+    """Sync paths side by side: a disk commits those that wait at one time together."""
+    with ThreadPoolExecutor(min(len(paths), _AT_ONCE), "sync") as pool:
+        list(pool.map(_sync, paths))
 
 
 def temporary(path: Path) -> Path:
@@ -108,9 +116,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     point("folder.begun", path)
     try:
         yield fresh
-        for item in fresh.rglob("*"):
-            _sync(item)
-        _sync(fresh)
+        _sync_all([fresh, *fresh.rglob("*")])
         point("folder.synced", path)
         _swap(fresh, path)
         point("folder.renamed", path)
@@ -158,4 +164,14 @@ def _swap(fresh: Path, path: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
     with atomic_file(path) as fresh:
-        fresh.write_text(json.dumps(value, indent=1, sort_keys=True), encoding="utf-8")
+        fresh.write_text(_json(value), encoding="utf-8")
+
+
+def put_json(path: Path, value: Any) -> None:
+    """The same straight into its place, for a file of a folder that is not there yet."""
+    path.write_text(_json(value), encoding="utf-8")
+    point("file.half", path, path)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1, sort_keys=True)

@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel
 from sortal.configs.schema import RunConfig
 from sortal.configs.section import Runtime, identity_of
 from sortal.storage.artifacts import Artifact, Written
-from sortal.storage.atomic import write_json
+from sortal.storage.atomic import put_json
 from sortal.storage.collections.known import bind
 from sortal.storage.hashing import fingerprint
 from sortal.storage.lake.lake import Lake
@@ -121,7 +121,7 @@ def commit(folder: Path, workspace: Workspace, inputs: CommitInputs) -> Written:
             ),
         )
     times = {name: f"{row[name]}+00:00" for name in ("started_at", "finished_at")}  # type: ignore[literal-required]
-    write_json(folder / "run.json", {**row, **times, "metrics": figures})
+    put_json(folder / "run.json", {**row, **times, "metrics": figures})
     facts = {name: row[name] for name in ("run_id", "n_images", "n_failed")}  # type: ignore[literal-required]
     return Written(rows=row["n_images"], facts={**facts, "metrics": scores})
 
