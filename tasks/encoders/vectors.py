@@ -104,17 +104,9 @@ def _texts_of(path: Path) -> list[str]:
 
 def image_blocks(folder: Path) -> Iterator[tuple[list[str], FloatArray]]:
     """(keys, unit vectors of shape (b, dim)) over the image files, a block at a time."""
-    yield from _blocks(need(folder, "images"), "key", dim_of(folder))
-
-
-def text_blocks(folder: Path) -> Iterator[tuple[list[str], FloatArray]]:
-    """(texts, unit vectors of shape (b, dim)) over all text files, a block at a time."""
-    yield from _blocks(need(folder, *TEXT_ROLES), "text", dim_of(folder))
-
-
-def _blocks(files: Sequence[Path], name: str, dim: int) -> Iterator[tuple[list[str], FloatArray]]:
-    for path in files:
-        yield from file_blocks(path, name, dim)
+    dim = dim_of(folder)
+    for path in need(folder, "images"):
+        yield from file_blocks(path, "key", dim)
 
 
 def file_blocks(path: Path, name: str, dim: int) -> Iterator[tuple[list[str], FloatArray]]:
@@ -216,16 +208,20 @@ def fingerprint_of(folder: Path) -> str:
 def look_up(folder: Path, wanted: Sequence[str]) -> FloatArray:
     """Unit vectors of shape (len(wanted), dim) of the texts, from the first row of each.
 
-    Raises UsageError when a text has no vector.
+    A file that has none of them is not read. Raises UsageError when a text has no vector.
     """
     place = {text: row for row, text in enumerate(dict.fromkeys(wanted))}
-    found = np.zeros((len(place), dim_of(folder)), dtype=np.float32)
+    dim = dim_of(folder)
+    found = np.zeros((len(place), dim), dtype=np.float32)
     seen: set[str] = set()
-    for block, vectors in text_blocks(folder):
-        for text, vector in zip(block, vectors, strict=True):
-            if text in place and text not in seen:
-                seen.add(text)
-                found[place[text]] = vector
+    for path in need(folder, *TEXT_ROLES):
+        if (place.keys() - seen).isdisjoint(_texts_of(path)):
+            continue
+        for block, vectors in file_blocks(path, "text", dim):
+            for text, vector in zip(block, vectors, strict=True):
+                if text in place and text not in seen:
+                    seen.add(text)
+                    found[place[text]] = vector
     lacking = next((text for text in place if text not in seen), None)
     if lacking is not None:
         raise UsageError(
