@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # importing it for real would start Prefect before its log is
 
 CLEARLY_WORSE = 0.8  # [infer] of the worth of the number that -k auto takes
 BETTER_ENCODERS = (
-    "Encoder conse is embedded and needs no download. Better: "
+    "Encoder conse comes with Sortal and needs no download. Better: "
     "--encoder open_clip:ViT-B-32/laion2b_s34b_b79k (downloads once), "
     "or --encoder vectors:DIR for vectors you have; see `sortal encoders`."
 )

@@ -137,7 +137,7 @@ def test_an_unnamed_kind_says_so_and_the_page_says_what_names_mean(tmp_path):
     assert "unnamed: 3 images like these" in page.text
     assert "1 of 3 kinds is unnamed" in page.text
     assert "learnt 1,000 kinds of things from photos" in page.text
-    assert "the largest are kind 1 and kind 2" in " ".join(page.text.split())
+    assert "the largest with a name are kind 1 and kind 2" in " ".join(page.text.split())
 
 
 def test_empty_clusters_and_single_images_have_a_page(tmp_path):
