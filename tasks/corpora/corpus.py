@@ -32,4 +32,6 @@ def read_prompts(workspace: Workspace, corpus: Artifact) -> dict[str, str]:
 def bare(noun: str) -> str:
     """A noun without underscores and the gloss that some lists put behind it."""
     plain = " ".join(noun.replace("_", " ").split())
+    if "(" not in plain:  # which is quick to see, and so of most nouns
+        return plain
     return " ".join(GLOSS.sub("", plain).split()) or plain

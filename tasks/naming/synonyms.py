@@ -177,14 +177,16 @@ def concepts_of(nouns: pa.Table, known: Known | None = None) -> Concepts:
     of = np.array([number[key] for key in keys], dtype=np.int64)
     names, counts = _words(texts, keys, known)
     words, n_own = {singular(word) for word in names.values()}, len(number)
-    for key in _broader(number, known):
-        if singular(known.said[key][1]) in words:
-            continue
+    lines = _lines(number, known)
+    broader = _broader(number, lines, known)
+    added = [key for key in broader if singular(known.said[key][1]) not in words]
+    for key in added:
         number[key] = len(number)
         counts[key], names[key] = known.said[key]
+    lines |= _lines(added, known)
     depth = np.array([known.depth.get(key, _SPECIFIC) for key in number], dtype=np.float64)
     used = np.array([counts[key] for key in number], dtype=np.float64)
-    above = _hierarchy(number, known)
+    above = _hierarchy(number, lines)
     kinds = np.asarray(above[:n_own].sum(axis=0)).ravel()
     broad = (kinds > _BROAD * n_own) & (kinds > _MANY)
     jargon = broad & (used < _IN_USE)
@@ -225,31 +227,27 @@ def _words(
     return spelt, counts
 
 
-def _over(
-    number: Iterable[str], known: Known
-) -> tuple[dict[str, str | None], dict[str, frozenset[str]]]:
-    """The synset of each concept, or of what it is a kind of, and all synsets above these."""
-    over = {key: key if key in known.depth else known.head(key) for key in number}
-    return over, wordnet.ancestors(known.table, {synset for synset in over.values() if synset})
+# Of a concept its synset, or that of what it is a kind of (None: neither), and all above it.
+_Line = tuple[str | None, frozenset[str]]
 
 
-def _broader(number: Mapping[str, int], known: Known) -> list[str]:
+def _lines(keys: Iterable[str], known: Known) -> dict[str, _Line]:
+    own = {key: key if key in known.depth else known.head(key) for key in keys}
+    above = wordnet.ancestors(known.table, {synset for synset in own.values() if synset})
+    return {key: (synset, above[synset] if synset else frozenset()) for key, synset in own.items()}
+
+
+def _broader(number: Mapping[str, int], lines: Mapping[str, _Line], known: Known) -> list[str]:
     """Synsets that no noun has, though several are kinds of them, and that people have words for.
 
     Of what photos can show.
     Where the nouns are shirts, dresses and trousers but nothing says garment, a cluster of all
     three is of garments.
     """
-    over, above = _over(number, known)
-    kinds = Counter(
-        synset
-        for key in number
-        for synset in above.get(over[key] or "", ())
-        if synset not in number
-    )
+    kinds = Counter(synset for key in number for synset in lines[key][1] if synset not in number)
     return [
         synset
-        for synset, count in kinds.items()
+        for synset, count in sorted(kinds.items())
         if count >= _SEVERAL
         and known.file[synset] in PHOTOGRAPHABLE
         and known.depth[synset] > _SPECIFIC
@@ -257,14 +255,13 @@ def _broader(number: Mapping[str, int], known: Known) -> list[str]:
     ]
 
 
-def _hierarchy(number: Mapping[str, int], known: Known) -> "csr_matrix":
+def _hierarchy(number: Mapping[str, int], lines: Mapping[str, _Line]) -> "csr_matrix":
     from scipy.sparse import csr_matrix
 
-    over, above = _over(number, known)
     pairs = [place * len(number) + place for place in number.values()]
-    for key, synset in over.items():
+    for key, (synset, above) in lines.items():
         row = number[key] * len(number)
-        pairs += [row + number[each] for each in above.get(synset or "", ()) if each in number]
+        pairs += [row + number[each] for each in above if each in number]
         pairs += [row + number[synset]] if synset and synset in number else []
     rows, columns = np.divmod(np.unique(np.array(pairs, dtype=np.int64)), max(len(number), 1))
     ones = np.ones(len(rows), dtype=np.float32)
