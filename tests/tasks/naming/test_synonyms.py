@@ -71,6 +71,8 @@ def test_what_several_nouns_are_kinds_of_is_a_concept_though_no_noun_says_it(kno
     garment = concepts.names.index("garment", 4)
     assert concepts.kinds_of(garment) == {0, 1, garment}
     assert "hammer" not in concepts.names[4:] and "dog" not in concepts.names  # of one kind alone
+    added = [*concepts.number][4:]  # in one order, whatever order Python's sets of texts have
+    assert len(added) > 1 and added == sorted(added)
     one = concepts_of(nouns("shirt", "coat", "garment"), known)
     assert one.n_own == 3 and one.names.count("garment") == 1
 
