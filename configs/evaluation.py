@@ -43,7 +43,7 @@ class ChooseConfig(Section):
     candidates: tuple[CandidateName, ...] = ()  # none: the settings are as they are given
     min_fits: int = Field(4, ge=2, le=100)  # fits of k-means that are compared, at the least ...
     max_fits: int = Field(16, ge=2, le=100)  # ... and at the most, for few images ...
-    fitted_rows: int = Field(32_000, ge=1)  # ... in between, so many images over all fits
+    fitted_rows: int = Field(24_000, ge=1)  # ... in between, so many images over all fits
     n_init: int = Field(2, ge=1)  # seedings of each of them
     folds: int = Field(3, ge=2, le=100)  # parts of the images, each foretold from the others
     ridge: float = Field(1.0, gt=0.0)  # penalty of the linear classifier that foretells
