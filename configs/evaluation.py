@@ -75,7 +75,7 @@ class CountConfig(Section):
     max_fits: int = Field(12, ge=2, le=100)  # ... and at the most, for few images ...
     fitted_rows: int = Field(24_000, ge=1)  # ... in between, so many images over all fits
     n_init: int = Field(3, ge=1)  # seedings of each of them
-    enough: float = Field(0.4, ge=0.0, le=1.0)  # of the best worth: below it nothing finer is tried
+    enough: float = Field(0.6, ge=0.0, le=1.0)  # of the best worth: below it nothing finer is tried
     folds: int = Field(3, ge=2, le=100)  # parts of the images, each foretold from the others
     ridge: float = Field(1.0, gt=0.0)  # penalty of the linear classifier that foretells
     near: float = Field(0.03, ge=0.0, lt=1.0)  # of the best worth: neighbours decide between such

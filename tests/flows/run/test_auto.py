@@ -16,6 +16,7 @@ from sortal.flows.run.result import RunResult
 from sortal.flows.terminal.run import choice_lines
 from sortal.storage.artifacts import find
 from sortal.storage.lake.lake import Lake
+from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
 
 _ANOTHER = """
@@ -169,3 +170,24 @@ def test_nouns_and_captions_are_compared_with_the_same_centres(result):
         for kind in ("image_centres", "space")
     ]
     assert made[1] == 2 * made[0]
+
+
+def worths(clip: Path, result: RunResult, method: str, *settings: str) -> list[float]:
+    """What numbers of clusters are worth to a run that finds its own."""
+    values = {"source": f"vectors:{clip}", "n_clusters": "3..6", "method": method}
+    values |= {"workspace": result.workspace, "lineage": {"enabled": False}, "report": False}
+    few = ("count.min_fits=2", "count.max_fits=2", "choose.max_fits=4", "choose.steps=70")
+    found = recluster.fn(make_config(values, (*few, *settings)))
+    with Lake(Workspace(Path(result.workspace)), read_only=True) as lake:
+        rows = lake.query(sql("report/counts"), {"run": found.run_id}).to_pylist()
+    return [row["score"] * row["information"] for row in rows]
+
+
+def test_numbers_are_tried_on_centred_vectors_and_evened_directions(clip, result):
+    alone = worths(clip, result, "auto", "choose.candidates=[image]")
+    assert alone == worths(clip, result, "kmeans", "fusion.centred=true")
+    plain, evened = (
+        worths(clip, result, "auto", f"choose.candidates=[image-and-nouns{each}]")
+        for each in ("", "-evened")
+    )
+    assert plain != evened
