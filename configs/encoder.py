@@ -1,11 +1,13 @@
 """Which encoder makes vectors, and how it is run; its spec, parsed here and nowhere else."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from sortal.configs import ENCODER
 from sortal.configs.errors import UsageError, expanded
 from sortal.configs.executor import Forward
+from sortal.configs.presets import merge, settings_with
 from sortal.configs.section import Runtime, Section
 
 
@@ -85,13 +87,24 @@ def from_vectors(values: dict[str, Any]) -> dict[str, Any]:
 
 def with_sureness(values: dict[str, Any]) -> dict[str, Any]:
     """`values` with the packaged encoder's own least confidence of names, where none is given."""
-    encoder, naming = values.get("encoder", {}), values.get("naming", {})
-    if not isinstance(encoder, dict | EncoderConfig):
-        return values  # refused where its type is checked
-    spec = encoder.get("spec", ENCODER) if isinstance(encoder, dict) else encoder.spec
-    if spec != ENCODER or not isinstance(naming, dict) or "min_confidence" in naming:
+    naming = values.get("naming", {})
+    if not _is_packaged(values) or not isinstance(naming, dict) or "min_confidence" in naming:
         return values
     return {**values, "naming": {**naming, "min_confidence": _SURE}}
+
+
+def suited(preset: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset's settings that suit the encoder of a run of which `given` are the others."""
+    return settings_with(preset, packaged=_is_packaged(merge(preset, given)))
+
+
+def _is_packaged(values: Mapping[str, Any]) -> bool:
+    """Whether a run of these settings encodes its images by the packaged encoder."""
+    encoder = values.get("encoder", {})
+    if not isinstance(encoder, Mapping | EncoderConfig) or _folder_of(values.get("source")):
+        return False  # the former is refused where its type is checked
+    spec = encoder.get("spec", ENCODER) if isinstance(encoder, Mapping) else encoder.spec
+    return bool(spec == ENCODER)
 
 
 def _folder_of(place: Any) -> Path | None:

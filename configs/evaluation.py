@@ -48,7 +48,9 @@ class ChooseConfig(Section):
     folds: int = Field(3, ge=2, le=100)  # parts of the images, each foretold from the others
     ridge: float = Field(1.0, gt=0.0)  # penalty of the linear classifier that foretells
     sample: int = Field(10_000, ge=100)  # images that all of this is measured on, at the most
-    certainty: float = Field(3.0, ge=0.0)  # standard errors by which texts must help to be used
+    texts: Literal["trusted", "tested"] = "trusted"  # tested: used where images are better foretold
+    lead: float = Field(0.1, ge=0.0)  # share by which the image alone must beat trusted texts
+    certainty: float = Field(3.0, ge=0.0)  # standard errors by which tested texts must help
     margin: float = Field(0.05, ge=0.0)  # share by which another must be better than yesterday's
     steps: int = Field(3_000, ge=1)  # of the head that the image alone is given, about
     directions: int = Field(3, ge=1)  # kept for each cluster where directions are evened

@@ -16,6 +16,7 @@ from sortal.configs.errors import UsageError, expanded, nearest
 _FRONT = ("description", "paper", "needs", "switches", "rank")  # what a preset says of itself
 _FOLDER = Path(__file__).parent / "presets"
 CRITERIA = ("thing", "scene", "action", "colour", "material", "style")
+_PACKAGED = "packaged"  # the section of a preset for runs by the packaged encoder
 _IMAGE_WEIGHT = 0.5  # [infer] of the image, where the texts of a criterion weigh 1
 RENAMED = {
     "views": "modalities",
@@ -50,6 +51,12 @@ def load_preset(method: str, extending: tuple[Path, ...] = ()) -> dict[str, Any]
         raise UsageError(f"method file {path}: extends must be one method, got {base!r}")
     values = {key: value for key, value in values.items() if key not in _FRONT}
     return merge(load_preset(base, (*extending, path)), values) if base else values
+
+
+def settings_with(preset: Mapping[str, Any], *, packaged: bool) -> dict[str, Any]:
+    """A preset's settings, with those of its section for the `packaged` encoder if it is that."""
+    values = {key: value for key, value in preset.items() if key != _PACKAGED}
+    return merge(values, preset.get(_PACKAGED, {})) if packaged else values
 
 
 def describe_preset(name: str) -> str:

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from sortal.configs import CAPTIONS, LEASE_SECONDS, METHOD, PATIENCE_SECONDS, WORKSPACE
-from sortal.configs.encoder import EncoderConfig, from_vectors, with_sureness
+from sortal.configs.encoder import EncoderConfig, from_vectors, suited, with_sureness
 from sortal.configs.errors import UsageError
 from sortal.configs.evaluation import ChooseConfig, CountConfig, EvaluationConfig, with_count
 from sortal.configs.executor import LOCAL, ExecutorName, Products, RayConfig
@@ -225,8 +225,8 @@ class RunConfig(Section):
     def _over_preset(cls, values: Any, make: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(values, dict):
             return make(values)
-        preset = load_preset(str(values.get("method", METHOD)))
         given = with_present_names(values)
+        preset = suited(load_preset(str(values.get("method", METHOD))), given)
         config = make(with_count(with_sureness(from_vectors(with_criterion(preset, given)))))
         config._given = given
         return config

@@ -13,6 +13,7 @@ WORDS = {
     "image-and-nouns-uncentred": "image and nouns alike, not centred",
     "adaptive": "image, nouns and captions, weighted image by image",
 }
+IMAGE = "image"  # the kind that has no texts
 EVENED = "-evened"  # ends the names of those whose directions are evened
 _LEAST_EPOCHS, _MOST_EPOCHS = 10, 100
 _BATCH = 128
@@ -57,7 +58,7 @@ def candidates_of(config: RunConfig) -> dict[str, Candidate]:
         kind = name.removesuffix(EVENED)
         fusion = ways[kind].model_copy(update={"evened": evened if name != kind else 0})
         spaces = _SPACES[kind]
-        found[name] = Candidate(kind=kind, spaces=spaces, fusion=fusion, trained=kind == "image")
+        found[name] = Candidate(kind=kind, spaces=spaces, fusion=fusion, trained=kind == IMAGE)
     return found
 
 

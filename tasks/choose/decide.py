@@ -1,14 +1,17 @@
-"""The decision between scored candidates: first what is compared, then whether it is evened.
+"""The decision between scored candidates: what is compared, and whether it is evened.
 
-Kinds of comparison are told apart by predictability alone, and the first of them, the image
-alone, stays unless another is above it by more than chance explains. Within the kind that is
-taken, agreement counts as well.
+Where texts are trusted, agreement x predictability decides between those with texts, and the image
+alone must be clearly above them. Where they are tested, kinds of comparison are told apart by
+predictability alone, and the image alone stays unless another is above it by more than chance
+explains; within the kind that is taken, agreement counts as well.
 """
 
 import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from sortal.configs.evaluation import ChooseConfig
+from sortal.tasks.choose.candidates import IMAGE
 from sortal.tasks.choose.score import Score
 
 CANDIDATES = "candidates.parquet"  # what the step `choose` writes
@@ -24,34 +27,46 @@ class Decision(NamedTuple):
 
 
 def decide(
-    scores: Scores,
-    kinds: Mapping[str, str],
-    certainty: float = 1.0,
-    earlier: str | None = None,
-    margin: float = 0.0,
+    scores: Scores, kinds: Mapping[str, str], config: ChooseConfig, earlier: str | None = None
 ) -> Decision:
     """The candidate to take; `kinds` gives the kind of each, the plainest first.
 
-    `earlier` stays unless what would be taken is above it by the share `margin`, in
-    predictability, or within a kind in its product with agreement. None is the score of one that
-    could not be measured; where none could, the first is taken.
+    `earlier` stays unless what would be taken is above it by the share `config.margin`: in
+    agreement x predictability, or between kinds, where texts are tested, in the latter. None is
+    the score of one that could not be measured; where none could, the first is taken.
     """
     known = {name: score for name, score in scores.items() if score is not None}
     if not known:
         kept = earlier in scores
         return Decision(str(earlier) if kept else next(iter(scores)), None, kept)
+    trusted = config.texts == "trusted"
+    best = (
+        _trusting(known, kinds, config.lead)
+        if trusted
+        else _testing(known, kinds, config.certainty)
+    )
+    if earlier in known and earlier != best:
+        alike = trusted or kinds[str(earlier)] == kinds[best]
+        old, new = (_figure(known[str(name)], alike) for name in (earlier, best))
+        if new <= old * (1 + config.margin):
+            return Decision(str(earlier), best, True)
+    return Decision(best, _next(known, best), best == earlier)
+
+
+def _trusting(known: Mapping[str, Score], kinds: Mapping[str, str], lead: float) -> str:
+    """The best of all, where the image alone counts less by the share `lead`."""
+    needed = {name: 1 + lead if kinds[name] == IMAGE else 1.0 for name in known}
+    return max(known, key=lambda name: known[name].product / needed[name])
+
+
+def _testing(known: Mapping[str, Score], kinds: Mapping[str, str], certainty: float) -> str:
+    """The best of the kind of comparison that is taken."""
     firsts: dict[str, str] = {}
     for name in known:
         firsts.setdefault(kinds[name], name)
     taken = _kind(known, list(firsts.values()), certainty)
     own = [name for name in known if kinds[name] == kinds[taken]]
-    best = max(own, key=lambda name: known[name].product)
-    if earlier in known and earlier != best:
-        alike = kinds[str(earlier)] == kinds[best]
-        old, new = (_figure(known[str(name)], alike) for name in (earlier, best))
-        if new <= old * (1 + margin):
-            return Decision(str(earlier), best, True)
-    return Decision(best, _next(known, best), best == earlier)
+    return max(own, key=lambda name: known[name].product)
 
 
 def _kind(known: Mapping[str, Score], firsts: list[str], certainty: float) -> str:

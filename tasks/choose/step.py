@@ -64,7 +64,7 @@ def choose(folder: Path, workspace: Workspace, inputs: ChooseInputs) -> Written:
     stays = inputs.drafted if earlier is None else earlier
     kinds = {name: each.kind for name, each in inputs.candidates.items()}
     rule = inputs.config
-    decision = decide(scores, kinds, rule.certainty, stays, rule.margin)
+    decision = decide(scores, kinds, rule, stays)
     decision = decision._replace(kept=decision.kept and earlier is not None)
     pq.write_table(table_of(scores, decision), folder / CANDIDATES)
     log.info("images are compared by %s, of %s tried", WORDS[decision.chosen], len(scores))

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sortal.configs.presets import criterion_settings, load_preset, merge
+from sortal.configs import ENCODER
+from sortal.configs.presets import criterion_settings, load_preset, merge, settings_with
 from sortal.configs.schema import RunConfig
 from sortal.configs.section import identity_of
 from sortal.storage.hashing import fingerprint
@@ -18,7 +19,7 @@ _MOST = 3  # settings that are spelt out
 
 def variant_of(config: RunConfig) -> str | None:
     """The settings that are not the preset's, as `transport.epsilon=0.05`; None where all are."""
-    preset = load_preset(config.method)
+    preset = settings_with(load_preset(config.method), packaged=config.encoder.spec == ENCODER)
     if config.by:
         preset = merge(preset, criterion_settings(config.by))
     found: dict[str, Any] = {}
