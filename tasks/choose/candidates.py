@@ -14,6 +14,7 @@ WORDS = {
     "adaptive": "image, nouns and captions, weighted image by image",
 }
 IMAGE = "image"  # the kind that has no texts
+NOUNS = "image-and-nouns"  # begins the names of those that have nouns alone
 EVENED = "-evened"  # ends the names of those whose directions are evened
 _LEAST_EPOCHS, _MOST_EPOCHS = 10, 100
 _BATCH = 128

@@ -1,8 +1,8 @@
 """The decision between scored candidates: what is compared, and whether it is evened.
 
-Where texts are trusted, agreement x predictability decides between those with texts, and the image
-alone must be clearly above them. Where they are tested, kinds of comparison are told apart by
-predictability alone, and the image alone stays unless another is above it by more than chance
+Where texts are trusted, agreement x predictability decides, and the image alone, or captions beside
+nouns, must be clearly above nouns alone. Where they are tested, kinds of comparison are told apart
+by predictability alone, and the image alone stays unless another is above it by more than chance
 explains; within the kind that is taken, agreement counts as well.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sortal.configs.evaluation import ChooseConfig
-from sortal.tasks.choose.candidates import IMAGE
+from sortal.tasks.choose.candidates import NOUNS
 from sortal.tasks.choose.score import Score
 
 CANDIDATES = "candidates.parquet"  # what the step `choose` writes
@@ -54,9 +54,9 @@ def decide(
 
 
 def _trusting(known: Mapping[str, Score], kinds: Mapping[str, str], lead: float) -> str:
-    """The best of all, where the image alone counts less by the share `lead`."""
-    needed = {name: 1 + lead if kinds[name] == IMAGE else 1.0 for name in known}
-    return max(known, key=lambda name: known[name].product / needed[name])
+    """The best of all, where those that are not of nouns alone count less by the share `lead`."""
+    counts = {name: 1.0 if kinds[name].startswith(NOUNS) else 1 + lead for name in known}
+    return max(known, key=lambda name: known[name].product / counts[name])
 
 
 def _testing(known: Mapping[str, Score], kinds: Mapping[str, str], certainty: float) -> str:

@@ -50,7 +50,7 @@ def result(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 
 def test_on_clip_vectors_nouns_are_used_and_are_right(result):
     rows = tried(result)
-    assert [row["chosen"] for row in rows] == [True, False, False]
+    assert [row["chosen"] for row in rows] == [True, False, False, False]
     assert rows[0]["candidate"] == "image-and-nouns-equal"
     assert rows[0]["margin"] == rows[0]["predictability"] - rows[1]["predictability"]
     assert result.metrics["nmi"] > 0.84  # k-means on images: 0.69
@@ -60,7 +60,7 @@ def test_the_choice_is_said_in_words(result):
     page = Path(result.report).read_text("utf-8")
     assert "How images were compared" in page and "image and nouns alike" in page
     (line,) = choice_lines(tried(result))
-    assert line.startswith("compared by: image and nouns alike") and "3 ways tried" in line
+    assert line.startswith("compared by: image and nouns alike") and "4 ways tried" in line
 
 
 def test_what_was_chosen_are_the_settings_of_the_run(result):

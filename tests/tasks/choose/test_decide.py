@@ -1,8 +1,13 @@
+import pytest
+
 from sortal.configs.evaluation import ChooseConfig
 from sortal.tasks.choose.decide import Decision, Scores, decide
 from sortal.tasks.choose.score import Score
 
 KINDS = {"image": "image", "image-evened": "image", "nouns": "nouns", "nouns-evened": "nouns"}
+TRUSTED = {"image": "image", "more": "adaptive"} | {
+    f"nouns-{each}": f"image-and-nouns-{each}" for each in ("equal", "uncentred")
+}
 
 
 def scores(**figures: tuple[float, float]) -> dict[str, Score]:
@@ -19,27 +24,31 @@ def where_tested(figures: Scores, earlier: str | None = None, **settings: float)
 
 
 def where_trusted(figures: Scores, earlier: str | None = None, **settings: float) -> Decision:
-    return decide(figures, KINDS, ChooseConfig(**{"margin": 0.0} | settings), earlier)
+    return decide(figures, TRUSTED, ChooseConfig(**{"margin": 0.0} | settings), earlier)
 
 
-def test_trusted_texts_are_used_unless_the_image_alone_is_clearly_above_them():
-    close = scores(image=(0.9, 0.95), nouns=(0.98, 0.8))  # 0.855 against 0.784
-    assert where_trusted(close).chosen == "nouns"
-    assert where_trusted(close, lead=0.05).chosen == "image"
-    assert where_tested(close).chosen == "image"
-    assert where_trusted(scores(image=(0.95, 0.95), nouns=(0.98, 0.8))).chosen == "image"
+@pytest.mark.parametrize("other", ["image", "more"])
+def test_trusted_nouns_are_used_unless_another_way_is_clearly_above_them(other):
+    close = scores(**{other: (0.9, 0.95), "nouns_equal": (0.97, 0.85)})  # 0.855 against 0.825
+    assert where_trusted(close).chosen == "nouns-equal"
+    assert where_trusted(close, lead=0.03).chosen == other
+    assert (
+        where_trusted(scores(**{other: (0.95, 0.95), "nouns_equal": (0.97, 0.8)})).chosen == other
+    )
 
 
-def test_of_trusted_texts_agreement_times_predictability_decides():
-    figures = scores(image=(0.5, 0.9), nouns=(0.7, 0.8), nouns_evened=(0.9, 0.7))
-    assert where_trusted(figures).chosen == "nouns-evened"
-    assert where_trusted(figures, earlier="nouns", margin=0.2) == ("nouns", "nouns-evened", True)
-    assert where_trusted(figures, earlier="nouns", margin=0.1).chosen == "nouns-evened"
+def test_of_trusted_nouns_agreement_times_predictability_decides():
+    figures = scores(image=(0.5, 0.9), nouns_equal=(0.7, 0.8), nouns_uncentred=(0.9, 0.7))
+    assert where_trusted(figures).chosen == "nouns-uncentred"
+    stays = where_trusted(figures, earlier="nouns-equal", margin=0.2)
+    assert stays == ("nouns-equal", "nouns-uncentred", True)
+    other = where_trusted(figures, earlier="nouns-equal", margin=0.1)
+    assert other.chosen == "nouns-uncentred"
 
 
-def test_yesterdays_image_alone_stays_beside_trusted_texts_that_are_no_better():
-    figures = scores(image=(0.9, 0.95), nouns=(0.98, 0.8))
-    assert where_trusted(figures, earlier="image") == ("image", "nouns", True)
+def test_yesterdays_image_alone_stays_beside_trusted_nouns_that_are_no_better():
+    figures = scores(image=(0.9, 0.95), nouns_equal=(0.97, 0.85))
+    assert where_trusted(figures, earlier="image") == ("image", "nouns-equal", True)
 
 
 def test_texts_are_used_where_images_are_foretold_better_with_them():
