@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any
@@ -16,7 +16,12 @@ from sortal.configs.errors import RunError, UsageError
 from sortal.configs.executor import LOCAL, ExecutorSpec
 from sortal.storage.stopping import terminal_signals_kept
 
+log = logging.getLogger("sortal")
+
 _REACH_SECONDS = 3.0  # for a connection to be accepted
+# What a head answers that is too busy to start its server for a client within Ray's own limits.
+_LATE = ("Starting Ray client server failed", "Proxy failed to Connect to backend")
+_TRIES = 3
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anybody
     "RAY_DEDUP_LOGS": "0",
@@ -79,16 +84,32 @@ def connect(spec: ExecutorSpec) -> tuple[Any, bool]:
         return ray, False
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     options = _THIS_MACHINE if spec.address == LOCAL else {}
+    if not spec.is_client:
+        options = options | {"configure_logging": False}
     with _own_signals(), terminal_signals_kept(), _clear_errors(spec, ray):
-        ray.init(
-            address=spec.address,
-            log_to_driver=False,
-            logging_level=logging.CRITICAL,
-            **({} if spec.is_client else {"configure_logging": False}),
-            **options,
+        patiently(
+            lambda: ray.init(
+                address=spec.address,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                **options,
+            )
         )
     _silence()
     return ray, True
+
+
+def patiently(connects: Callable[[], object]) -> None:
+    """Connect, again where the head was too busy to start its server for this machine in time."""
+    for left in reversed(range(_TRIES)):
+        try:
+            connects()
+        except ConnectionError as error:
+            if not left or not any(text in str(error) for text in _LATE):
+                raise
+            log.warning("the head of the Ray cluster is busy; asked again")
+        else:
+            return
 
 
 def _silence() -> None:
