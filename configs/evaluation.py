@@ -49,7 +49,7 @@ class ChooseConfig(Section):
     ridge: float = Field(1.0, gt=0.0)  # penalty of the linear classifier that foretells
     sample: int = Field(10_000, ge=100)  # images that all of this is measured on, at the most
     texts: Literal["trusted", "tested"] = "trusted"  # tested: used where images are better foretold
-    lead: float = Field(0.05, ge=0.0)  # share by which other ways must beat nouns that are trusted
+    lead: float = Field(0.03, ge=0.0)  # share by which other ways must beat nouns that are trusted
     certainty: float = Field(3.0, ge=0.0)  # standard errors by which tested texts must help
     margin: float = Field(0.05, ge=0.0)  # share by which another must be better than yesterday's
     steps: int = Field(3_000, ge=1)  # of the head that the image alone is given, about
