@@ -235,7 +235,13 @@ def follow(run: Run, clusters: Artifact, names: Artifact, role: str = "lineage")
         config=run.config.lineage,
         pinned=past.pinned,
         earlier=past.roles.get("partition"),
+        words=_other_words(run),
     )
+
+
+def _other_words(run: Run) -> Artifact | None:
+    """The nouns, where they are others than those that named the previous run's clusters."""
+    return run.steps.done.get("nouns") if run.past.reworded else None
 
 
 def tree_of(run: Run, spaces: Mapping[str, Space], clusters: Artifact, names: Artifact) -> None:
@@ -284,4 +290,5 @@ def _follow_kinds(run: Run, level: int, role: str, kinds: Artifact, names: Artif
         config=run.config.lineage,
         earlier=past.roles.get(role),
         level=level,
+        words=_other_words(run),
     )

@@ -27,6 +27,7 @@ log = logging.getLogger("sortal")
 
 _FREE = ("source", "collection", "lineage", "evaluation")  # may change in a warm start
 _WRITING = ("writer", "openai", "min_written")  # of naming
+_LISTED = ("names", "vocabulary_content", "vocabulary_mode")  # of nouns: which list they are
 
 
 class Pinned(BaseModel):
@@ -57,6 +58,7 @@ class Past:
     next_id: int = 0
     roles: dict[str, Artifact] = field(default_factory=dict)
     pinned: Pinned = field(default_factory=Pinned)
+    reworded: bool = False  # whether clusters are named by other nouns than in the previous run
 
     @property
     def warm(self) -> bool:
@@ -144,7 +146,14 @@ def look_back(
         how = "continued" if warm else "a cold start follows it"
         log.info("previous run %s: %s", previous.run_id, how)
     name = previous.run_id if previous else None
-    return Past(name, next_id, roles, Pinned(names=names))
+    reworded = previous is not None and _nouns(previous.settings) != _nouns(settings_of(now))
+    return Past(name, next_id, roles, Pinned(names=names), reworded)
+
+
+def _nouns(settings: str) -> list[Any]:
+    """Which nouns a run with these settings (JSON) has."""
+    nouns = json.loads(settings).get("nouns", {})
+    return [nouns.get(name) for name in _LISTED]
 
 
 def _member(row: dict[str, Any]) -> Member:

@@ -22,6 +22,7 @@ from sortal.storage.rows import FloatArray
 from sortal.storage.workspace import Workspace
 from sortal.tasks.arrays import normalise
 from sortal.tasks.clustering.assignments import ASSIGNMENTS, CENTRES, NO_KIND
+from sortal.tasks.corpora.corpus import bare, read_corpus
 from sortal.tasks.lineage.matching import (
     EVENTS,
     Before,
@@ -114,6 +115,7 @@ class TraceInputs:
     earlier: Artifact | None = optional()
     pinned: Pinned | None = None
     level: int | None = optional()
+    words: Artifact | None = optional()
 
 
 @step("lineage", TraceInputs, version=3)
@@ -122,14 +124,16 @@ def trace(folder: Path, workspace: Workspace, inputs: TraceInputs) -> Written:
 
     `level`: of the tree, whose kinds are followed; None for the clusters. `previous` is a run in
     the lake, `earlier` its partition, where there is one. Names that are `pinned` are not given to
-    other clusters. Facts: how many clusters met with each event, and `kept`, the share of the
-    images of both runs that kept their stable id. A name that was found gives way to one that is
-    written now; a written one is kept as any other.
+    other clusters. `words`: the corpus of nouns, where it is another than the previous run's; a
+    name that was found then and that it does not say is not kept. A name that was found gives way
+    to one that is written now; a written one is kept as any other. Facts: how many clusters met
+    with each event, and `kept`, the share of the images of both runs that kept their stable id.
     """
     clusters = pq.read_table(inputs.names.file(workspace, "clusters.parquet"))  # none: last
     sizes = clusters["size"].to_numpy()
     before, known, shared, authors = _past(workspace, inputs, len(sizes))
     fresh = writers_of(clusters)
+    lost = _unsaid(workspace, inputs.words, known) - authors.keys()
     past, present = _centres(workspace, inputs.earlier), _centres(workspace, inputs.partition)
     kindless = Kindless(
         before.stable_ids == NO_KIND, clusters["cluster"].to_numpy() == np.int32(NO_KIND)
@@ -142,7 +146,7 @@ def trace(folder: Path, workspace: Workspace, inputs: TraceInputs) -> Written:
         if row.cluster is not None
         and row.cluster != NO_KIND
         and partner[row.cluster] >= 0
-        and row.stable_id in known
+        and row.stable_id in known.keys() - lost
         and (row.overlap is None or row.overlap >= inputs.config.keep_name)
         and (row.stable_id in authors or not fresh[row.cluster])
     }
@@ -185,6 +189,15 @@ def _past(
     known = {stable_id: name for stable_id, name in named if name}
     authors = {int(ids[i]): by for i, by in enumerate(writers_of(past)) if by}
     return Before(ids, past["size"].to_numpy()), known, shared, authors
+
+
+def _unsaid(workspace: Workspace, words: Artifact | None, known: Mapping[int, str]) -> set[int]:
+    """Whose names no noun of the corpus `words` says; nobody's without one."""
+    if words is None:
+        return set()
+    texts = read_corpus(workspace, words, ["text"])["text"].to_pylist()
+    said = {singular(bare(text).casefold()) for text in texts}
+    return {each for each, name in known.items() if singular(base(name).casefold()) not in said}
 
 
 def writers_of(table: pa.Table) -> list[str | None]:

@@ -164,6 +164,26 @@ def test_a_criterion_of_ones_own_is_a_file_whose_content_counts(folder, by_shape
     assert ask(later, previous, later.run_id) == [(first.run_id,)]
 
 
+def test_names_that_another_vocabulary_does_not_say_are_not_kept(folder, tmp_path):
+    source = shutil.copytree(folder, tmp_path / "in")
+    terms = tmp_path / "terms.txt"
+
+    def named_by(*words: str) -> dict[int, str]:
+        terms.write_text("\n".join(words))
+        found = run(source, nouns={"vocabulary": str(terms)})
+        query = "SELECT stable_id, name FROM clusters WHERE run_id = ?"
+        return dict(ask(found, query, found.run_id))
+
+    first = named_by(*SHAPES)
+    assert set(first.values()) == set(SHAPES)
+    fewer = named_by("circle", "square", "red")
+    assert fewer.keys() == first.keys()
+    kept = {number for number in first if fewer[number] == first[number]}
+    assert {first[number] for number in kept} == {"circle", "square"}
+    more = named_by(*SHAPES, "green")
+    assert {more[number] for number in kept} == {"circle", "square"}
+
+
 def test_a_grown_collection_keeps_the_ids_of_each_criterion(folder, by_shape, by_colour):
     grow(folder, 600)
     shape, colour = run(folder), run(folder, by="colour", n_clusters=4)
