@@ -48,7 +48,7 @@ def called(name: str) -> str:
 
 def _reasons(config: RunConfig) -> dict[str, str | None]:
     """Settings and sections by dotted name, each with why it is not read, or None."""
-    head, captioner, fusion = config.head, config.captioner, config.fusion
+    head, fusion = config.head, config.fusion
     no_texts = config.nouns.source == "none" and config.captions.source == "none"
     found: dict[str, str | None] = {
         "nouns.vocabulary_mode": _if(
@@ -77,12 +77,28 @@ def _reasons(config: RunConfig) -> dict[str, str | None]:
         found[f"partition.{each}"] = _if(parted != each, f"partition.method is {parted}")
     for each in ("tac", "sic", "mca", "glad", "sac", "turtle"):
         found[f"head.{each}"] = _if(head.method != each, f"head.method is {head.method}")
-    for each in ("nearest", "coca", "openai", "given"):
-        other = _if(captioner.kind != each, f"captioner.kind is {captioner.kind}")
-        found[f"captioner.{each}"] = other
+    found |= _of_modalities(config)
     if config.encoder.vectors:
         found |= dict.fromkeys(_OF_IMAGES, "ready-made vectors are taken as they are")
     return {name: why for name, why in found.items() if not _may_be_chosen(config, name)}
+
+
+def _of_modalities(config: RunConfig) -> dict[str, str | None]:
+    """Modalities that nothing reads, and captioners whose captions nothing does."""
+    captioner, known = config.captioner, config.modalities
+    read = {*config.fusion.modalities, *config.head.reads.modalities}
+    found: dict[str, str | None] = {
+        f"modalities.{name}": f"{config.method_name} does not read it; fusion.modalities (--method "
+        "vic) and the heads of sac, glad and turtle do"
+        for name in known
+        if name not in read
+    }
+    asked = any(each.kind == "captions" for name, each in known.items() if name in read)
+    found["captioner"] = _if(not asked, "nothing reads a caption of each image")
+    for kind in ("nearest", "coca", "openai", "given"):
+        other = _if(captioner.kind != kind, f"captioner.kind is {captioner.kind}")
+        found[f"captioner.{kind}"] = other
+    return found
 
 
 def _may_be_chosen(config: RunConfig, name: str) -> bool:
@@ -111,7 +127,7 @@ def _off(section: BaseModel, prefix: str) -> Iterator[str]:
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
-        if isinstance(value, Mapping) and f"{prefix}{name}" != "modalities":
+        if isinstance(value, Mapping) and prefix != "modalities.":
             yield from _leaves(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
