@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # importing it for real would start Prefect before its log is
     from sortal.flows.run.result import RunResult
 
 CLEARLY_WORSE = 0.8  # [infer] of the worth of the number that -k auto takes
+_BARS, _PLAIN_BARS = "▁▂▃▄▅▆▇█", "_.-:=+*#"
 BETTER_ENCODERS = (
     "Encoder conse comes with Sortal and needs no download. Better: "
     "--encoder open_clip:ViT-B-32/laion2b_s34b_b79k (downloads once), "
@@ -98,7 +99,8 @@ def show_result(result: "RunResult", limit: int = 40) -> None:
             markup=False,
         )
     names = name_lines(cards, n_clusters, n_distinct, about_names(encoder, by))
-    for line in [*names, *count_lines(counts), *hint_lines(natural), *choice_lines(tried)]:
+    counted_lines = [*count_lines(counts), *curve_lines(counts, console.encoding)]
+    for line in [*names, *counted_lines, *hint_lines(natural), *choice_lines(tried)]:
         console.print(line, soft_wrap=True, highlight=False)
     scores = [n for n in ("acc", "nmi", "ari", "purity") if n in result.metrics]
     if scores:
@@ -153,6 +155,19 @@ def count_lines(counts: list[dict[str, Any]]) -> list[str]:
         f"{chosen['n_clusters']} kinds{kept}{natural} ({len(counts)} numbers tried without "
         f"labels, {span})"
     ]
+
+
+def curve_lines(counts: list[dict[str, Any]], encoding: str) -> list[str]:
+    """What each number tried is worth, a bar each, and under them which are natural or taken."""
+    worths = [row["worth"] or 0.0 for row in counts]
+    if not any(row["chosen"] for row in counts) or max(worths) <= 0:
+        return []
+    bars = _BARS if encoding.lower().startswith("utf") else _PLAIN_BARS
+    last = len(bars) - 1
+    drawn = "".join(bars[max(0, round(last * worth / max(worths)))] for worth in worths)
+    peaks = "".join("^" if row["is_natural"] or row["chosen"] else " " for row in counts)
+    before = f"worth: {counts[0]['n_clusters']} "
+    return [f"{before}{drawn} {counts[-1]['n_clusters']}", f"{' ' * len(before)}{peaks.rstrip()}"]
 
 
 def hint_lines(earlier: tuple[int, int, float, bool] | None) -> list[str]:

@@ -158,6 +158,20 @@ class ReportData:
         return next((row for row in self.candidates if row["chosen"]), None)
 
     @property
+    def lead(self) -> str | None:
+        """By how much the way taken is foretold better than the best of the others, in words."""
+        chosen = self.chosen
+        others = [row for row in self.candidates if row is not chosen]
+        if chosen is None or chosen["margin"] is None or not others:
+            return None
+        margin = chosen["margin"]
+        return (
+            f"By it held-out images are foretold {abs(margin):.3f} "
+            f"{'better' if margin >= 0 else 'worse'} than by the best of the others, "
+            f"{others[0]['words']}."
+        )
+
+    @property
     def modalities(self) -> list[ModalityRow]:
         """The further modalities of images that the method read."""
         return modality_rows(self.metrics)

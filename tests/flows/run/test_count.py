@@ -7,7 +7,7 @@ import pytest
 
 from grown import Collection
 from sortal.flows.run.result import RunResult
-from sortal.flows.terminal.run import count_lines, hint_lines
+from sortal.flows.terminal.run import count_lines, curve_lines, hint_lines
 from sortal.storage.lake.lake import Lake
 from sortal.storage.lake.sql import sql
 from sortal.storage.workspace import Workspace
@@ -52,6 +52,19 @@ def test_the_finest_natural_number_is_taken_and_the_others_are_told(pets, first)
     assert len(set(pets.ids(first).values())) == 4
     [line] = count_lines(counts)
     assert line.startswith("4 kinds; 2 would also be natural (")
+
+
+@pytest.mark.parametrize(("encoding", "highest"), [("utf-8", "█"), ("ascii", "#")])
+def test_the_terminal_draws_the_curve_with_its_peaks(encoding, highest, pets, first):
+    counts = asked(pets, "report/counts", first)
+    drawn, marks = curve_lines(counts, encoding)
+    start = len("worth: 2 ")
+    numbers = [row["n_clusters"] for row in counts]
+    assert drawn.startswith("worth: 2 ") and drawn.endswith(f" {numbers[-1]}")
+    assert drawn[start + numbers.index(4)] == highest and drawn.isprintable()
+    marked = [place - start for place, letter in enumerate(marks) if letter == "^"]
+    assert [numbers[place] for place in marked] == [2, 4]
+    assert curve_lines([], encoding) == []
 
 
 def test_clusters_are_gathered_into_kinds_with_names_and_ids(pets, first):
