@@ -34,3 +34,32 @@ def test_what_a_method_chose_itself_is_no_variant():
     chosen = make_config({**BASE, "method": "auto"}, ["fusion.image_weight=3.0", "nouns.fuse=true"])
     assert variant_of(chosen) is None
     assert variant_of(make_config({**BASE, "method": "auto"}, ["choose.folds=4"]))
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "variant"),
+    [
+        ("sac", ["captioner.kind=given", "captioner.given.source=/a/b.txt"],
+         "captioner.given.source=b.txt, captioner.kind=given"),
+        ("vic", ["modalities.description={kind: column, column: title}"],
+         "modalities.description.column=title, modalities.description.kind=column"),
+        ("zero-shot", ["classes.templates=sic"], "classes.templates=sic"),
+        ("kmeans", ["naming.min_confidence=0.3"], "naming.min_confidence=0.3"),
+    ],
+)  # fmt: skip
+def test_who_describes_images_and_how_kinds_are_named_are_experiments_too(
+    method, settings, variant
+):
+    count = None if method == "zero-shot" else 4
+    assert variant_of(make_config({**BASE, "method": method, "n_clusters": count}, settings)) == (
+        variant
+    )
+
+
+def test_where_class_names_and_vectors_lie_makes_no_experiment(tmp_path):
+    (tmp_path / "kinds.txt").write_text("cat\ndog\n")
+    given = {**BASE, "method": "zero-shot", "n_clusters": None}
+    assert variant_of(make_config(given, [f"classes.names={tmp_path / 'kinds.txt'}"])) is None
+    places = ["modalities.sound={kind: vectors, source: /a.parquet}"]
+    own = ["modalities.sound.kind=vectors"]
+    assert variant_of(make_config({**BASE, "method": "glad"}, places)) == own[0]
