@@ -1,5 +1,22 @@
--- A line for each set of settings: the columns tell most of them apart, their hash all.
-WITH setting AS (
+-- A line for each set of settings: the columns tell most of them apart, their hash all. What a
+-- method chose itself is none of them, as in `scores`, and its columns are NULL; of each the newest
+-- images count.
+WITH run AS (
+    SELECT
+        * REPLACE (
+            json_merge_patch(
+                config::JSON,
+                '{"random_state": null, "lineage": null, "count": null, "source": null}',
+                CASE WHEN (config->'$.choose') IS NOT NULL
+                    THEN '{"fusion": null, "head": null, "nouns": {"fuse": null}, "captions": {"fuse": null}}'
+                    ELSE '{}'
+                END
+            ) AS config
+        )
+    FROM runs
+),
+
+setting AS (
     SELECT
         run_id,
         collection,
@@ -9,10 +26,7 @@ WITH setting AS (
         n_clusters,
         random_state,
         labels_used,
-        md5(json_merge_patch(
-            config::JSON,
-            '{"random_state": null, "lineage": null, "count": null, "source": null}'
-        )::VARCHAR) AS settings,
+        md5(config::VARCHAR) AS settings,
         (config->>'$.nouns.fuse')::BOOLEAN AS nouns,
         (config->>'$.captions.fuse')::BOOLEAN AS captions,
         config->>'$.selection.method' AS selection,
@@ -23,12 +37,19 @@ WITH setting AS (
         config->>'$.fusion.weights' AS weights,
         (config->>'$.fusion.gamma')::DOUBLE AS gamma,
         (config->>'$.fusion.centred')::BOOLEAN AS centred
-    FROM runs
-    QUALIFY row_number() OVER (
-        PARTITION BY
-            collection, protocol, encoder, method, n_clusters, random_state, labels_used, settings
-        ORDER BY finished_at DESC, run_id DESC
-    ) = 1
+    FROM run
+    QUALIFY
+        scan = first_value(scan) OVER (
+            PARTITION BY
+                collection, protocol, encoder, method, n_clusters, labels_used, settings
+            ORDER BY finished_at DESC, run_id DESC
+        )
+        AND row_number() OVER (
+            PARTITION BY
+                collection, protocol, encoder, method, n_clusters, random_state, labels_used,
+                settings
+            ORDER BY finished_at DESC, run_id DESC
+        ) = 1
 ),
 
 score AS (

@@ -1,5 +1,5 @@
 -- Papers give zero-shot with the true class names, and so do we; no other method that saw labels.
--- Same method, data set and encoder, or no row: figures of other encoders are never set side by
+-- Same method, data set, encoder and as many clusters as classes, or no row: figures of other encoders are never set side by
 -- side. `NAME/test`, `NAME_test` and `NAME-test` are the data set NAME; quickgelu is how open_clip
 -- calls the activation that OpenAI's weights have in either spelling.
 WITH ours AS (
@@ -15,7 +15,11 @@ WITH ours AS (
             ari,
             fmi
         FROM scores
-        WHERE NOT labels_used OR method = 'zero-shot'
+        LEFT JOIN (SELECT run_id, value AS n_classes FROM metrics WHERE name = 'n_classes')
+            USING (run_id)
+        WHERE
+            (NOT labels_used OR method = 'zero-shot')
+            AND n_clusters = coalesce(n_classes, n_clusters)
     )
     ON acc, nmi, ari, fmi
     INTO NAME metric VALUE value

@@ -12,7 +12,8 @@ SELECT
     avg(ari) AS ari,
     stddev_samp(ari) AS ari_sd,
     avg(name_hypernym) AS named,
-    avg(seconds) AS seconds
+    avg(seconds) AS seconds,
+    max(n_images) AS n_images
 FROM scores
 WHERE NOT labels_used
 GROUP BY collection, protocol, encoder, method, n_clusters

@@ -1,13 +1,14 @@
--- Settings are all of a run's but its seed and how it continues from another run. Only runs of a
--- method's newest settings count, so that no mean over seeds mixes two of them. What a method chose
--- itself is not among them: seeds may choose differently. One whose settings are not its preset's
--- is a method of its own, called by what differs.
+-- Settings are all of a run's but its seed, where its source lies and how it continues from another
+-- run. Only runs of a method's newest settings on its newest images count, so that no mean over
+-- seeds mixes two of them. What a method chose itself is not among them: seeds may choose
+-- differently. One whose settings are not its preset's is a method of its own, called by what
+-- differs.
 WITH run AS (
     SELECT
         * REPLACE (concat(method, ' [' || variant || ']') AS method),
         json_merge_patch(
             config::JSON,
-            '{"random_state": null, "lineage": null, "count": null}',
+            '{"random_state": null, "lineage": null, "count": null, "source": null}',
             CASE WHEN (config->'$.choose') IS NOT NULL
                 THEN '{"fusion": null, "head": null, "nouns": {"fuse": null}, "captions": {"fuse": null}}'
                 ELSE '{}'
@@ -20,7 +21,7 @@ latest AS (
     SELECT *
     FROM run
     QUALIFY
-        settings = first_value(settings) OVER (
+        (settings, scan) = first_value((settings, scan)) OVER (
             PARTITION BY collection, protocol, encoder, method, n_clusters, labels_used
             ORDER BY finished_at DESC, run_id DESC
         )
@@ -63,7 +64,9 @@ SELECT
     score.recall_min,
     score.name_hypernym,
     latest.seconds,
-    latest.labels_used
+    latest.labels_used,
+    latest.n_images,
+    latest.scan
 FROM latest
 JOIN score ON score.run_id = latest.run_id
 WHERE score.acc IS NOT NULL

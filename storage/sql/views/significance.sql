@@ -2,6 +2,7 @@
 -- least as far from 0 (Fisher's exact test; at best 2 / 2^n, and NULL beyond 12 seeds).
 -- p_t: two-sided paired t-test, by the finite sums for whole degrees of freedom
 -- (Abramowitz and Stegun 26.7.3 and 26.7.4).
+-- Runs of other images, of a collection that has grown in between, are no pair.
 -- low, high: what lies in the middle 95 of 100 differences on resampled images (`resampled`), each
 -- a mean over the seeds.
 WITH figure AS (
@@ -33,6 +34,7 @@ match AS (
         AND other.n_clusters = one.n_clusters
         AND other.metric = one.metric
         AND other.random_state = one.random_state
+        AND other.scan = one.scan
         AND (other.method != one.method OR other.labels_used != one.labels_used)
 ),
 

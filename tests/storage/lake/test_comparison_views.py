@@ -188,3 +188,47 @@ def test_seeds_of_other_settings_are_in_no_mean(tmp_path):
             (line,) = ask(lake, "FROM leaderboard")
             shown.append((line["seeds"], round(line["acc"], 3)))
         assert shown == [(1, 0.0), (2, 0.05), (3, 0.1), (1, 0.3), (2, 0.35), (3, 0.267)]
+
+
+def test_runs_of_other_images_are_in_no_mean_and_no_pair(tmp_path):
+    """Two methods with three seeds each; then the collection grows, and one is run again."""
+    with Lake(Workspace(tmp_path).create()) as lake:
+        old = [("m0", seed, "before", 4) for seed in range(3)]
+        old += [("m1", seed, "before", 4) for seed in range(3)]
+        new = [("m1", seed, "after", 6) for seed in range(2)]
+        for number, (method, seed, scan, n_images) in enumerate(old + new):
+            settings = {"method": method, "random_state": seed, "scan": scan, "n_images": n_images}
+            row = run_row(number, source=f"{scan}/", **settings)
+            lake.publish(row, {"metrics": metrics(row, acc=number / 10, nmi=0.5, ari=0.5)})
+            if (method, seed, scan) == ("m1", 2, "before"):
+                assert {line["seeds"] for line in ask(lake, "FROM significance")} == {3}
+        for view in ("leaderboard", "ablation"):
+            lines = ask(lake, f"SELECT method, seeds, round(acc, 2) AS acc FROM {view} ORDER BY 1")
+            assert [tuple(line.values()) for line in lines] == [("m0", 3, 0.1), ("m1", 2, 0.65)]
+        counts = ask(lake, "SELECT n_images FROM leaderboard ORDER BY method")
+        assert [line["n_images"] for line in counts] == [4, 6]
+        assert not ask(lake, "FROM significance")
+
+
+def test_what_seeds_chose_themselves_makes_no_other_row(tmp_path):
+    chosen = '{"random_state": %d, "choose": {"folds": 3}, "fusion": {"gamma": %s, "mode": "sum"}}'
+    given = '{"random_state": %d, "fusion": {"gamma": %s, "mode": "sum"}}'
+    with Lake(Workspace(tmp_path).create()) as lake:
+        for number, (method, config) in enumerate([("auto", chosen)] * 2 + [("cae", given)] * 2):
+            row = run_row(number, method=method, config=config % (number, 0.1 * (1 + number % 2)))
+            lake.publish(row, {"metrics": metrics(row, acc=0.5, nmi=0.5, ari=0.5)})
+        lines = ask(lake, "SELECT method, seeds, gamma FROM ablation ORDER BY method, gamma")
+    assert [tuple(line.values()) for line in lines] == [
+        ("auto", 2, None), ("cae", 1, 0.1), ("cae", 1, 0.2),
+    ]  # fmt: skip
+
+
+def test_only_as_many_clusters_as_classes_stand_beside_published_figures(tmp_path):
+    encoder = "open_clip:ViT-B-32/openai"
+    with Lake(Workspace(tmp_path).create()) as lake:
+        for number, n_clusters in enumerate((10, 20)):
+            given = {"collection": "cifar10", "encoder": encoder, "method": "kmeans"}
+            row = run_row(number, **given, n_clusters=n_clusters)
+            lake.publish(row, {"metrics": metrics(row, acc=0.7 + number / 10, n_classes=10)})
+        (line,) = ask(lake, "FROM beside_published")
+    assert (line["ours"], line["seeds"], line["metric"]) == (0.7, 1, "acc")
