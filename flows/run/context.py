@@ -21,10 +21,11 @@ CLASSES = "classes"  # the role of the classes that are named
 
 
 class Images(NamedTuple):
-    """The images of a source: their scan, and their vectors."""
+    """The images of a source: their scan, their vectors, and where they lie."""
 
     scan: Artifact
     vectors: Artifact
+    source: str
 
 
 class Space(NamedTuple):

@@ -22,4 +22,4 @@ def read_images(run: Run, source: str, part: str = "") -> Images:
         encoder_fingerprint=run.encoder.fingerprint,
     )
     warn_if_alike(vectors, "all images")
-    return Images(found, vectors)
+    return Images(found, vectors, source)

@@ -55,11 +55,11 @@ def _check_fused(config: RunConfig) -> None:
             f"fusion.modalities must name further modalities, each once, got {list(names)}; the "
             "image always is fused, nouns and captions by nouns.fuse and captions.fuse"
         )
-    if names and (config.choose.candidates or config.train):
+    learns = config.train is not None and config.head.method != "none"
+    if names and (config.choose.candidates or learns):
         raise UsageError(
-            f"fusion.modalities needs a method that does not choose what is fused, and no train "
-            f"split, got {', '.join(names)} with "
-            f"{'a train split' if config.train else config.method_name}; use --method vic"
+            f"fusion.modalities needs a method that does not choose what is fused, nor learns on a "
+            f"train split, got {', '.join(names)} with {config.method_name}; use --method vic"
         )
 
 
@@ -137,7 +137,8 @@ def _content(name: str, modality: ModalityConfig, config: RunConfig) -> str | No
     if modality.kind == "captions":
         return captioner_of(config.captioner.chosen).state()
     if modality.kind == "column":
-        return column_content(config.train or config.source, modality.column or name)
+        learnt = config.train if name in config.head.reads.modalities else None
+        return column_content(learnt or config.source, modality.column or name)
     return vectors_content(str(modality.source))
 
 
@@ -173,7 +174,7 @@ def _make(
             column_texts,
             f"{role}.texts",
             scan=images.scan,
-            source=_source(run),
+            source=images.source,
             column=modality.column or name,
         )
     return run.do(
@@ -193,7 +194,7 @@ def _captions(run: Run, images: Images, captions: Space | None) -> Artifact:
         CaptionImagesInputs(
             config=run.config.captioner.chosen,
             images=images.vectors,
-            source=_source(run),
+            source=images.source,
             scan=images.scan,
             reading=run.config.images,
             corpus=captions and captions.corpus,
@@ -201,8 +202,3 @@ def _captions(run: Run, images: Images, captions: Space | None) -> Artifact:
         )
     )
     return run.do(caption_images, "image_captions", **vars(given))
-
-
-def _source(run: Run) -> str:
-    """Where the images lie that a head is trained on."""
-    return run.config.train or run.config.source

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sortal.configs.errors import UsageError
 from sortal.configs.load import make_config
 from sortal.flows.operations.assign import assign
 from sortal.flows.recluster import recluster
@@ -93,3 +94,23 @@ def test_a_head_is_not_trained_again_for_other_images_to_measure_on(halves, tmp_
     recluster.fn(make_config(values | {"encoder": {"spec": f"vectors:{halves / 'all'}"}}, SMALL))
     assert len(list(Workspace(tmp_path).artifacts.glob("head/*"))) == 1
     assert len(list(Workspace(tmp_path).artifacts.glob("applied/*"))) == 2
+
+
+def test_of_a_test_split_its_own_captions_are_fused(halves, tmp_path):
+    said = halves / "test" / "images.parquet"
+    table = pq.read_table(said)
+    texts = [f"a {label}" for label in table["label"].to_pylist()]
+    described = tmp_path / "test"
+    described.mkdir()
+    pq.write_table(table.append_column("title", [texts]), described / "images.parquet")
+    (tmp_path / "train").mkdir()
+    pq.write_table(
+        pq.read_table(halves / "train" / "images.parquet"), tmp_path / "train" / "images.parquet"
+    )
+    (tmp_path / "all").symlink_to(halves / "all")
+    found = run(tmp_path, tmp_path / "w", "vic", "modalities.description.kind=column",
+                "modalities.description.column=title")  # fmt: skip
+    assert found.metrics["acc"] == 1.0
+    with pytest.raises(UsageError, match="nor learns on a train split"):
+        run(tmp_path, tmp_path / "w", "tac", "modalities.description.kind=column",
+            "fusion.modalities=[description]")  # fmt: skip
