@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sortal.configs.encoder import EncoderSpec
-from sortal.configs.errors import UsageError
+from sortal.configs.errors import UsageError, counted
 from sortal.storage.hashing import fingerprint
 from sortal.storage.rows import FloatArray
 from sortal.tasks.encoders.base import PLAIN, EncoderInfo
@@ -225,8 +225,8 @@ def look_up(folder: Path, wanted: Sequence[str]) -> FloatArray:
     lacking = next((text for text in place if text not in seen), None)
     if lacking is not None:
         raise UsageError(
-            f"vectors:{folder} must hold a vector for every text; {len(place) - len(seen)} of"
-            f" {len(place)} have none, first {lacking!r}; add it to a file"
-            " *texts*.parquet there, or set the corpus' source to vectors"
+            f"vectors:{folder} must hold a vector for every text that a run reads, got "
+            f"{counted(len(place) - len(seen), 'text')} without one, first {lacking!r}; add it to a "
+            "file *texts*.parquet there, or leave nouns.source and captions.source at vectors"
         )
     return found[[place[text] for text in wanted]]

@@ -86,7 +86,7 @@ def test_the_first_of_equal_texts_counts(folder):
 
 
 def test_a_text_without_vector_is_named(folder):
-    with pytest.raises(UsageError, match="1 of 2 have none, first 'zebra'"):
+    with pytest.raises(UsageError, match="got 1 text without one, first 'zebra'"):
         vectors.look_up(folder, ["cat", "zebra"])
 
 
