@@ -226,7 +226,7 @@ def look_up(folder: Path, wanted: Sequence[str]) -> FloatArray:
     if lacking is not None:
         raise UsageError(
             f"vectors:{folder} must hold a vector for every text that a run reads, got "
-            f"{counted(len(place) - len(seen), 'text')} without one, first {lacking!r}; add it to a "
-            "file *texts*.parquet there, or leave nouns.source and captions.source at vectors"
+            f"{counted(len(place) - len(seen), 'text')} without one, first {lacking!r}; add it to "
+            "a file *texts*.parquet there, or leave nouns.source and captions.source at vectors"
         )
     return found[[place[text] for text in wanted]]
