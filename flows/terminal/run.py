@@ -185,17 +185,20 @@ def hint_lines(earlier: tuple[int, int, float, bool] | None) -> list[str]:
 
 def choice_lines(tried: list[dict[str, Any]]) -> list[str]:
     """How images were compared, in words, where that was chosen; `tried` are rows, best first."""
+    from sortal.tasks.choose.words import lead_of
+
     chosen = next((row for row in tried if row["chosen"]), None)
     if chosen is None:
         return []
-    other = next((row for row in tried if row is not chosen), None)
-    if other is None or None in (other["predictability"], chosen["predictability"]):
+    found = lead_of(tried)
+    if found is None:
         return [f"compared by: {chosen['words']}"]
+    rival, how = found
     kept = ", kept from the run before" if chosen["kept"] else ""
-    figures = [f"{row['words']} {row['predictability']:.3f}" for row in (chosen, other)]
     return [
-        f"compared by: {chosen['words']}{kept} ({len(tried)} ways tried without labels; how well "
-        f"held-out images are foretold: {figures[0]}, next {figures[1]})"
+        f"compared by: {chosen['words']}{kept} ({len(tried)} ways tried without labels; held-out "
+        f"images are foretold at {chosen['predictability']:.3f}; by {rival['words']}, at "
+        f"{rival['predictability']:.3f}: {how})"
     ]
 
 

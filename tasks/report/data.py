@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sortal.configs.errors import counted
+from sortal.tasks.choose.words import lead_of
 from sortal.tasks.naming.about import about_names, unnamed_words, written_words
 from sortal.tasks.report.labels import Confusion
 from sortal.tasks.report.thumbnails import LARGE, SMALL, TINY, Place
@@ -159,16 +160,15 @@ class ReportData:
 
     @property
     def lead(self) -> str | None:
-        """By how much the way taken is foretold better than the best of the others, in words."""
-        chosen = self.chosen
-        others = [row for row in self.candidates if row is not chosen]
-        if chosen is None or chosen["margin"] is None or not others:
+        """How the way taken compares with its best rival, in words."""
+        chosen, found = self.chosen, lead_of(self.candidates)
+        if chosen is None or found is None:
             return None
-        margin = chosen["margin"]
+        rival, how = found
+        apart = abs(chosen["predictability"] - rival["predictability"])
         return (
-            f"By it held-out images are foretold {abs(margin):.3f} "
-            f"{'better' if margin >= 0 else 'worse'} than by the best of the others, "
-            f"{others[0]['words']}."
+            f"Held-out images are foretold at {chosen['predictability']:.3f}; by "
+            f"{rival['words']}, at {rival['predictability']:.3f}, {apart:.3f} apart: {how}."
         )
 
     @property
