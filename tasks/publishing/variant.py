@@ -17,7 +17,11 @@ _SECTIONS = (
     "classes", "captioner", "nouns", "captions", "selection", "transport", "fusion", "choose",
     "partition", "head", "naming",
 )  # fmt: skip
-_GIVEN = {"captions.source", "captions.format", "nouns.source", "classes.names"}
+_GIVEN = {"captions.source", "captions.format", "nouns.source"}
+_FILES = {  # said by their names, wherever they lie
+    "classes.names": lambda config: Path(config.classes.names),
+    "captioner.given.source": lambda config: Path(config.captioner.given.source),
+}
 _CHOSEN = ("fusion.", "head.", "nouns.fuse", "captions.fuse")  # by a method that chooses
 _MOST = 3  # settings that are spelt out
 
@@ -37,8 +41,9 @@ def variant_of(config: RunConfig) -> str | None:
     said = [f"by={config.by}"] if config.by else []
     if config.nouns.vocabulary:
         said.append(f"nouns.vocabulary={Path(config.nouns.vocabulary).name}")
-    if "captioner.given.source" in found:
-        found["captioner.given.source"] = Path(config.captioner.given.source).name
+    for key, path in _FILES.items():
+        if key in found:
+            found[key] = path(config).name
     said += [f"{key}={_typed(value)}" for key, value in sorted(found.items())]
     if len(said) > _MOST:
         said = [*said[: _MOST - 1], f"{len(said) - _MOST + 1} more ({fingerprint(said)[:6]})"]

@@ -143,7 +143,8 @@ def at_once(monkeypatch):
 
 @pytest.mark.usefixtures("at_once")
 def test_only_what_is_new_is_run_and_what_fails_is_a_row(folder, tmp_path):
-    run(folder, tmp_path, "kmeans", seeds=1)
+    one = run(folder, tmp_path, "kmeans", seeds=1)
+    assert "| kmeans | 1 | 100.0 | 100.0 | 100.0 |" in module.markdown(one)  # no spread of one
     wild = tmp_path / "wild.yaml"
     wild.write_text("extends: tac\nhead: {trainer: {lr: 1.0e+30, min_steps: 7}}\n")
     whole = config(folder, tmp_path, "kmeans", str(wild), "tac-free", seeds=2, jobs=2)

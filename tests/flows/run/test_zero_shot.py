@@ -79,9 +79,15 @@ def test_names_of_a_file_do_the_same_and_new_images_are_placed(tmp_path, folder)
     assert recluster.fn(config).metrics["acc"] == 1.0
     workspace = Workspace(tmp_path / "ws")
     with Lake(workspace, read_only=True) as lake:
-        assert (
-            lake.query("FROM ceilings").to_pylist()[0]["supervision"] == "class names from a file"
-        )
+        (ceiling,) = lake.query("FROM ceilings").to_pylist()
+    assert ceiling["supervision"] == "class names from a file"
+    assert ceiling["method"] == "zero-shot [classes.names=names.txt]"
+    with Lake(workspace) as lake:
+        lake.execute("UPDATE runs SET encoder = 'open_clip:ViT-B-32/openai'")
+        beside = lake.query("FROM beside_published").to_pylist()
+        lake.execute(f"UPDATE runs SET encoder = 'vectors:{folder.name}'")
+    assert {row["method"] for row in beside} == {"zero-shot"}
+    assert {row["ours_by"] for row in beside} == {ceiling["method"]}
     _, rows = assign(workspace, str(folder))
     assert rows["name"].to_pylist() == [KINDS[label] for label in LABELS]
 

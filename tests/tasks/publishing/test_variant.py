@@ -44,6 +44,7 @@ def test_what_a_method_chose_itself_is_no_variant():
         ("vic", ["modalities.description={kind: column, column: title}"],
          "modalities.description.column=title, modalities.description.kind=column"),
         ("zero-shot", ["classes.templates=sic"], "classes.templates=sic"),
+        ("zero-shot", ["classes.names=/a/b.txt"], "classes.names=b.txt"),
         ("kmeans", ["naming.min_confidence=0.3"], "naming.min_confidence=0.3"),
     ],
 )  # fmt: skip
@@ -56,10 +57,7 @@ def test_who_describes_images_and_how_kinds_are_named_are_experiments_too(
     )
 
 
-def test_where_class_names_and_vectors_lie_makes_no_experiment(tmp_path):
-    (tmp_path / "kinds.txt").write_text("cat\ndog\n")
-    given = {**BASE, "method": "zero-shot", "n_clusters": None}
-    assert variant_of(make_config(given, [f"classes.names={tmp_path / 'kinds.txt'}"])) is None
+def test_where_files_and_vectors_lie_makes_no_experiment():
     places = ["modalities.sound={kind: vectors, source: /a.parquet}"]
     own = ["modalities.sound.kind=vectors"]
     assert variant_of(make_config({**BASE, "method": "glad"}, places)) == own[0]
