@@ -1,5 +1,6 @@
 """Runs that find out how many clusters there are: the curve, the tree, and what growth does."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,8 @@ def test_clusters_are_gathered_into_kinds_with_names_and_ids(pets, first):
 
 def test_the_report_shows_the_curve_and_the_tree(first):
     page = Path(first.report).read_text("utf-8")
+    numbers = re.findall(r'<text [^>]*aria-hidden="true">(\d+)</text>', page)
+    assert numbers == ["2", "4"]
     assert "How many kinds" in page and "2 would also be natural" in page
     assert '<ul class="tree">' in page and page.count("<circle") == 2
 
