@@ -190,15 +190,12 @@ def choice_lines(tried: list[dict[str, Any]]) -> list[str]:
     chosen = next((row for row in tried if row["chosen"]), None)
     if chosen is None:
         return []
-    found = lead_of(tried)
-    if found is None:
+    lead = lead_of(tried)
+    if lead is None:
         return [f"compared by: {chosen['words']}"]
-    rival, how = found
     kept = ", kept from the run before" if chosen["kept"] else ""
     return [
-        f"compared by: {chosen['words']}{kept} ({len(tried)} ways tried without labels; held-out "
-        f"images are foretold at {chosen['predictability']:.3f}; by {rival['words']}, at "
-        f"{rival['predictability']:.3f}: {how})"
+        f"compared by: {chosen['words']}{kept} ({len(tried)} ways tried without labels; {lead})"
     ]
 
 

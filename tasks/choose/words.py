@@ -1,45 +1,56 @@
-"""What was chosen, and by how much, in words, from the rows of the view `candidates`."""
+"""What was chosen, and by how much, in words: of the rows of storage/sql/report/candidates.sql."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_EVENED = "-evened"  # ends the name of a candidate whose directions are evened
+from sortal.tasks.choose.candidates import EVENED, IMAGE
 
 Row = Mapping[str, Any]
 
 
-def lead_of(tried: Sequence[Row]) -> tuple[Row, str] | None:
-    """The rival of the candidate taken, and in words how it compares; None where there is none.
+def lead_of(tried: Sequence[Row]) -> str | None:
+    """How the candidate taken compares with its best rival, in words; None without any.
 
-    Rivals are the others of its kind, and of other kinds those that are not evened, since kinds are
-    told apart by these alone (`decide.py`).
+    By what the decision was made by (`decide.py`): where texts are trusted the product of both
+    figures, else predictability, and of other kinds then only what is not evened.
     """
     chosen = next((row for row in tried if row["chosen"]), None)
-    if chosen is None or chosen["predictability"] is None:
+    if chosen is None:
         return None
-    rivals = [row for row in tried if row is not chosen and _competes(row, chosen)]
-    if not rivals:
+    trusted = chosen.get("texts") == "trusted"
+    figure = "score" if trusted else "predictability"
+    rivals = [row for row in tried if row is not chosen and row[figure] is not None]
+    if not trusted:
+        rivals = [row for row in rivals if _is_plain(row) or _kind(row) == _kind(chosen)]
+    if chosen[figure] is None or not rivals:
         return None
-    rival = max(rivals, key=lambda row: row["predictability"])
-    return rival, _compared(rival, chosen)
+    rival = max(rivals, key=lambda row: row[figure])
+    how = _compared(rival, chosen, figure)
+    what = "seeds agree, times how well " if trusted else ""
+    return (
+        f"{'how far ' if trusted else 'how well '}{what}held-out images are foretold: "
+        f"{chosen[figure]:.3f}; by {rival['words']}, {rival[figure]:.3f}, {how}"
+    )
 
 
-def _compared(rival: Row, chosen: Row) -> str:
-    if rival["predictability"] <= chosen["predictability"]:
-        return "less well"
-    if chosen["kept"]:
-        return "not clearly better"
+def _compared(rival: Row, chosen: Row, figure: str) -> str:
+    if rival[figure] <= chosen[figure]:
+        return "less"
+    if chosen["kept"] or (figure == "score" and _kind(rival) != IMAGE):
+        return "not clearly more"
+    if figure == "score":
+        return "not more by enough to do without texts"
     if _kind(rival) == _kind(chosen):
-        return "better, but its seeds agree less"
-    if chosen["candidate"].endswith(_EVENED):
-        return "less well than this before directions are evened"
-    return "not better by more than chance explains"
+        return "more, but its seeds agree less"
+    if not _is_plain(chosen):
+        return "less than this before directions are evened"
+    return "not more than chance explains"
 
 
-def _competes(row: Row, chosen: Row) -> bool:
-    plain = not row["candidate"].endswith(_EVENED)
-    return row["predictability"] is not None and (plain or _kind(row) == _kind(chosen))
+def _is_plain(row: Row) -> bool:
+    return not row["candidate"].endswith(EVENED)
 
 
 def _kind(row: Row) -> str:
-    return str(row["candidate"]).removesuffix(_EVENED)
+    kind = str(row["candidate"]).removesuffix(EVENED)
+    return IMAGE if kind.startswith(f"{IMAGE},") else kind

@@ -161,15 +161,7 @@ class ReportData:
     @property
     def lead(self) -> str | None:
         """How the way taken compares with its best rival, in words."""
-        chosen, found = self.chosen, lead_of(self.candidates)
-        if chosen is None or found is None:
-            return None
-        rival, how = found
-        apart = abs(chosen["predictability"] - rival["predictability"])
-        return (
-            f"Held-out images are foretold at {chosen['predictability']:.3f}; by "
-            f"{rival['words']}, at {rival['predictability']:.3f}, {apart:.3f} apart: {how}."
-        )
+        return lead_of(self.candidates)
 
     @property
     def modalities(self) -> list[ModalityRow]:

@@ -7,7 +7,8 @@ SELECT
     score,
     margin,
     chosen,
-    kept
+    kept,
+    (SELECT config->>'$.choose.texts' FROM runs WHERE run_id = $run) AS texts
 FROM candidates
 WHERE run_id = $run
 ORDER BY rank

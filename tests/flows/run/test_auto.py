@@ -59,7 +59,8 @@ def test_on_clip_vectors_nouns_are_used_and_are_right(result):
 def test_the_choice_is_said_in_words(result):
     page = Path(result.report).read_text("utf-8")
     assert "How images were compared" in page and "image and nouns alike" in page
-    assert "Held-out images are foretold at 0." in page and " apart: " in page
+    assert "how far seeds agree, times how well held-out images are foretold: 0." in page
+    assert "Texts are trusted, since" in page
     (line,) = choice_lines(tried(result))
     assert line.startswith("compared by: image and nouns alike") and "4 ways tried" in line
 
