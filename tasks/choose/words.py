@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sortal.tasks.choose.candidates import EVENED, IMAGE
+from sortal.tasks.choose.candidates import EVENED, IMAGE, NOUNS
 
 Row = Mapping[str, Any]
 
@@ -36,10 +36,10 @@ def lead_of(tried: Sequence[Row]) -> str | None:
 def _compared(rival: Row, chosen: Row, figure: str) -> str:
     if rival[figure] <= chosen[figure]:
         return "less"
-    if chosen["kept"] or (figure == "score" and _kind(rival) != IMAGE):
+    if chosen["kept"] or (figure == "score" and _kind(rival).startswith(NOUNS)):
         return "not clearly more"
     if figure == "score":
-        return "not more by enough to do without texts"
+        return "not more by enough to take it before nouns alone"
     if _kind(rival) == _kind(chosen):
         return "more, but its seeds agree less"
     if not _is_plain(chosen):

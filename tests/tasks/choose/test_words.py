@@ -24,7 +24,7 @@ def rows(chosen, kept=False, texts="tested", **figures):
         (rows("image"), "by image-and-nouns, 0.750, not more than chance explains"),
         (rows("adaptive", kept=True), "by image-and-nouns, 0.750, not clearly more"),
         (rows("image-and-nouns-evened", adaptive=0.9), "by adaptive, 0.900, less than this before"),
-        (rows("adaptive", texts="trusted"), "0.280; by image, 0.300, not more by enough to do"),
+        (rows("adaptive", texts="trusted"), "0.280; by image, 0.300, not more by enough to"),
         (rows("image", texts="trusted"), "how far seeds agree, times how well held-out images"),
         (rows("image", texts=None), "how well held-out images are foretold: 0.700"),
     ],
