@@ -48,7 +48,7 @@ class ChooseConfig(Section):
     folds: int = Field(3, ge=2, le=100)  # parts of the images, each foretold from the others
     ridge: float = Field(1.0, gt=0.0)  # penalty of the linear classifier that foretells
     sample: int = Field(10_000, ge=100)  # images that all of this is measured on, at the most
-    texts: Literal["trusted", "tested"] = "trusted"  # tested: used where images are better foretold
+    texts: Literal["trusted", "tested"] = "tested"  # tested: used where images are better foretold
     lead: float = Field(0.03, ge=0.0)  # share by which other ways must beat nouns that are trusted
     certainty: float = Field(3.0, ge=0.0)  # standard errors by which tested texts must help
     margin: float = Field(0.05, ge=0.0)  # share by which another must be better than yesterday's

@@ -55,8 +55,11 @@ def load_preset(method: str, extending: tuple[Path, ...] = ()) -> dict[str, Any]
 
 def settings_with(preset: Mapping[str, Any], *, packaged: bool) -> dict[str, Any]:
     """A preset's settings, with those of its section for the `packaged` encoder if it is that."""
+    own = preset.get(_PACKAGED, {})
+    if not isinstance(own, Mapping):
+        return dict(preset)  # refused where settings are checked
     values = {key: value for key, value in preset.items() if key != _PACKAGED}
-    return merge(values, preset.get(_PACKAGED, {})) if packaged else values
+    return merge(values, own) if packaged else values
 
 
 def describe_preset(name: str) -> str:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from sortal.configs.errors import UsageError
+from sortal.configs.load import make_config
 from sortal.configs.presets import load_preset, preset_names
 from sortal.configs.schema import RunConfig
 from sortal.configs.section import identity_of
@@ -55,3 +57,22 @@ def test_literal_presets_have_their_papers_nouns_and_no_guard_of_ours(name):
 def test_the_literal_preset_takes_captions_as_they_are():
     captions = load_preset("cae-literal")["captions"]
     assert captions["min_words"] == 1 and captions["max_words"] > 1000
+
+
+def test_the_packaged_encoder_has_settings_of_its_own_that_given_ones_replace():
+    packaged, other = (
+        make_config({"source": "photos", "encoder": {"spec": spec}, "n_clusters": 3}).choose
+        for spec in ("conse", "open_clip:ViT-B-32/openai")
+    )
+    assert (packaged.texts, other.texts) == ("tested", "trusted")
+    assert len(packaged.candidates) == 5 and len(other.candidates) == 4
+    given = {"source": "photos", "n_clusters": 3, "choose": {"candidates": ["image"]}}
+    assert make_config(given).choose.candidates == ("image",)
+    assert make_config({"source": "vectors:x", "n_clusters": 3}).choose.texts == "trusted"
+
+
+def test_a_section_for_the_packaged_encoder_that_is_none_is_refused_in_a_line(tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text("extends: cae\npackaged: 3\n")
+    with pytest.raises(UsageError, match="packaged"):
+        make_config({"source": "photos", "n_clusters": 3, "method": str(own)})

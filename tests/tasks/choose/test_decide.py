@@ -24,7 +24,8 @@ def where_tested(figures: Scores, earlier: str | None = None, **settings: float)
 
 
 def where_trusted(figures: Scores, earlier: str | None = None, **settings: float) -> Decision:
-    return decide(figures, TRUSTED, ChooseConfig(**{"margin": 0.0} | settings), earlier)
+    config = ChooseConfig(texts="trusted", **{"margin": 0.0} | settings)
+    return decide(figures, TRUSTED, config, earlier)
 
 
 @pytest.mark.parametrize("other", ["image", "more"])
