@@ -55,6 +55,10 @@ class ChooseConfig(Section):
     steps: int = Field(3_000, ge=1)  # of the head that the image alone is given, about
     directions: int = Field(3, ge=1)  # kept for each cluster where directions are evened
 
+    def unread(self) -> set[str]:
+        """That texts are tested, as all were at first, and what that rule does not read."""
+        return {"texts", "lead"} if self.texts == "tested" else set()
+
     def fits(self, n_images: int) -> int:
         """How many fits: the fewer images, the more chance has to say in each."""
         return _fits(self, n_images)

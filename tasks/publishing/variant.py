@@ -60,6 +60,7 @@ def _settings(config: RunConfig) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in _SECTIONS:
         found |= _flat(identity_of(getattr(config, name)), name)
+    found["choose.texts"] = config.choose.texts  # unread where they are tested
     for name, modality in config.modalities.items():
         found |= _flat(identity_of(modality), f"modalities.{name}")
     return found

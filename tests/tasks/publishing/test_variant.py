@@ -4,6 +4,7 @@ import pytest
 
 from sortal.configs.load import make_config
 from sortal.configs.presets import preset_names
+from sortal.configs.section import identity_of
 from sortal.tasks.publishing.variant import variant_of
 
 BASE = {"source": "pets", "n_clusters": 4, "method": "cae"}
@@ -61,3 +62,13 @@ def test_where_files_and_vectors_lie_makes_no_experiment():
     places = ["modalities.sound={kind: vectors, source: /a.parquet}"]
     own = ["modalities.sound.kind=vectors"]
     assert variant_of(make_config({**BASE, "method": "glad"}, places)) == own[0]
+
+
+def test_texts_that_are_tested_where_they_are_trusted_are_a_variant_and_for_conse_are_none():
+    vectors = {"source": "vectors:x", "n_clusters": 4, "method": "auto"}
+    assert variant_of(make_config(vectors, ["choose.texts=tested"])) == "choose.texts=tested"
+    packaged = {**BASE, "method": "auto"}
+    assert variant_of(make_config(packaged, ["choose.texts=tested"])) is None
+    trusted = variant_of(make_config(packaged, ["choose.texts=trusted"]))
+    assert trusted == "choose.lead=0.03, choose.texts=trusted"
+    assert "texts" not in identity_of(make_config(packaged))["choose"]
