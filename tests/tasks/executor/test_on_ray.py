@@ -35,7 +35,7 @@ from sortal.tasks.executor.ray_executor import RayExecutor
 from sortal.tasks.transport.solve import solve
 from transports import clustered
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)  # a busy head is asked three times
 
 
 def test_vectors_are_the_same_and_an_artifact_of_one_is_a_hit_for_the_other(

@@ -37,7 +37,7 @@ from sortal.tasks.executor.current import using
 from sortal.tasks.executor.ray_executor import RayExecutor
 from sortal.tasks.fusion.step import fuse
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)  # a busy head is asked three times
 
 
 def fused(workspace, artifact):
@@ -106,7 +106,7 @@ def outside(cluster, into, images, encoder, *spared) -> list[str]:
         bucket = f"s3://pictures/{into.name}"
         environment = os.environ | {"PYTHONPATH": path, "SORTAL_OBJECTS": bucket}
         return subprocess.check_output(
-            [*words, *spared], env=environment, text=True, timeout=150
+            [*words, *spared], env=environment, text=True, timeout=300
         ).splitlines()
 
 
