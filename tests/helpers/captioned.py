@@ -2,10 +2,10 @@
 
 import pyarrow.parquet as pq
 
+from embedded import embed
 from image_files import CONFIG, run
 from sortal.tasks.captioning.caption import TEXTS_FILE
 from sortal.tasks.captioning.step import caption_images
-from tiny_clip import embed
 
 
 class Captioned:

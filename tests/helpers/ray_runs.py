@@ -1,26 +1,12 @@
-"""What tests on a Ray cluster run: images that become vectors, on one machine or on its nodes."""
+"""What tests on a Ray cluster have in common: an executor, and the shards that it has made."""
 
-from image_files import CONFIG, run
 from sortal.configs.executor import ExecutorSpec, RayConfig
 from sortal.storage.vectors import VectorStore
 from sortal.storage.workspace import Workspace
-from sortal.tasks.embedding.step import embed_images
 from sortal.tasks.encoders.registry import describe
 from sortal.tasks.executor.ray_executor import RayExecutor
 
 N_IMAGES = 240
-
-
-def embed(workspace, folder, encoder):
-    source = folder / "in"
-    return embed_images(
-        workspace,
-        scan=run(workspace, source),
-        source=str(source),
-        images=CONFIG,
-        encoder=encoder,
-        encoder_fingerprint=describe(encoder.spec).fingerprint,
-    )
 
 
 def on(cluster, workspace: Workspace, **settings) -> RayExecutor:

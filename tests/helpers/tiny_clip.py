@@ -6,13 +6,6 @@ from typing import Any
 
 import torch
 
-from image_files import CONFIG, run
-from sortal.configs.encoder import EncoderConfig
-from sortal.storage.artifacts import Artifact
-from sortal.storage.workspace import Workspace
-from sortal.tasks.embedding.step import embed_images
-from sortal.tasks.encoders.registry import describe
-
 TINY = {
     "embed_dim": 16,
     "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
@@ -55,15 +48,3 @@ def tiny_coca(folder: Path) -> str:
     stated = {"model_cfg": COCA, "preprocess_cfg": {}}
     (folder / "open_clip_config.json").write_text(json.dumps(stated))
     return f"local-dir:{folder}"
-
-
-def embed(workspace: Workspace, source: Path, config: EncoderConfig) -> Artifact:
-    """Scan a source and embed its images."""
-    return embed_images(
-        workspace,
-        scan=run(workspace, source),
-        source=str(source),
-        images=CONFIG,
-        encoder=config,
-        encoder_fingerprint=describe(config.spec).fingerprint,
-    )

@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 
+from embedded import embed
 from image_files import run
 from sortal.configs.modalities import (
     CaptionerConfig,
@@ -19,7 +20,6 @@ from sortal.storage.hashing import fingerprint, hash_file
 from sortal.tasks.captioning.captioner import CaptionImagesInputs
 from sortal.tasks.captioning.registry import captioner_of
 from sortal.tasks.captioning.step import _store_fingerprint, needed
-from tiny_clip import embed
 
 KINDS = get_args(CaptionerConfig.model_fields["kind"].annotation)
 

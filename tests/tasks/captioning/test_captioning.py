@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from captioned import Captioned
+from embedded import embed
 from executors import InParts
 from image_files import write
 from sortal.configs.errors import UsageError
@@ -20,7 +21,7 @@ from sortal.tasks.encoders.base import PLAIN
 from sortal.tasks.encoders.registry import describe
 from sortal.tasks.executor.current import using
 from sortal.tasks.executor.local import LocalExecutor
-from tiny_clip import embed, tiny, tiny_coca
+from tiny_clip import tiny, tiny_coca
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from embedded import embed
 from image_files import CONFIG, run, write
 from sortal.configs.errors import RunError
 from sortal.storage.rows import read_all
@@ -22,7 +23,6 @@ from sortal.tasks.encoders.clip import OpenClipEncoder
 from sortal.tasks.encoders.registry import describe, open_encoder
 from sortal.tasks.executor.base import Decoders
 from sortal.tasks.executor.local import LocalExecutor
-from tiny_clip import embed
 
 
 def shards(workspace, config):

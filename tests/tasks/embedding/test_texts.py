@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from embedded import embed
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import RunError, UsageError
 from sortal.storage.artifacts import Written, publish
@@ -15,7 +16,7 @@ from sortal.tasks.embedding import texts as embedding
 from sortal.tasks.embedding.step import embed_texts
 from sortal.tasks.embedding.texts import text_vectors
 from sortal.tasks.encoders.registry import describe, open_encoder
-from tiny_clip import embed, tiny
+from tiny_clip import tiny
 
 
 def corpus(workspace, texts, name="nouns"):

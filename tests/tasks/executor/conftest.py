@@ -2,9 +2,10 @@
 
 import pytest
 
+from embedded import embed
 from image_files import write
 from ray_nodes import two_nodes
-from ray_runs import N_IMAGES, embed
+from ray_runs import N_IMAGES
 from s3_storage import s3_server  # noqa: F401 - a fixture
 from sortal.configs.encoder import EncoderConfig
 from sortal.storage.workspace import Workspace
@@ -34,4 +35,4 @@ def alone(place):
     """What this machine makes of the collection by itself."""
     folder, encoder = place
     workspace = Workspace(folder / "alone").create()
-    return workspace, embed(workspace, folder, encoder)
+    return workspace, embed(workspace, folder / "in", encoder)

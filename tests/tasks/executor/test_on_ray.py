@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embedded import embed
 from ray_nodes import (
     HELPERS,
     Stalling,
@@ -20,7 +21,7 @@ from ray_nodes import (
     begun_twice,
     end_node_of_stalled,
 )
-from ray_runs import N_IMAGES, embed, on, shards
+from ray_runs import N_IMAGES, on, shards
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import RunError, UsageError
 from sortal.configs.executor import ExecutorSpec, RayConfig
@@ -46,12 +47,12 @@ def test_vectors_are_the_same_and_an_artifact_of_one_is_a_hit_for_the_other(
     folder = Path()  # a relative source, which is elsewhere to the workers
     workspace = Workspace(tmp_path).create()
     with on(cluster, workspace) as executor, using(executor):
-        there = embed(workspace, folder, encoder)
+        there = embed(workspace, folder / "in", encoder)
     assert len(shards(workspace, encoder)) > len(shards(here, encoder))  # both workers had some
     assert there.identity == local.identity
     vectors = [read_all(open_vectors(*each)) for each in ((workspace, there), (here, local))]
     assert (vectors[0] == vectors[1]).all()
-    assert embed(workspace, folder, encoder) == there
+    assert embed(workspace, folder / "in", encoder) == there
 
 
 def test_an_error_of_the_work_is_the_error_of_the_run(cluster, workspace):
@@ -72,7 +73,7 @@ def test_a_killed_run_goes_on_from_the_shards_that_are_there(cluster, place, alo
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     with on(cluster, workspace, workers=1) as executor, using(executor):
-        artifact = embed(workspace, folder, encoder)
+        artifact = embed(workspace, folder / "in", encoder)
     assert before.items() <= shards(workspace, encoder).items()
     assert artifact.rows == N_IMAGES
     assert sorted(open_vectors(workspace, artifact).keys) == sorted(
@@ -144,4 +145,4 @@ if __name__ == "__main__":
     settings = EncoderConfig(spec=name, device="cpu", batch_size=5, num_workers=0)
     at = Workspace(Path(into))
     with RayExecutor(ExecutorSpec.parse(address), RayConfig(), at) as chosen, using(chosen):
-        embed(at, Path(images), settings)
+        embed(at, Path(images) / "in", settings)

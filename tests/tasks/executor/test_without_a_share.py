@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from embedded import embed
 from image_files import CONFIG, run
 from ray_nodes import (
     HELPERS,
@@ -18,7 +19,7 @@ from ray_nodes import (
     end_node_of_stalled,
     only_here,
 )
-from ray_runs import embed, on
+from ray_runs import on
 from sortal.configs.encoder import EncoderConfig
 from sortal.configs.errors import RunError
 from sortal.configs.executor import ExecutorSpec, RayConfig
@@ -72,7 +73,7 @@ def test_nodes_that_do_not_see_the_workspace_work_by_its_bucket(cluster, place, 
         workspace = Workspace(root, "s3://pictures/ray")
         settings = {"spread_rows": 1, "folder": str(tmp_path / "node"), "workers": 2}
         with on(cluster, workspace, **settings) as executor, using(executor):
-            there = embed(workspace, folder, encoder)
+            there = embed(workspace, folder / "in", encoder)
             made = fused(workspace, there)
             assert not list(made.folder(workspace).glob("vectors-*"))  # they went past the driver
             rows = open_file_vectors(workspace, made)
@@ -149,7 +150,7 @@ def from_outside(address, into, images, settings, spared):
         ray = RayConfig(spread_rows=1, folder=str(into / "node"), workers=2)
         with Loses(ExecutorSpec.parse(address), ray, workspace) as executor, using(executor):
             executor.begun, executor.spared = into / "begun", spared
-            artifact = embed(workspace, images, settings)
+            artifact = embed(workspace, images / "in", settings)
             if spared:
                 print(artifact.identity)
                 return

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from embedded import embed
 from sortal.configs.lineage import LineageConfig
 from sortal.configs.load import make_config
 from sortal.configs.schema import SelectionConfig
@@ -22,7 +23,6 @@ from sortal.tasks.encoders.base import CHOOSING, TAC_TEMPLATES
 from sortal.tasks.encoders.registry import describe, open_encoder
 from sortal.tasks.lineage.previous_run import Past, kept_space
 from sortal.tasks.selection.step import select
-from tiny_clip import embed
 
 WORDS = [f"{colour} {kind}" for colour in ("red", "blue", "old") for kind in ("cat", "car", "cup")]
 
