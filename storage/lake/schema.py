@@ -50,6 +50,7 @@ VIEWS = (
     "latest_assignments",
     "criteria",
     "cluster_cards",
+    "run_settings",
     "scores",
     "leaderboard",
     "ceilings",

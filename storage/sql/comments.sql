@@ -27,6 +27,7 @@ COMMENT ON TABLE cluster_nodes IS 'a cluster or a kind of clusters in the tree o
 COMMENT ON TABLE published IS 'a figure of a paper, and how it is known';
 COMMENT ON VIEW latest_runs IS 'the newest run of each collection';
 COMMENT ON VIEW newest_run IS 'the run that finished last, which commands take';
+COMMENT ON VIEW run_settings IS 'what tells experiments apart: a run''s settings without seed, source and own choices';
 COMMENT ON VIEW candidates IS 'what a run tried before it chose: scores, choice, margin';
 COMMENT ON VIEW cluster_counts IS 'numbers of clusters that a run tried before it took one';
 COMMENT ON VIEW cluster_tree IS 'clusters (level 0), their kinds and the kinds of these';

@@ -1,19 +1,9 @@
--- A line for each set of settings: the columns tell most of them apart, their hash all. What a
--- method chose itself is none of them, as in `scores`, and its columns are NULL; of each the newest
--- images count.
+-- A line for each set of settings (`run_settings`): the columns tell most of them apart, their hash
+-- all. What a method chose itself has NULL in its columns; of each the newest images count.
 WITH run AS (
-    SELECT
-        * REPLACE (
-            json_merge_patch(
-                config::JSON,
-                '{"random_state": null, "lineage": null, "count": null, "source": null}',
-                CASE WHEN (config->'$.choose') IS NOT NULL
-                    THEN '{"fusion": null, "head": null, "nouns": {"fuse": null}, "captions": {"fuse": null}}'
-                    ELSE '{}'
-                END
-            ) AS config
-        )
+    SELECT runs.* REPLACE (told.settings AS config)
     FROM runs
+    JOIN run_settings AS told USING (run_id)
 ),
 
 setting AS (

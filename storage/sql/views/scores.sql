@@ -1,20 +1,12 @@
--- Settings are all of a run's but its seed, where its source lies and how it continues from another
--- run. Only runs of a method's newest settings on its newest images count, so that no mean over
--- seeds mixes two of them. What a method chose itself is not among them: seeds may choose
--- differently. One whose settings are not its preset's is a method of its own, called by what
--- differs.
+-- Only runs of a method's newest settings (`run_settings`) on its newest images count, so that no mean
+-- over seeds mixes two of them. One whose settings are not its preset's is a method of its own,
+-- called by what differs.
 WITH run AS (
     SELECT
-        * REPLACE (concat(method, ' [' || variant || ']') AS method),
-        json_merge_patch(
-            config::JSON,
-            '{"random_state": null, "lineage": null, "count": null, "source": null}',
-            CASE WHEN (config->'$.choose') IS NOT NULL
-                THEN '{"fusion": null, "head": null, "nouns": {"fuse": null}, "captions": {"fuse": null}}'
-                ELSE '{}'
-            END
-        )::VARCHAR AS settings
+        runs.* REPLACE (concat(method, ' [' || variant || ']') AS method),
+        told.settings::VARCHAR AS settings
     FROM runs
+    JOIN run_settings AS told USING (run_id)
 ),
 
 latest AS (
