@@ -43,14 +43,6 @@ class OneServer(LoadFileScheduling):
         return "service" if Path(file).stem.removeprefix("test_") in self._files else file
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest first, or one process goes on with them when the others are done.
-
-    They are those of `tests/flows`, and those whose runs are a Ray cluster's.
-    """
-    items.sort(key=lambda item: not ("executor" in item.path.parts or "flows" in item.path.parts))
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
     return OneServer(config, log)
